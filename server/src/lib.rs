@@ -1,1 +1,3 @@
-//! Server.
+//! The server behind the `synapti` program.
+
+pub mod store;
