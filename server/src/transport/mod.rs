@@ -1,0 +1,5 @@
+//! From sockets to sessions.
+
+pub mod accept;
+pub mod conn;
+pub mod ws;
