@@ -1,1 +1,3 @@
-//! The map.
+//! The mind map as a Yjs document.
+
+pub mod map;
