@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! A mind map as a Yjs document.
 //!
 //! In the order in which an edit meets them: the gate lets in what joins on to the document, the [`Replica`]
@@ -12,3 +13,8 @@ mod replica;
 pub use digest::Digest;
 pub use gate::{AsideLimits, Sender};
 pub use replica::{Applied, ApplyError, Op, Replica};
+=======
+//! The mind map as a Yjs document.
+
+pub mod map;
+>>>>>>> crdtmap

@@ -97,19 +97,26 @@ impl Session {
         Ok(())
     }
 
-    /// Waits until there is something to send or the client may be read again. Cancel-safe.
+    /// Waits until the client may be read again or, if `may_send`, until there is something to send. Cancel-safe.
     ///
     /// # Errors
     /// Why the connection has to be closed.
-    pub async fn wait(&mut self) -> Result<(), Refusal> {
+    pub async fn wait(&mut self, may_send: bool) -> Result<(), Refusal> {
         let Self { work, slot, head, .. } = self;
         tokio::select! {
             done = Work::run(work), if work.is_some() => self.finish(done?),
             () = slot.changed() => {}
-            // The room's end of the feed outlives its handles.
-            _ = head.changed() => {}
+            // The writing end of the feed lives as long as this session's handle of the room.
+            _ = head.changed(), if may_send => {}
         }
         Ok(())
+    }
+
+    /// Finishes what the client's last message began.
+    pub async fn finish_work(&mut self) {
+        if self.work.is_some() && Work::run(&mut self.work).await.is_ok() {
+            self.work = None;
+        }
     }
 
     /// What is to be sent now, about `bytes_max` bytes of it; empty when there is nothing.

@@ -2,4 +2,5 @@
 
 pub mod accept;
 pub mod conn;
+pub mod gate;
 pub mod ws;
