@@ -1,6 +1,5 @@
 //! The server behind the `synapti` program.
 
-pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod compaction;

@@ -13,7 +13,7 @@ mod place;
 mod read;
 mod trim;
 
-use std::{fs::File, path::PathBuf, time::Duration};
+use std::{fmt, fs::File, path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -140,4 +140,10 @@ impl Store for SqliteStore {
 /// Whether `SQLite` says that the file itself is not what it wrote (`SQLITE_CORRUPT`, `SQLITE_NOTADB`).
 fn is_corruption(error: &sqlx::Error) -> bool {
     matches!(open::primary_code(error), Some(11 | 26))
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore").field("place", &self.describe()).finish_non_exhaustive()
+    }
 }
