@@ -1,12 +1,16 @@
-//! Edits on their way into a room's document: gathered, cut, committed.
+//! Edits on their way into a room's document.
 
-use std::collections::VecDeque;
+use std::collections::HashMap;
 
 use bytes::Bytes;
 use synapti_crdt::map::MapEdit;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::{RequestId, SessionId};
+use super::{
+    RequestId, SessionId,
+    handle::{CallError, LaneEdit},
+    reads::Answer,
+};
 
 /// An edit that has not been integrated yet.
 #[derive(Debug)]
@@ -32,54 +36,80 @@ impl Edit {
     pub fn bytes(&self) -> usize {
         match self {
             Self::Update { update, .. } => update.len(),
-            // Titles and summaries; the rest is small.
-            Self::Map { .. } => 1024,
+            Self::Map { edit, .. } => edit.text_bytes() + MAP_EDIT_BYTES,
         }
     }
 }
 
-/// An edit in the edits lane, with the share of the lane's bytes that it holds until it is integrated.
-#[derive(Debug)]
-pub struct LaneEdit {
-    /// The edit.
-    pub edit: Edit,
-    /// Returned to the lane when the edit is dropped.
-    pub permit: OwnedSemaphorePermit,
+/// What an edit of the map adds besides its texts.
+const MAP_EDIT_BYTES: usize = 512;
+
+/// Edits in one batch at most: bounds how long a room integrates without looking up.
+const BATCH_EDITS_MAX: usize = 4096;
+
+/// Bytes in one batch at most, unless a single edit is larger: bounds one frame and one journal record.
+const BATCH_BYTES_MAX: usize = 1 << 20;
+
+/// Who waits for a room's answers.
+#[derive(Debug, Default)]
+pub(super) struct Callers {
+    waiting: HashMap<RequestId, oneshot::Sender<Result<Answer, CallError>>>,
+    next: u64,
+}
+
+impl Callers {
+    pub(super) fn add(&mut self, reply: oneshot::Sender<Result<Answer, CallError>>) -> RequestId {
+        self.next += 1;
+        self.waiting.insert(RequestId(self.next), reply);
+        RequestId(self.next)
+    }
+
+    pub(super) fn answer(&mut self, request: RequestId, answer: Answer) {
+        if let Some(reply) = self.waiting.remove(&request) {
+            let answer = match answer {
+                Answer::Failed(error) => Err(CallError::Room(error)),
+                answer => Ok(answer),
+            };
+            // Whoever asked may have given up; the edit stands all the same.
+            let _ = reply.send(answer);
+        }
+    }
 }
 
 /// Edits gather here while a commit is on its way to disk.
 #[derive(Debug, Default)]
-pub struct Gathering {
-    edits: VecDeque<LaneEdit>,
+pub(super) struct Gathering {
+    edits: Vec<Edit>,
+    permits: Vec<OwnedSemaphorePermit>,
     bytes: usize,
 }
 
-/// Updates in one batch at most: bounds how long a room integrates without looking up.
-pub const BATCH_EDITS_MAX: usize = 4096;
-
-/// Bytes in one batch at most, unless a single edit is larger: bounds one frame and one journal record.
-pub const BATCH_BYTES_MAX: usize = 1 << 20;
-
 impl Gathering {
     /// Adds an edit at the end.
-    pub fn push(&mut self, edit: LaneEdit) {
-        self.bytes += edit.edit.bytes();
-        self.edits.push_back(edit);
+    pub(super) fn push(&mut self, message: LaneEdit, callers: &mut Callers) {
+        let (edit, permit) = match message {
+            LaneEdit::Update { session, update, permit } => (Edit::Update { session, update }, permit),
+            LaneEdit::Map { edit, reply, permit } => (Edit::Map { request: callers.add(reply), edit }, permit),
+        };
+        self.bytes += edit.bytes();
+        self.edits.push(edit);
+        self.permits.push(permit);
     }
 
     /// Whether more should be taken out of the lane: what stays in the lane slows its writers.
-    pub fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         self.edits.len() < BATCH_EDITS_MAX && self.bytes < BATCH_BYTES_MAX
     }
 
     /// Whether nothing waits.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.edits.is_empty()
     }
 
-    /// Takes everything that has gathered.
-    pub fn cut(&mut self) -> VecDeque<LaneEdit> {
+    /// Takes everything that has gathered, and gives its share of the lane back.
+    pub(super) fn cut(&mut self) -> Vec<Edit> {
         self.bytes = 0;
+        self.permits.clear();
         std::mem::take(&mut self.edits)
     }
 }

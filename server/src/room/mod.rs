@@ -8,6 +8,7 @@ pub mod actor;
 pub mod batch;
 pub mod feed;
 pub mod handle;
+pub mod open;
 pub mod presence;
 pub mod reads;
 pub mod slot;
@@ -66,9 +67,12 @@ pub enum RoomError {
         /// Which limit was met.
         what: &'static str,
     },
-    /// The store did not give the graph.
+    /// The store refused a request.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The store does not answer, so that a room which is not open cannot be opened.
+    #[error("the store does not answer: {0}")]
+    Unavailable(String),
     /// The stored document cannot be read.
     #[error("the stored document cannot be read: {0}")]
     Unreadable(String),
