@@ -14,7 +14,7 @@ const RESTART_RETRY_SECONDS: u32 = 5;
 impl From<RoomError> for ApiError {
     fn from(error: RoomError) -> Self {
         let message = error.to_string();
-        let room = match error {
+        match error {
             RoomError::NotFound => Self::new(StatusCode::NOT_FOUND, "graph_not_found", message),
             RoomError::Gone => Self::new(StatusCode::GONE, "gone", message),
             RoomError::Exists => Self::new(StatusCode::CONFLICT, "graph_exists", message),
@@ -29,8 +29,7 @@ impl From<RoomError> for ApiError {
                 tracing::error!(what, "a stored graph cannot be read");
                 Self::damaged()
             }
-        };
-        room
+        }
     }
 }
 
