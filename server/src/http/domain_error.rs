@@ -25,6 +25,10 @@ impl From<RoomError> for ApiError {
             RoomError::AtCapacity { .. } => Self::unavailable("at_capacity", message, RESTART_RETRY_SECONDS),
             RoomError::Panicked => Self::unavailable("room_restarting", message, NOT_SAVED_RETRY_SECONDS),
             RoomError::Store(store) => store.into(),
+            RoomError::Unavailable(what) => {
+                tracing::error!(what, "a graph could not be opened");
+                Self::store_unavailable()
+            }
             RoomError::Unreadable(what) => {
                 tracing::error!(what, "a stored graph cannot be read");
                 Self::damaged()
@@ -38,9 +42,8 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "the store failed");
         match error {
-            StoreError::Backend(_) => {
-                Self::unavailable("store_unavailable", "the database does not answer", NOT_SAVED_RETRY_SECONDS)
-            }
+            StoreError::Backend(_) => Self::store_unavailable(),
+            StoreError::Gone(_) => RoomError::Gone.into(),
             StoreError::Damaged { .. } => Self::damaged(),
             StoreError::Unusable(_) => Self::internal(),
         }
@@ -72,6 +75,10 @@ impl ApiError {
     /// One field refers to something that is not there, or holds what it cannot hold.
     pub fn field(field: &str, message: String) -> Self {
         Self::validation(&[FieldError { field: field.to_owned(), message }])
+    }
+
+    fn store_unavailable() -> Self {
+        Self::unavailable("store_unavailable", "the database does not answer", NOT_SAVED_RETRY_SECONDS)
     }
 
     fn damaged() -> Self {

@@ -41,7 +41,7 @@ pub use state::AppState;
 use crate::config::Config;
 
 /// Smaller bodies fit into one packet as they are.
-const COMPRESS_BYTES_MIN: u16 = 1024;
+const COMPRESS_BYTES_MIN: u64 = 1024;
 
 /// The whole application: the API, the pages, and the routes of the live transports that `live` brings.
 pub fn router(state: AppState, live: Router<AppState>) -> Router {
@@ -54,12 +54,16 @@ pub fn router(state: AppState, live: Router<AppState>) -> Router {
     api.merge(live)
         .merge(pages::docs())
         .fallback(async || error::ApiError::of_status(StatusCode::NOT_FOUND))
-        .layer(DefaultBodyLimit::max(config.limits.message_bytes_max))
+        .layer(body_limit(config.limits.message_bytes_max))
         .layer(middleware::from_fn_with_state(config.clone(), origin::guard))
         .layer(compression)
         .layer(cors(&config))
         .layer(middleware::from_fn_with_state(state.clock.clone(), envelope::wrap))
         .with_state(state)
+}
+
+fn body_limit(bytes_max: usize) -> DefaultBodyLimit {
+    if bytes_max == 0 { DefaultBodyLimit::disable() } else { DefaultBodyLimit::max(bytes_max) }
 }
 
 /// What browsers are told about pages of other origins. Without configured origins: nothing, so they refuse.

@@ -189,7 +189,7 @@ pub async fn metrics(State(app): State<AppState>) -> Response {
 async fn components(app: &AppState) -> Components {
     let latency = timeout(PING_WITHIN, app.store.ping()).await.ok().and_then(Result::ok);
     let stats = app.hub.stats();
-    let max = Some(app.config.limits.max_connections).filter(|max| *max != usize::MAX);
+    let max = Some(app.config.limits.max_connections).filter(|max| *max > 0);
     Components {
         database: Database {
             status: if latency.is_some() { Status::Ok } else { Status::Down },

@@ -8,7 +8,7 @@ use super::{RELATIONSHIP_CHARS_MAX, check, not_null};
 /// What an edge says when its maker does not say anything.
 const RELATIONSHIP_DEFAULT: &str = "related";
 /// How strong an edge is when its maker does not say.
-const STRENGTH_DEFAULT: f64 = 0.5;
+const STRENGTH_DEFAULT: f64 = 1.0;
 
 /// A cross link to add.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -30,7 +30,7 @@ pub struct CreateEdge {
     #[garde(length(chars, max = RELATIONSHIP_CHARS_MAX))]
     #[schema(example = "neighbour of", max_length = 200)]
     relationship: Option<String>,
-    /// 0 to 1; 0.5 when absent.
+    /// 0 to 1; 1 when absent.
     #[garde(inner(range(min = 0.0, max = 1.0)))]
     #[schema(example = 0.8, minimum = 0, maximum = 1)]
     strength: Option<f64>,

@@ -103,7 +103,7 @@ pub struct PatchNode {
     after: Option<String>,
     /// A fixed place; null leaves it to the layout.
     #[serde(default, deserialize_with = "clearable")]
-    #[garde(inner(inner(dive)))]
+    #[garde(dive)]
     #[schema(value_type = Option<Position>)]
     position: Option<Option<Position>>,
     /// `#RRGGBB`; null takes the parent's tone.
