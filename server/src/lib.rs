@@ -1,5 +1,6 @@
 //! The server behind the `synapti` program.
 
+pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod compaction;
