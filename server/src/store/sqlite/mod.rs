@@ -17,7 +17,7 @@ mod read;
 mod refusal;
 mod trim;
 
-use std::{fs::File, path::PathBuf, time::Duration};
+use std::{fmt, fs::File, path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -155,5 +155,11 @@ impl SqliteStore {
             "{} was removed or replaced while in use: stop synapti and restore the file",
             self.path.display()
         )))
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore").field("place", &self.describe()).finish_non_exhaustive()
     }
 }
