@@ -210,8 +210,8 @@ async fn a_failing_disk_is_an_error_and_its_end_is_noticed() {
     // A lock held from outside stands in for a disk that does not take writes.
     let blocker = home.block_writes().await;
     let batch = [record(key, b"blocked", 1)];
-    let (append, load) = tokio::join!(store.append(&batch), store.load(key));
-    assert!(append.is_err());
+    let (refused, load) = tokio::join!(store.append(&batch), store.load(key));
+    assert!(refused.is_err());
     assert_eq!(load.unwrap().tail, [b"before"], "readers go on");
     blocker.release().await;
     append(&*store, key, b"after").await;

@@ -43,12 +43,6 @@ pub(super) fn inspect(path: &Path) -> Result<bool, StoreError> {
         }
         Err(error) => return Err(cannot("read", path, &error)),
     };
-    if !metadata.is_file() {
-        return Err(unusable(format!(
-            "{} is not a regular file: name another place",
-            path.display()
-        )));
-    }
     // The superuser could write to it all the same, but somebody wanted that nobody does.
     if metadata.permissions().readonly() {
         return Err(file_read_only(path, "its permissions say so"));

@@ -26,13 +26,7 @@ impl Place {
     /// Makes the folder if it may, takes the lock, and looks at the file without `SQLite`.
     pub(super) fn claim(path_or_url: &str, create: bool) -> Result<Self, StoreError> {
         let path = parse(path_or_url)?;
-        if path.is_dir() {
-            return Err(unusable(format!(
-                "{} is a folder: name a file in it, such as {}",
-                path.display(),
-                path.join("synapti.db").display()
-            )));
-        }
+        check_kind(&path)?;
         if !create && !path.exists() {
             return Err(unusable(format!(
                 "there is no database at {}",
@@ -87,6 +81,23 @@ fn parse(path_or_url: &str) -> Result<PathBuf, StoreError> {
         )));
     }
     Ok(PathBuf::from(rest))
+}
+
+/// Before anything is made beside it: what is there must be a regular file.
+fn check_kind(path: &Path) -> Result<(), StoreError> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Err(unusable(format!(
+            "{} is a folder: name a file in it, such as {}",
+            path.display(),
+            path.join("synapti.db").display()
+        ))),
+        Ok(metadata) if !metadata.is_file() => Err(unusable(format!(
+            "{} is not a regular file: name another place",
+            path.display()
+        ))),
+        // What cannot be read is named by the steps that follow.
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// Makes missing folders and answers the absolute path with links resolved, so that one file has one lock.

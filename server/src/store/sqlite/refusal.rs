@@ -9,6 +9,7 @@ use crate::store::StoreError;
 /// Result codes, from <https://www.sqlite.org/rescode.html>.
 const BUSY: u32 = 5;
 const READ_ONLY: u32 = 8;
+const IO_FAILURE: u32 = 10;
 const CORRUPT: u32 = 11;
 const FULL: u32 = 13;
 const CANNOT_OPEN: u32 = 14;
@@ -22,6 +23,9 @@ pub(super) fn name_failure(path: &Path, error: StoreError) -> StoreError {
     let file = path.display();
     match primary_code(&error) {
         Some(READ_ONLY) => file_read_only(path, &error.to_string()),
+        Some(IO_FAILURE) => unusable(format!(
+            "cannot read or write {file} or the -wal and -shm files beside it ({error}): check the disk, and that it is not full"
+        )),
         Some(CORRUPT) => unusable(format!(
             "{file} is damaged ({error}): restore it from a backup"
         )),
