@@ -50,6 +50,7 @@ pub fn scan(bytes: &[u8]) -> Result<UpdateView<'_>, DecodeError> {
         })?;
         view.struct_count += section.struct_count as usize;
         clients.push(section.client);
+        view.has_empty_structs |= section.struct_count == 0;
         empty.push(at, section.end == section.clock)?;
     }
     if !clients.is_strict() {
@@ -108,7 +109,8 @@ impl<'a> UpdateView<'a> {
         self.has_skips
     }
 
-    /// Whether there are structs of length 0, which add nothing and are best left out.
+    /// Whether there are structs of length 0, or sections without structs: they say nothing, and must be left out
+    /// before yrs sees them.
     pub fn has_empty_structs(&self) -> bool {
         self.has_empty_structs
     }
@@ -116,6 +118,11 @@ impl<'a> UpdateView<'a> {
     /// Whether there is content of the kind [`ContentKind::Json`], which yrs 0.28 reads one text too far.
     pub fn has_legacy_json(&self) -> bool {
         self.has_legacy_json
+    }
+
+    /// Whether yrs must be given what [`modernize`](super::modernize) makes of it instead.
+    pub fn needs_modernizing(&self) -> bool {
+        self.has_legacy_json || self.has_empty_structs
     }
 
     /// Whether it says nothing at all: no structs and no delete ranges.
