@@ -120,7 +120,7 @@ fn what_says_nothing_is_left_out() {
     ];
     let update = update_with(&structs);
     let view = scan(&update).unwrap();
-    assert!(view.needs_modernizing() && view.has_empty_structs());
+    assert!(view.needs_modernizing() && view.has_empty_parts());
     assert_eq!(modernize(&view), update_with(&[vec![0, 4], vec![10, 2]]));
 
     let mut writer = UpdateWriter::new();
@@ -128,6 +128,15 @@ fn what_says_nothing_is_left_out() {
     writer.section(5, 9, 1, [empty_text.as_slice()]);
     let update = writer.finish();
     assert_eq!(modernize(&scan(&update).unwrap()), EMPTY_UPDATE);
+
+    let mut writer = UpdateWriter::new();
+    writer.delete(9, &[(0, 0), (4, 2), (8, 1)]);
+    writer.delete(7, &[]);
+    writer.delete(3, &[(1, 0)]);
+    let update = writer.finish();
+    let view = scan(&update).unwrap();
+    assert!(view.needs_modernizing());
+    assert_eq!(modernize(&view), [0, 1, 9, 2, 4, 2, 8, 1]);
 }
 
 proptest! {

@@ -145,17 +145,17 @@ fn read_type(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
     }
 }
 
-/// A sub-document: its guid and its options, which Yjs reads as an object.
+/// A sub-document: its guid and its options. Yjs looks into the options, and throws when there are none.
 fn read_document(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
     reader.var_str()?;
     let at = reader.position();
     match reader.peek()? {
-        118 => reader.skip_any(NESTING_MAX),
-        tag => Err(DecodeError::UnknownTag {
+        tag @ (126 | 127) => Err(DecodeError::UnknownTag {
             what: "sub-document options",
             tag: tag.into(),
             at,
         }),
+        _ => reader.skip_any(NESTING_MAX),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Rewrites what old writers left behind into what every reader of today takes.
 
 use super::content::{ContentKind, JSON_UNDEFINED};
+use super::delete_set::write_delete_set;
 use super::json_any::write_json_as_any;
 use super::structs::CONTENT_MASK;
 use super::{Section, Struct, StructKind, UpdateView};
@@ -8,14 +9,15 @@ use crate::lib0::{Reader, write_var_uint};
 
 const ANY_UNDEFINED: u8 = 127;
 
-/// Rewrites an update so that yrs 0.28 reads it as Yjs does, and survives it:
+/// Rewrites an update so that yrs 0.28 and Yjs 13.6 read it alike, and survive it:
 ///
 /// - content of the kind [`ContentKind::Json`] becomes [`ContentKind::Any`] with the same values, and so the same
 ///   length (yrs takes the old kind to hold one text more than it does, and misreads all that follows);
 /// - structs of length 0 and sections without structs, which say nothing, are left out (yrs panics on a GC or a
-///   Skip of length 0, and Yjs may write such a Skip when it merges updates).
+///   Skip of length 0, and Yjs may write such a Skip when it merges updates);
+/// - empty delete ranges are left out (Yjs throws when it has to keep one for later).
 ///
-/// All else stays byte for byte. Only needed when [`UpdateView::needs_modernizing`].
+/// All else stays as it is. Only needed when [`UpdateView::needs_modernizing`].
 pub fn modernize(view: &UpdateView<'_>) -> Vec<u8> {
     let mut sections = Vec::with_capacity(view.bytes().len());
     let mut section_count = 0;
@@ -25,7 +27,7 @@ pub fn modernize(view: &UpdateView<'_>) -> Vec<u8> {
     let mut out = Vec::with_capacity(sections.len() + view.delete_set_bytes().len() + 4);
     write_var_uint(&mut out, section_count);
     out.extend_from_slice(&sections);
-    out.extend_from_slice(view.delete_set_bytes());
+    write_delete_set(&mut out, view.delete_set());
     out
 }
 
