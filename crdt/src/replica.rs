@@ -184,7 +184,7 @@ impl Transaction<'_> {
     fn update(&mut self, update: &[u8], from: Sender, now_ms: u64) -> Result<(), ApplyError> {
         let view = update::scan(update)?;
         let modern;
-        let view = if view.has_legacy_json() {
+        let view = if view.needs_modernizing() {
             modern = update::modernize(&view);
             update::scan(&modern)?
         } else {
