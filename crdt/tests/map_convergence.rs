@@ -1,6 +1,11 @@
 //! Several people edit one map at the same time, hear of each other late, twice and out of turn, and end up with the
 //! same map, the same tree and the same JSON.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should stop where it is"
+)]
+
 use proptest::prelude::*;
 use proptest::sample::Index;
 use synapti_crdt::map::{
@@ -142,8 +147,9 @@ fn any_step() -> impl Strategy<Value = Step> {
 fn edit_of(action: &Action, state: &MapState, number: usize) -> Option<MapEdit> {
     let nodes: Vec<&String> = state.nodes.keys().collect();
     let edges: Vec<&String> = state.edges.keys().collect();
-    let pick =
-        |from: &[&String], index: &Index| (!from.is_empty()).then(|| index.get(from).to_string());
+    let pick = |from: &[&String], index: &Index| {
+        (!from.is_empty()).then(|| String::clone(index.get(from)))
+    };
     let node = |index: &Index| pick(&nodes, index);
     let maybe = |index: &Option<Index>| index.as_ref().and_then(node);
     Some(match action {
@@ -288,8 +294,10 @@ proptest! {
             };
             let replica = &replicas[*replica];
             let before = Shown::of(&replica.state());
-            let top = before.ids.len() - 1;
-            let (moved, neighbour) = (before.ids[top].clone(), before.ids[top / 2].clone());
+            let Some(moved) = before.ids.last().cloned() else {
+                continue;
+            };
+            let neighbour = before.ids[before.ids.len() / 2].clone();
             let edit = MapEdit::PatchNode {
                 id: moved.clone(),
                 patch: NodePatch { before: Some(neighbour.clone()), ..NodePatch::default() },

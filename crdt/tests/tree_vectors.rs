@@ -1,5 +1,10 @@
 //! The tree rules, checked against vectors that other implementations share.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should stop where it is"
+)]
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -126,16 +131,17 @@ fn derive_plainly(
     };
     let mut sorted = ids.clone();
     sorted.sort_by_key(key);
-    let tops = |topics: bool| {
-        sorted.iter().copied().filter(move |_| true).filter({
-            let (parents, is_topic) = (&parents, &is_topic);
-            move |id| parents[id].is_none() && is_topic[id] == topics
-        })
+    let tops = |topics: bool| -> Vec<&str> {
+        let is_top = |id: &&str| parents[*id].is_none() && is_topic[*id] == topics;
+        sorted.iter().copied().filter(is_top).collect()
     };
     let root = named_root
-        .or_else(|| tops(true).next())
-        .or_else(|| tops(false).next());
-    let orphans: Vec<&str> = tops(false).filter(|id| Some(*id) != root).collect();
+        .or_else(|| tops(true).first().copied())
+        .or_else(|| tops(false).first().copied());
+    let orphans: Vec<&str> = tops(false)
+        .into_iter()
+        .filter(|id| Some(*id) != root)
+        .collect();
     let mut children: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for id in sorted.iter().filter(|id| Some(**id) != root) {
         let parent = parents[id].or_else(|| root.filter(|_| orphans.contains(id)));
@@ -147,6 +153,7 @@ fn derive_plainly(
         }
     }
     let topics: Vec<String> = tops(true)
+        .into_iter()
         .filter(|id| Some(*id) != root)
         .map(str::to_owned)
         .collect();

@@ -26,8 +26,8 @@ use super::tree::Tree;
 
 const ROOT_RING_RADIUS: f64 = 4.0;
 const RING_RADIUS: f64 = 2.0;
-/// Children face away from their grandparent: none sits in the third of the circle towards it.
-const FAN: f64 = std::f64::consts::TAU * 2.0 / 3.0;
+/// Children leave the sixth of the circle free that is towards their grandparent.
+const FAN: f64 = std::f64::consts::TAU * 5.0 / 6.0;
 const FULL_CIRCLE: f64 = std::f64::consts::TAU;
 /// Room between the root's branch and the floating topics.
 const TOPIC_GAP: f64 = 4.0;
@@ -67,6 +67,8 @@ struct Plan<'a> {
     tree: &'a Tree,
     nodes: &'a [LayoutNode<'a>],
     preorder: Vec<usize>,
+    /// The radius of each node's label.
+    radii: Vec<f64>,
     /// The disc of each node's automatic branch.
     branches: Vec<Branch>,
     /// Where each automatic node is, seen from its parent.
@@ -78,14 +80,16 @@ struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     fn new(tree: &'a Tree, nodes: &'a [LayoutNode<'a>]) -> Self {
+        let radii: Vec<f64> = nodes
+            .iter()
+            .map(|node| label_box(node.title, node.size).radius())
+            .collect();
         let mut plan = Self {
             tree,
             nodes,
             preorder: tree.preorder(),
-            branches: nodes
-                .iter()
-                .map(|node| Branch::leaf(label_box(node.title, node.size).radius()))
-                .collect(),
+            branches: radii.iter().copied().map(Branch::leaf).collect(),
+            radii,
             spots: vec![Spot::default(); nodes.len()],
             places: nodes
                 .iter()
@@ -97,7 +101,7 @@ impl<'a> Plan<'a> {
             let mut taken = Grid::default();
             for (index, node) in nodes.iter().enumerate() {
                 if let Some([x, _, z]) = node.pos {
-                    taken.insert([near(x), near(z)], plan.branches[index].radius);
+                    taken.insert([near(x), near(z)], plan.radii[index]);
                 }
             }
             plan.taken = Some(taken);
@@ -115,7 +119,7 @@ impl<'a> Plan<'a> {
                 continue;
             }
             let packed = self.pack(&self.ring_of(node), &children);
-            let (branch, turn) = disc::enclose(self.branches[node].radius, &packed);
+            let (branch, turn) = disc::enclose(self.radii[node], &packed);
             for (child, (spot, _)) in children.into_iter().zip(packed) {
                 self.spots[child] = Spot {
                     angle: spot.angle - turn,
@@ -170,7 +174,7 @@ impl<'a> Plan<'a> {
         let mut stack = vec![root];
         while let Some(node) = stack.pop() {
             let [x, _, z] = self.places[node];
-            reach = reach.max(x.hypot(z) + label_radius(&self.nodes[node]));
+            reach = reach.max(x.hypot(z) + self.radii[node]);
             stack.extend(self.automatic_children(node));
         }
         reach
@@ -221,7 +225,7 @@ impl<'a> Plan<'a> {
         let mut placed = Vec::new();
         let mut clear = true;
         while let Some((node, place, direction)) = stack.pop() {
-            let radius = label_radius(&self.nodes[node]);
+            let radius = self.radii[node];
             clear &= self
                 .taken
                 .as_ref()
@@ -245,7 +249,7 @@ impl<'a> Plan<'a> {
     fn take(&mut self, node: usize, place: [f64; 3]) {
         let [x, y, z] = place;
         if let Some(taken) = &mut self.taken {
-            taken.insert([x, z], label_radius(&self.nodes[node]));
+            taken.insert([x, z], self.radii[node]);
         }
         let lift = if self.tree.root == Some(node) {
             0.0
@@ -259,7 +263,7 @@ impl<'a> Plan<'a> {
         let is_root = self.tree.root == Some(node);
         let is_top = self.tree.nodes[node].parent.is_none();
         Ring {
-            inner: label_radius(&self.nodes[node]),
+            inner: self.radii[node],
             radius: if is_root {
                 ROOT_RING_RADIUS
             } else {
@@ -298,10 +302,6 @@ fn step(node: usize, center: [f64; 3], direction: f64, spot: &Spot) -> (usize, [
         z + spot.distance * direction.sin(),
     ];
     (node, place, direction)
-}
-
-fn label_radius(node: &LayoutNode<'_>) -> f64 {
-    label_box(node.title, node.size).radius()
 }
 
 fn near(coordinate: f64) -> f64 {
