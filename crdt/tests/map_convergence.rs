@@ -148,7 +148,7 @@ fn edit_of(action: &Action, state: &MapState, number: usize) -> Option<MapEdit> 
     let nodes: Vec<&String> = state.nodes.keys().collect();
     let edges: Vec<&String> = state.edges.keys().collect();
     let pick = |from: &[&String], index: &Index| {
-        (!from.is_empty()).then(|| String::clone(index.get(from)))
+        (!from.is_empty()).then(|| index.get(from).as_str().to_owned())
     };
     let node = |index: &Index| pick(&nodes, index);
     let maybe = |index: &Option<Index>| index.as_ref().and_then(node);

@@ -4,15 +4,15 @@ use yrs::{
 };
 
 use super::*;
-use crate::map::tree::ParentLink;
+use crate::map::tree::{ParentLink, Tree};
 use crate::map::{MapRoots, MapState, read_map};
 
-struct Map1 {
+struct TestMap {
     doc: Doc,
     roots: MapRoots,
 }
 
-impl Map1 {
+impl TestMap {
     fn empty(client_id: u64) -> Self {
         let doc = Doc::with_options(Options {
             client_id: yrs::ClientID::new(client_id),
@@ -41,12 +41,20 @@ impl Map1 {
         apply_edit(&mut self.doc.transact_mut(), &self.roots, edit)
     }
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "it reads better where it is called"
+    )]
     #[track_caller]
     fn ok(&self, edit: MapEdit) {
         self.edit(&edit).unwrap();
     }
 
     /// An edit that must be refused, and must then have written nothing.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "it reads better where it is called"
+    )]
     #[track_caller]
     fn refused(&self, edit: MapEdit) -> EditError {
         let before = self.encoded();
@@ -96,24 +104,25 @@ impl Map1 {
         let state = self.state();
         let tree = state.derive_tree();
         let ids: Vec<&String> = state.nodes.keys().collect();
-        fn write(out: &mut String, tree: &crate::map::tree::Tree, ids: &[&String], node: usize) {
-            out.push_str(ids[node]);
-            let children = &tree.nodes[node].children;
-            for (position, &child) in children.iter().enumerate() {
-                out.push(if position == 0 { '(' } else { ' ' });
-                write(out, tree, ids, child);
-            }
-            if !children.is_empty() {
-                out.push(')');
-            }
-        }
         let mut parts = Vec::new();
         for &top in tree.root.iter().chain(&tree.topics) {
             let mut part = String::new();
-            write(&mut part, &tree, &ids, top);
+            write_branch(&mut part, &tree, &ids, top);
             parts.push(part);
         }
         parts.join(" ")
+    }
+}
+
+fn write_branch(out: &mut String, tree: &Tree, ids: &[&String], node: usize) {
+    out.push_str(ids[node]);
+    let children = &tree.nodes[node].children;
+    for (position, &child) in children.iter().enumerate() {
+        out.push(if position == 0 { '(' } else { ' ' });
+        write_branch(out, tree, ids, child);
+    }
+    if !children.is_empty() {
+        out.push(')');
     }
 }
 
@@ -169,7 +178,7 @@ fn retitle(id: &str, title: &str) -> MapEdit {
 
 #[test]
 fn a_map_starts_with_a_topic_and_a_root() {
-    let map = Map1::small();
+    let map = TestMap::small();
     let state = map.state();
     assert_eq!(state.schema, Some(1));
     assert_eq!(state.topic.as_deref(), Some("Tides"));
@@ -186,7 +195,7 @@ fn a_map_starts_with_a_topic_and_a_root() {
 
 #[test]
 fn the_first_node_becomes_the_root_whatever_meta_says() {
-    let map = Map1::empty(1);
+    let map = TestMap::empty(1);
     map.ok(MapEdit::AddNode(topic("x")));
     assert_eq!(map.state().root.as_deref(), Some("x"));
     map.ok(remove("x", Children::Remove));
@@ -196,7 +205,7 @@ fn the_first_node_becomes_the_root_whatever_meta_says() {
 
 #[test]
 fn everything_that_a_node_can_have_is_read_back() {
-    let map = Map1::small();
+    let map = TestMap::small();
     map.ok(MapEdit::AddNode(NewNode {
         summary: "why 🌊".into(),
         pos: Some([1.0, -0.25, 1e300]),
@@ -256,7 +265,7 @@ fn everything_that_a_node_can_have_is_read_back() {
 
 #[test]
 fn nodes_are_placed_before_and_after_their_siblings() {
-    let map = Map1::small();
+    let map = TestMap::small();
     let before = |id: &str, sibling: &str| NewNode {
         before: Some(sibling.into()),
         ..NewNode::new(id, id)
@@ -285,7 +294,7 @@ fn nodes_are_placed_before_and_after_their_siblings() {
 
 #[test]
 fn a_gap_between_equal_or_foreign_orders_is_made() {
-    let map = Map1::small();
+    let map = TestMap::small();
     for id in ["a", "b", "c"] {
         map.put(id, "order", "a1");
     }
@@ -316,7 +325,7 @@ fn a_gap_between_equal_or_foreign_orders_is_made() {
 
 #[test]
 fn moves_keep_the_branch_and_refuse_cycles() {
-    let map = Map1::small();
+    let map = TestMap::small();
     map.ok(MapEdit::AddNode(under("d", "a")));
     map.ok(MapEdit::AddNode(under("e", "d")));
     map.ok(move_under("d", "c"));
@@ -345,7 +354,7 @@ fn moves_keep_the_branch_and_refuse_cycles() {
 
 #[test]
 fn a_refused_move_does_not_let_the_rest_of_its_patch_through() {
-    let map = Map1::small();
+    let map = TestMap::small();
     let error = map.refused(patch(
         "a",
         NodePatch {
@@ -359,7 +368,7 @@ fn a_refused_move_does_not_let_the_rest_of_its_patch_through() {
 
 #[test]
 fn an_edit_that_changes_nothing_writes_nothing() {
-    let map = Map1::small();
+    let map = TestMap::small();
     map.ok(MapEdit::AddNode(NewNode {
         pos: Some([1.0, 2.0, 3.5]),
         size: Some(2.0),
@@ -389,7 +398,7 @@ fn an_edit_that_changes_nothing_writes_nothing() {
 
 #[test]
 fn moving_within_a_concurrent_cycle_leaves_the_others_where_they_are() {
-    let map = Map1::small();
+    let map = TestMap::small();
     // Two people moved a under b and b under a at the same time: a hangs under the root.
     map.put("a", "parent", "b");
     map.put("b", "parent", "a");
@@ -400,7 +409,7 @@ fn moving_within_a_concurrent_cycle_leaves_the_others_where_they_are() {
 
 #[test]
 fn removing_takes_the_branch_or_lifts_it() {
-    let map = Map1::small();
+    let map = TestMap::small();
     for (id, parent) in [("d", "b"), ("e", "b"), ("f", "d")] {
         map.ok(MapEdit::AddNode(under(id, parent)));
     }
@@ -427,7 +436,7 @@ fn removing_takes_the_branch_or_lifts_it() {
 
 #[test]
 fn topics_float_and_never_take_over_the_root() {
-    let map = Map1::empty(1);
+    let map = TestMap::empty(1);
     // A foreign client's map: no root named, the lowest topic is it.
     for id in ["m", "n"] {
         map.roots
@@ -468,7 +477,7 @@ fn topics_float_and_never_take_over_the_root() {
 
 #[test]
 fn edges_link_nodes_that_exist() {
-    let map = Map1::small();
+    let map = TestMap::small();
     let edge = |id: &str, source: &str, target: &str| NewEdge {
         id: id.into(),
         source: source.into(),
@@ -532,7 +541,7 @@ fn edges_link_nodes_that_exist() {
 
 #[test]
 fn values_out_of_range_are_refused() {
-    let map = Map1::small();
+    let map = TestMap::small();
     let refused = |new: NewNode| match map.refused(MapEdit::AddNode(new)) {
         EditError::Invalid { field, .. } => field,
         other => panic!("{other}"),
@@ -594,7 +603,7 @@ fn values_out_of_range_are_refused() {
 
 #[test]
 fn a_new_title_keeps_what_others_type_beside_the_change() {
-    let map = Map1::small();
+    let map = TestMap::small();
     map.ok(retitle("a", "The tides of the sea 🌊🌊"));
     let other = map.copy(2);
     let typed = other.text("a", "title");
@@ -622,7 +631,7 @@ fn characters_that_share_half_a_surrogate_pair_are_changed_whole() {
         ("é", "e\u{301}"),
         ("日本", "日本語"),
     ] {
-        let map = Map1::small();
+        let map = TestMap::small();
         map.ok(retitle("a", old));
         map.ok(retitle("a", new));
         assert_eq!(map.state().nodes["a"].title, new, "{old} to {new}");
@@ -633,7 +642,7 @@ fn characters_that_share_half_a_surrogate_pair_are_changed_whole() {
 
 #[test]
 fn titles_that_are_no_plain_text_are_replaced() {
-    let map = Map1::small();
+    let map = TestMap::small();
     map.put("a", "title", "a plain string");
     assert_eq!(map.state().nodes["a"].title, "a plain string");
     map.ok(retitle("a", "a text"));
@@ -660,7 +669,7 @@ fn titles_that_are_no_plain_text_are_replaced() {
 
 #[test]
 fn anything_may_be_in_the_document() {
-    let map = Map1::small();
+    let map = TestMap::small();
     {
         let mut txn = map.doc.transact_mut();
         let nodes = &map.roots.nodes;
@@ -721,7 +730,7 @@ fn anything_may_be_in_the_document() {
 
 #[test]
 fn numbers_of_every_encoding_are_read() {
-    let map = Map1::small();
+    let map = TestMap::small();
     let big = Any::Number(yrs::Number::Int(1 << 60));
     for value in [
         Any::from(2.0),
@@ -747,7 +756,7 @@ fn numbers_of_every_encoding_are_read() {
 
 #[test]
 fn a_place_is_stored_as_one_array_of_plain_numbers() {
-    let map = Map1::small();
+    let map = TestMap::small();
     let pos = Some(Some([1.0, -0.0, 2.25]));
     map.ok(patch(
         "a",

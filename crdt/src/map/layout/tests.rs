@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::super::tree::{ParentLink, TreeInput, derive};
+use super::plan::{RING_RADIUS, Y_MAX};
 use super::*;
 
 /// A map to lay out: each node's parent (by number, below its own), title length and place.
@@ -129,7 +130,7 @@ fn a_small_map_has_the_published_radii() {
         .for_each(|title| "Photosynthesis in leaves".clone_into(title));
     let laid = sample.lay_out();
     laid.assert_sound();
-    assert_eq!(laid.places[0], [0.0; 3]);
+    assert!(laid.places[0].iter().all(|c| c.abs() < f64::EPSILON));
     for node in 1..8 {
         assert!((laid.distance_to_parent(node) - 4.0).abs() < 1e-9, "{node}");
     }
