@@ -7,13 +7,18 @@ pub enum StoreError {
     #[error("{0}")]
     Unusable(String),
     /// Stored bytes are not what was written.
-    #[error("stored data of graph key {key} is damaged: {what}; run `synapti check` and restore from a backup")]
+    #[error(
+        "stored data of graph key {key} is damaged: {what}; run `synapti check` and restore from a backup"
+    )]
     Damaged {
         /// The store's handle of the graph.
         key: i64,
         /// Which row, and how it differs.
         what: String,
     },
+    /// The graph, or the snapshot that was being written for it, was deleted; the call will never succeed.
+    #[error("{0} does not exist any more")]
+    Gone(String),
     /// The database refused or did not answer; the same call may succeed later.
     #[error("database: {0}")]
     Backend(#[from] sqlx::Error),

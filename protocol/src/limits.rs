@@ -1,0 +1,37 @@
+//! The limits of the protocol itself, each with the reason for its size.
+//!
+//! Limits that an operator may change are defaults here and are read from the configuration by the server;
+//! the others follow from the formats and cannot be changed.
+
+/// Bytes of one message other than a `SyncStep2`: a pasted paragraph fits, a pasted video does not. Default.
+pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
+
+/// Bytes of one `SyncStep2`, because a map that was edited offline for weeks arrives as a single one. Default.
+pub const SYNC_BYTES_MAX: usize = 16 << 20;
+
+/// Bytes of the JSON state of one awareness entry: a name, a colour, a cursor and a selection need far less,
+/// and every byte of it is sent to every viewer of the room. Default.
+pub const AWARENESS_STATE_BYTES_MAX: usize = 16 << 10;
+
+/// Levels of arrays and objects within one value. Some thousand levels overflow the stack of a recursive
+/// reader, here and in browsers; people nest fewer than ten.
+pub const NESTING_MAX: u32 = 64;
+
+/// Clients that one update names without any content, in its sections and again in its delete set. No Yjs client
+/// writes such entries, and yrs steps over each section without content by recursion.
+pub const EMPTY_ENTRIES_MAX: usize = 64;
+
+/// Bytes of a graph id: it stands in URLs, file names and log fields.
+pub const GRAPH_ID_BYTES_MAX: usize = 128;
+
+/// Bytes of the reason in a close frame: RFC 6455 allows 125 bytes for a control frame, two hold the code.
+pub const CLOSE_REASON_BYTES_MAX: usize = 123;
+
+/// The highest clock, one past the last element of a client: yrs compares clocks as `i32`.
+pub const CLOCK_MAX: u32 = i32::MAX as u32;
+
+/// The highest client id and the highest integer that lib0 writes: above it JavaScript numbers have gaps.
+pub const CLIENT_ID_MAX: u64 = (1 << 53) - 1;
+
+/// Bytes of the longest varint: eight groups of seven bits hold [`CLIENT_ID_MAX`].
+pub const VARINT_BYTES_MAX: usize = 8;

@@ -1,0 +1,125 @@
+//! The scanner, and the view that it returns.
+
+use super::delete_set::{DeleteRanges, scan_delete_set};
+use super::distinct::{ClientOrder, EmptyEntries, require_distinct};
+use super::section::{STRUCT_BYTES_MIN, Section, Sections};
+use super::{Check, ContentKind, StructKind};
+use crate::DecodeError;
+use crate::lib0::Reader;
+
+/// A count, a client and a clock.
+const SECTION_BYTES_MIN: usize = 3;
+
+/// An update that [`scan`] has checked. Reading it again cannot fail and does not allocate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UpdateView<'a> {
+    bytes: &'a [u8],
+    client_count: usize,
+    struct_count: usize,
+    sections_at: usize,
+    delete_set_at: usize,
+    has_skips: bool,
+    has_empty_structs: bool,
+    has_legacy_json: bool,
+}
+
+/// Checks a whole update in one pass. Allocates only when its clients are not sorted, and then less than the
+/// update's own size.
+pub fn scan(bytes: &[u8]) -> Result<UpdateView<'_>, DecodeError> {
+    let mut reader = Reader::new(bytes);
+    let client_count = reader.count(SECTION_BYTES_MIN)?;
+    let sections = reader;
+    let mut view = UpdateView {
+        bytes,
+        client_count,
+        struct_count: 0,
+        sections_at: sections.position(),
+        delete_set_at: 0,
+        has_skips: false,
+        has_empty_structs: false,
+        has_legacy_json: false,
+    };
+    let mut clients = ClientOrder::default();
+    let mut empty = EmptyEntries::default();
+    for _ in 0..client_count {
+        let at = reader.position();
+        let section = Section::read(&mut reader, Check::Full, |next| {
+            view.has_skips |= next.kind == StructKind::Skip;
+            view.has_empty_structs |= next.len == 0;
+            view.has_legacy_json |= next.kind == StructKind::Item(ContentKind::Json);
+        })?;
+        view.struct_count += section.struct_count as usize;
+        clients.push(section.client);
+        empty.push(at, section.end == section.clock)?;
+    }
+    if !clients.is_strict() {
+        // Yjs keeps the last section of a client, yrs joins them: only one section means the same to both.
+        require_distinct(sections, client_count, section_client, |reader| {
+            Section::read(reader, Check::Skim, |_| {}).map(drop)
+        })?;
+    }
+    view.delete_set_at = reader.position();
+    scan_delete_set(&mut reader)?;
+    reader.finish()?;
+    Ok(view)
+}
+
+fn section_client(reader: &mut Reader<'_>) -> Result<u64, DecodeError> {
+    reader.count(STRUCT_BYTES_MIN)?;
+    reader.var_uint()
+}
+
+impl<'a> UpdateView<'a> {
+    /// The whole update.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The sections, one per client, in the order of the bytes (Yjs and yrs write the highest client first).
+    pub fn sections(&self) -> Sections<'a> {
+        Sections {
+            reader: Reader::new(self.bytes).seek(self.sections_at),
+            left: self.client_count,
+        }
+    }
+
+    /// The delete ranges, in the order of the bytes; they may overlap.
+    pub fn delete_set(&self) -> DeleteRanges<'a> {
+        DeleteRanges::new(self.delete_set_bytes())
+    }
+
+    /// The encoding of the delete set.
+    pub fn delete_set_bytes(&self) -> &'a [u8] {
+        &self.bytes[self.delete_set_at..]
+    }
+
+    /// How many clients have a section.
+    pub fn client_count(&self) -> usize {
+        self.client_count
+    }
+
+    /// How many structs there are, of any kind and length.
+    pub fn struct_count(&self) -> usize {
+        self.struct_count
+    }
+
+    /// Whether there are holes between the structs of a section.
+    pub fn has_skips(&self) -> bool {
+        self.has_skips
+    }
+
+    /// Whether there are structs of length 0, which add nothing and are best left out.
+    pub fn has_empty_structs(&self) -> bool {
+        self.has_empty_structs
+    }
+
+    /// Whether there is content of the kind [`ContentKind::Json`], which yrs 0.28 reads one text too far.
+    pub fn has_legacy_json(&self) -> bool {
+        self.has_legacy_json
+    }
+
+    /// Whether it says nothing at all: no structs and no delete ranges.
+    pub fn is_empty(&self) -> bool {
+        self.struct_count == 0 && self.delete_set().next().is_none()
+    }
+}

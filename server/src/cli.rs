@@ -1,0 +1,196 @@
+//! The command line.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{Arg, ArgAction, Command as Clap, value_parser};
+
+use crate::config::{key::KeySpec, table::KEYS};
+
+/// Exit code for a command line or a configuration that cannot be used (`EX_USAGE` of sysexits.h).
+pub const EXIT_USAGE: u8 = 64;
+
+/// What the program is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Run the server.
+    Serve,
+    /// Bring the database to this version's schema and end.
+    Migrate,
+    /// Print the description of the HTTP API and end.
+    Openapi,
+}
+
+/// A command line, understood.
+#[derive(Debug)]
+pub struct Cli {
+    /// What to do.
+    pub command: Command,
+    /// The configuration file, if one was named.
+    pub config_file: Option<PathBuf>,
+    /// Settings made by flags; their values are not checked yet.
+    pub flags: Vec<(&'static KeySpec, String)>,
+}
+
+impl Cli {
+    /// Understands the arguments, the program's name first. The error knows its own text and whether it is one:
+    /// `--help` and `--version` arrive as "errors" for standard output.
+    pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let matches = grammar().try_get_matches_from(args)?;
+        let command = match matches.subcommand_name() {
+            Some("migrate") => Command::Migrate,
+            Some("openapi") => Command::Openapi,
+            _ => Command::Serve,
+        };
+        // Global flags are known to the subcommand as well, wherever they were written.
+        let settings = matches.subcommand().map_or(&matches, |(_, inner)| inner);
+        let flags = KEYS
+            .iter()
+            .filter_map(|spec| Some((*spec, settings.get_one::<String>(spec.name)?.clone())));
+        Ok(Self {
+            command,
+            config_file: settings.get_one("config").cloned(),
+            flags: flags.collect(),
+        })
+    }
+}
+
+/// Shows why there is no [`Cli`], and answers the exit code.
+pub fn report(error: &clap::Error) -> u8 {
+    // A closed pipe is the reader's business.
+    let _ = error.print();
+    if error.use_stderr() { EXIT_USAGE } else { 0 }
+}
+
+fn grammar() -> Clap {
+    let config = Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .global(true)
+        .value_parser(value_parser!(PathBuf))
+        .help("Configuration file (TOML); environment and flags go before it");
+    Clap::new("synapti")
+        .about("A server for live mind maps")
+        .version(env!("CARGO_PKG_VERSION"))
+        .subcommand(Clap::new("serve").about("Run the server (the default)"))
+        .subcommand(Clap::new("migrate").about("Create the database or bring it to this version's schema, and end"))
+        .subcommand(Clap::new("openapi").about("Print the OpenAPI description of the HTTP API, and end"))
+        .arg(config)
+        .args(KEYS.iter().map(|spec| setting(spec)))
+        .after_help(
+            "Flags go before environment variables, these before the configuration file, which goes before the defaults.\n\
+             Other users of this machine can read flags: keep secrets in the environment or in the file.",
+        )
+}
+
+fn setting(spec: &'static KeySpec) -> Arg {
+    let default = spec
+        .default
+        .map_or(String::new(), |default| format!(", default: {default}"));
+    let arg = Arg::new(spec.name)
+        .long(spec.flag_name())
+        .value_name("VALUE")
+        .global(true)
+        .action(ArgAction::Set)
+        .help(format!(
+            "{} [env: {}{default}]",
+            spec.about,
+            spec.env_name()
+        ))
+        .help_heading(match spec.section() {
+            "auth" => "Access",
+            "limits" => "Limits (0 = no limit)",
+            "ai" => "AI",
+            _ => "Settings",
+        });
+    if spec.switch {
+        arg.num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("1")
+    } else {
+        arg
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
+        Cli::parse(
+            std::iter::once("synapti")
+                .chain(args.iter().copied())
+                .map(OsString::from),
+        )
+    }
+
+    fn flags(cli: &Cli) -> Vec<(&str, &str)> {
+        cli.flags
+            .iter()
+            .map(|(spec, value)| (spec.name, value.as_str()))
+            .collect()
+    }
+
+    #[test]
+    fn the_grammar_is_consistent() {
+        grammar().debug_assert();
+    }
+
+    #[test]
+    fn serve_is_the_default() {
+        assert_eq!(parse(&[]).unwrap().command, Command::Serve);
+        assert_eq!(parse(&["serve"]).unwrap().command, Command::Serve);
+        assert_eq!(parse(&["migrate"]).unwrap().command, Command::Migrate);
+        assert_eq!(parse(&["openapi"]).unwrap().command, Command::Openapi);
+    }
+
+    #[test]
+    fn flags_count_before_and_after_the_command() {
+        let after = parse(&["serve", "--listen", "[::1]:1", "--config", "a.toml"]).unwrap();
+        let before = parse(&["--listen", "[::1]:1", "--config", "a.toml", "serve"]).unwrap();
+        for cli in [after, before] {
+            assert_eq!(flags(&cli), [("listen", "[::1]:1")]);
+            assert_eq!(cli.config_file, Some(PathBuf::from("a.toml")));
+        }
+    }
+
+    #[test]
+    fn a_switch_stands_alone_or_takes_its_value_after_an_equals_sign() {
+        assert_eq!(
+            flags(&parse(&["--auth-open-anywhere", "serve"]).unwrap()),
+            [("auth.open_anywhere", "1")]
+        );
+        assert_eq!(
+            flags(&parse(&["--auth-open-anywhere=0"]).unwrap()),
+            [("auth.open_anywhere", "0")]
+        );
+    }
+
+    #[test]
+    fn mistakes_are_errors_and_help_is_not() {
+        for args in [
+            &["--lisen", "x"][..],
+            &["dance"],
+            &["--listen"],
+            &["serve", "extra"],
+        ] {
+            assert!(parse(args).unwrap_err().use_stderr(), "{args:?}");
+        }
+        let help = parse(&["--help"]).unwrap_err();
+        assert!(!help.use_stderr());
+        let help = help.to_string();
+        for spec in KEYS {
+            assert!(
+                help.contains(&format!("--{}", spec.flag_name()))
+                    && help.contains(&spec.env_name()),
+                "{}",
+                spec.name
+            );
+        }
+        assert!(
+            parse(&["--version"])
+                .unwrap_err()
+                .to_string()
+                .contains(env!("CARGO_PKG_VERSION"))
+        );
+    }
+}

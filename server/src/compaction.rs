@@ -1,0 +1,64 @@
+//! Replaces a map's tail of records by a snapshot, in slices beside the edits.
+
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+
+use crate::store::{GraphKey, RecordId, SNAPSHOT_SLICE_BYTES_MAX, SharedStore, StoreError};
+
+/// Rows that one trim removes: a fraction of a millisecond of the writer's time.
+const TRIM_ROWS_MAX: u32 = 200;
+
+/// Compactions under way at once; they share the writer with the journal.
+const COMPACTIONS_MAX: usize = 1;
+
+/// Writes snapshots for all rooms of the process.
+#[derive(Debug)]
+pub struct Compactor {
+    turns: Semaphore,
+}
+
+impl Default for Compactor {
+    fn default() -> Self {
+        Self { turns: Semaphore::new(COMPACTIONS_MAX) }
+    }
+}
+
+impl Compactor {
+    /// Stores `state` as the snapshot that covers everything up to `covers`, then removes what it covers.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the tail is still there then, whole.
+    pub async fn run(
+        &self,
+        store: &SharedStore,
+        key: GraphKey,
+        covers: RecordId,
+        state: &Bytes,
+    ) -> Result<(), StoreError> {
+        // The semaphore is never closed; a turn that could not be had would only mean one more at once.
+        let _turn = self.turns.acquire().await;
+        let snapshot = store.begin_snapshot(key, covers).await?;
+        let mut slices = 0;
+        for slice in state.chunks(SNAPSHOT_SLICE_BYTES_MAX) {
+            store.append_snapshot(snapshot, slices, slice).await?;
+            slices += 1;
+        }
+        store.commit_snapshot(snapshot, slices, state.len() as u64).await?;
+        while store.trim(key, TRIM_ROWS_MAX).await? {
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
+    /// Removes the data of a deleted graph.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the tombstone stands all the same.
+    pub async fn purge(&self, store: &SharedStore, key: GraphKey) -> Result<(), StoreError> {
+        let _turn = self.turns.acquire().await;
+        while store.trim(key, TRIM_ROWS_MAX).await? {
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+}

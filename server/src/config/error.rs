@@ -1,0 +1,61 @@
+//! Why a configuration was refused, in words for whoever wrote it.
+
+use std::path::PathBuf;
+
+/// The configuration cannot be used. The program ends with [`crate::cli::EXIT_USAGE`].
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Nothing has this name.
+    #[error("unknown {place} `{name}`{}", did_you_mean(nearest.as_deref()))]
+    UnknownKey {
+        /// What kind of thing has the name.
+        place: String,
+        /// The name as written.
+        name: String,
+        /// The known name nearest to it.
+        nearest: Option<String>,
+    },
+    /// A key with a value that it does not take.
+    #[error("{origin}: `{shown}` is not valid; expected {takes}")]
+    BadValue {
+        /// The key, as it is called where it was set.
+        origin: String,
+        /// The value, or a placeholder for a secret.
+        shown: String,
+        /// What the key takes.
+        takes: &'static str,
+    },
+    /// The configuration file cannot be used.
+    #[error("configuration file {}: {what}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// `open` where strangers may be.
+    #[error(
+        "{listen} is not a loopback address and auth.mode is `open`: everybody who reaches it could edit every map. \
+         Listen on 127.0.0.1, or set SYNAPTI_AUTH_OPEN_ANYWHERE=1 if something else keeps strangers out"
+    )]
+    OpenToStrangers {
+        /// The address.
+        listen: std::net::SocketAddr,
+    },
+    /// A promise that this version cannot keep.
+    #[error(
+        "{setting} is not part of this version; not starting without what it promises. {instead}"
+    )]
+    NotInThisVersion {
+        /// The setting with its value.
+        setting: &'static str,
+        /// What works today.
+        instead: &'static str,
+    },
+}
+
+fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest
+        .map(|name| format!("; did you mean `{name}`?"))
+        .unwrap_or_default()
+}

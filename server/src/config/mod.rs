@@ -1,0 +1,213 @@
+//! Settings: flags before environment before configuration file before defaults.
+//!
+//! [`table`] lists every key once. Nothing else in the program reads the environment.
+
+mod error;
+pub mod key;
+mod layers;
+mod secret;
+mod suggest;
+pub mod table;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use std::{ffi::OsString, net::SocketAddr, path::Path, time::Duration};
+
+pub use error::ConfigError;
+use key::KeySpec;
+use layers::Layers;
+pub use secret::{DatabaseUrl, Secret};
+pub use value::{AiProvider, AuthMode};
+
+/// Environment variables that begin like this are ours, so a misspelt one is an error.
+pub const ENV_PREFIX: &str = "SYNAPTI_";
+
+/// Everything that can be set, checked. `Debug` shows no secrets.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Where maps are kept.
+    pub database_url: DatabaseUrl,
+    /// Bus between nodes, if there is to be one.
+    pub redis_url: Option<Secret>,
+    /// Who may do what.
+    pub auth: AuthConfig,
+    /// How much of everything.
+    pub limits: Limits,
+    /// Which models are asked, and with which key.
+    pub ai: AiConfig,
+    /// Log filter, known to parse.
+    pub log: String,
+    /// Time over which connections are closed after SIGTERM.
+    pub shutdown_grace: Duration,
+    /// Time that a room stays open after its last session left.
+    pub room_idle_close_after: Duration,
+    /// What to tell the operator at start: settings that were made and have no effect in this version.
+    pub warnings: Vec<String>,
+}
+
+/// Who may do what.
+#[derive(Clone, Debug)]
+pub struct AuthConfig {
+    /// Whether a token is needed.
+    pub mode: AuthMode,
+    /// Signs tokens (HS256).
+    pub secret: Option<Secret>,
+    /// Origins besides our own whose pages may use the server, as browsers write them.
+    pub allowed_origins: Vec<String>,
+    /// Consent to [`AuthMode::Open`] on an address that is not loopback.
+    pub open_anywhere: bool,
+}
+
+/// How much of everything. "No limit" (0 in the settings) is the largest number here.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections of the node.
+    pub max_connections: usize,
+    /// Connections of one user, API key or guest.
+    pub max_connections_per_client: usize,
+    /// Connections of one address.
+    pub max_connections_per_ip: usize,
+    /// Connections of one room.
+    pub max_connections_per_room: usize,
+    /// Bytes of one message or request body.
+    pub message_bytes_max: usize,
+    /// Bytes of one `SyncStep2`.
+    pub sync_bytes_max: usize,
+    /// Bytes of one encoded map.
+    pub document_bytes_max: usize,
+    /// Messages per second of one connection.
+    pub messages_per_second: u32,
+    /// Bytes of a room's ring of recent frames.
+    pub feed_bytes_max: usize,
+}
+
+/// Which models are asked, and with which key.
+#[derive(Clone, Debug)]
+pub struct AiConfig {
+    /// The provider; unset = by the key that is set.
+    pub provider: Option<AiProvider>,
+    /// Base URL, if not the provider's own.
+    pub base_url: Option<String>,
+    /// Model, if not the provider's default.
+    pub model: Option<String>,
+    /// Key for the chosen provider; goes before the three below.
+    pub api_key: Option<Secret>,
+    /// Key for `OpenAI`.
+    pub openai_api_key: Option<Secret>,
+    /// Key for Anthropic.
+    pub anthropic_api_key: Option<Secret>,
+    /// Key for Gemini.
+    pub gemini_api_key: Option<Secret>,
+}
+
+impl Config {
+    /// Reads and checks all settings. `env` is the environment (or a test's idea of one), `flags` what the command
+    /// line set.
+    pub fn load<K: Into<OsString>, V: Into<OsString>>(
+        file: Option<&Path>,
+        env: impl IntoIterator<Item = (K, V)>,
+        flags: &[(&'static KeySpec, String)],
+    ) -> Result<Self, ConfigError> {
+        let mut layers = Layers::default();
+        if let Some(path) = file {
+            layers.add_file(path)?;
+        }
+        layers.add_env(
+            env.into_iter()
+                .map(|(name, value)| (name.into(), value.into())),
+        )?;
+        layers.add_flags(flags);
+        let config = Self::from_layers(&layers)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn from_layers(layers: &Layers) -> Result<Self, ConfigError> {
+        let warn = |name: String| format!("{name} has no effect in this version");
+        Ok(Self {
+            listen: layers.get(&table::LISTEN)?,
+            database_url: layers.get(&table::DATABASE_URL)?,
+            redis_url: layers.get_optional(&table::REDIS_URL)?,
+            auth: AuthConfig {
+                mode: layers.get(&table::AUTH_MODE)?,
+                secret: layers.get_optional(&table::AUTH_SECRET)?,
+                allowed_origins: layers
+                    .get_optional(&table::AUTH_ALLOWED_ORIGINS)?
+                    .unwrap_or_default(),
+                open_anywhere: layers.get(&table::AUTH_OPEN_ANYWHERE)?,
+            },
+            limits: Limits::from_layers(layers)?,
+            ai: AiConfig::from_layers(layers)?,
+            log: layers.get(&table::LOG)?,
+            shutdown_grace: layers.get(&table::SHUTDOWN_GRACE)?,
+            room_idle_close_after: layers.get(&table::ROOM_IDLE_CLOSE_AFTER)?,
+            warnings: layers.without_effect().into_iter().map(warn).collect(),
+        })
+    }
+
+    /// What is wrong only in combination, or valid but more than this version can do.
+    fn check(&self) -> Result<(), ConfigError> {
+        let not_in_this_version =
+            |setting, instead| Err(ConfigError::NotInThisVersion { setting, instead });
+        if self.auth.mode == AuthMode::Required {
+            return not_in_this_version("auth.mode `required`", "Use `open` on a loopback address");
+        }
+        if !self.listen.ip().to_canonical().is_loopback() && !self.auth.open_anywhere {
+            return Err(ConfigError::OpenToStrangers {
+                listen: self.listen,
+            });
+        }
+        if matches!(self.database_url, DatabaseUrl::Postgres(_)) {
+            return not_in_this_version("a postgres:// database", "Use sqlite:PATH");
+        }
+        if self.redis_url.is_some() {
+            return not_in_this_version(
+                "a bus between nodes (redis_url)",
+                "Run one node without it",
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Default for Config {
+    /// The settings of a program that nobody configured.
+    fn default() -> Self {
+        let nothing: [(OsString, OsString); 0] = [];
+        Self::load(None, nothing, &[])
+            .expect("the defaults of the table are valid, as a test shows")
+    }
+}
+
+impl Limits {
+    fn from_layers(layers: &Layers) -> Result<Self, ConfigError> {
+        Ok(Self {
+            max_connections: layers.get(&table::MAX_CONNECTIONS)?,
+            max_connections_per_client: layers.get(&table::MAX_CONNECTIONS_PER_CLIENT)?,
+            max_connections_per_ip: layers.get(&table::MAX_CONNECTIONS_PER_IP)?,
+            max_connections_per_room: layers.get(&table::MAX_CONNECTIONS_PER_ROOM)?,
+            message_bytes_max: layers.get(&table::MESSAGE_BYTES_MAX)?,
+            sync_bytes_max: layers.get(&table::SYNC_BYTES_MAX)?,
+            document_bytes_max: layers.get(&table::DOCUMENT_BYTES_MAX)?,
+            messages_per_second: layers.get(&table::MESSAGES_PER_SECOND)?,
+            feed_bytes_max: layers.get(&table::FEED_BYTES_MAX)?,
+        })
+    }
+}
+
+impl AiConfig {
+    fn from_layers(layers: &Layers) -> Result<Self, ConfigError> {
+        Ok(Self {
+            provider: layers.get_optional(&table::AI_PROVIDER)?,
+            base_url: layers.get_optional(&table::AI_BASE_URL)?,
+            model: layers.get_optional(&table::AI_MODEL)?,
+            api_key: layers.get_optional(&table::AI_API_KEY)?,
+            openai_api_key: layers.get_optional(&table::AI_OPENAI_API_KEY)?,
+            anthropic_api_key: layers.get_optional(&table::AI_ANTHROPIC_API_KEY)?,
+            gemini_api_key: layers.get_optional(&table::AI_GEMINI_API_KEY)?,
+        })
+    }
+}

@@ -1,0 +1,283 @@
+//! Every setting there is. Environment, configuration file, flags, `--help` and the documentation follow this table.
+
+use std::{net::SocketAddr, time::Duration};
+
+use super::{
+    key::{Key, KeySpec},
+    secret::{DatabaseUrl, Secret},
+    value::{self, AiProvider, AuthMode},
+};
+
+/// Address to listen on.
+pub static LISTEN: Key<SocketAddr> = Key::new(
+    "listen",
+    "127.0.0.1:8080",
+    "an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080",
+    value::parsed,
+    "Address to listen on; port 0 takes a free one",
+);
+/// Where maps are kept.
+pub static DATABASE_URL: Key<DatabaseUrl> = Key::new(
+    "database_url",
+    "sqlite:data/synapti.db",
+    "sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME",
+    value::database_url,
+    "Where maps are kept; created and migrated at start (postgres:// is not in this version)",
+);
+/// Bus between nodes.
+pub static REDIS_URL: Key<Secret> = Key::new(
+    "redis_url",
+    "",
+    "redis://HOST:PORT or rediss://HOST:PORT",
+    value::redis_url,
+    "Bus between nodes; unset = one node (not in this version)",
+)
+.optional()
+.secret();
+/// Log filter.
+pub static LOG: Key<String> = Key::new(
+    "log",
+    "info",
+    "a level (off, error, warn, info, debug, trace) or a list such as warn,synapti_server=debug",
+    value::log_filter,
+    "What is logged to standard error; JSON lines when that is not a terminal",
+);
+/// Time for draining.
+pub static SHUTDOWN_GRACE: Key<Duration> = Key::new(
+    "shutdown_grace",
+    "10",
+    value::SECONDS,
+    value::seconds,
+    "Seconds over which connections are closed after SIGTERM",
+);
+/// Time that a room without sessions stays open.
+pub static ROOM_IDLE_CLOSE_AFTER: Key<Duration> = Key::new(
+    "room_idle_close_after",
+    "30",
+    value::SECONDS,
+    value::seconds,
+    "Seconds that a room stays open after its last session left",
+);
+
+/// Who may connect.
+pub static AUTH_MODE: Key<AuthMode> = Key::new(
+    "auth.mode",
+    "open",
+    "open or required",
+    value::auth_mode,
+    "open = everybody who reaches the server may edit every map, refused on addresses that are not loopback; \
+     required = tokens only (not in this version)",
+);
+/// Key that signs tokens.
+pub static AUTH_SECRET: Key<Secret> = Key::new(
+    "auth.secret",
+    "",
+    "at least 32 bytes",
+    value::auth_secret,
+    "HS256 secret for tokens, needed when auth.mode is required",
+)
+.optional()
+.secret()
+.not_enforced();
+/// Other origins that may use the API from a browser.
+pub static AUTH_ALLOWED_ORIGINS: Key<Vec<String>> = Key::new(
+    "auth.allowed_origins",
+    "",
+    "origins such as https://maps.example.org, separated by commas",
+    value::origins,
+    "Origins besides the server's own whose pages may use it, separated by commas",
+)
+.optional();
+/// Consent to `open` on a public address.
+pub static AUTH_OPEN_ANYWHERE: Key<bool> = Key::new(
+    "auth.open_anywhere",
+    "0",
+    "1 or 0",
+    value::boolean,
+    "1 = allow auth.mode open on an address that is not loopback",
+)
+.switch();
+
+/// Connections of the whole node.
+pub static MAX_CONNECTIONS: Key<usize> = Key::new(
+    "limits.max_connections",
+    "10000",
+    value::COUNT,
+    value::limit,
+    "Connections to this node, all transports together",
+);
+/// Connections of one client.
+pub static MAX_CONNECTIONS_PER_CLIENT: Key<usize> = Key::new(
+    "limits.max_connections_per_client",
+    "5",
+    value::COUNT,
+    value::limit,
+    "Connections of one signed-in user, API key or guest (not enforced in this version)",
+)
+.not_enforced();
+/// Connections of one address.
+pub static MAX_CONNECTIONS_PER_IP: Key<usize> = Key::new(
+    "limits.max_connections_per_ip",
+    "1000",
+    value::COUNT,
+    value::limit,
+    "Connections of one IP address (not enforced in this version)",
+)
+.not_enforced();
+/// Connections of one room.
+pub static MAX_CONNECTIONS_PER_ROOM: Key<usize> = Key::new(
+    "limits.max_connections_per_room",
+    "2000",
+    value::COUNT,
+    value::limit,
+    "Connections to one map",
+);
+/// Size of a message.
+pub static MESSAGE_BYTES_MAX: Key<usize> = Key::new(
+    "limits.message_bytes_max",
+    "1048576",
+    value::COUNT,
+    value::limit,
+    "Bytes of one message or request body, except a SyncStep2",
+);
+/// Size of a `SyncStep2`.
+pub static SYNC_BYTES_MAX: Key<usize> = Key::new(
+    "limits.sync_bytes_max",
+    "16777216",
+    value::COUNT,
+    value::limit,
+    "Bytes of one SyncStep2: a map edited offline comes back as one",
+);
+/// Size of a map.
+pub static DOCUMENT_BYTES_MAX: Key<usize> = Key::new(
+    "limits.document_bytes_max",
+    "67108864",
+    value::COUNT,
+    value::limit,
+    "Bytes of one encoded map",
+);
+/// Rate of one connection.
+pub static MESSAGES_PER_SECOND: Key<u32> = Key::new(
+    "limits.messages_per_second",
+    "200",
+    value::COUNT,
+    value::rate,
+    "Messages per second of one connection (not enforced in this version)",
+)
+.not_enforced();
+/// Size of a room's ring of recent frames.
+pub static FEED_BYTES_MAX: Key<usize> = Key::new(
+    "limits.feed_bytes_max",
+    "1048576",
+    "a whole number of bytes, at least 1",
+    value::feed_bytes,
+    "Bytes of recent frames that a room keeps for sessions that read slowly; who falls behind it gets one diff instead",
+);
+
+/// Whose models are asked.
+pub static AI_PROVIDER: Key<AiProvider> = Key::new(
+    "ai.provider",
+    "",
+    "openai, anthropic, gemini or template",
+    value::ai_provider,
+    "AI provider; unset = by the key that is set, else template (AI is not in this version)",
+)
+.optional()
+.not_enforced();
+/// Where the provider is.
+pub static AI_BASE_URL: Key<String> = Key::new(
+    "ai.base_url",
+    "",
+    "an http:// or https:// URL",
+    value::http_url,
+    "Base URL; unset = the provider's",
+)
+.optional()
+.not_enforced();
+/// Which model is asked.
+pub static AI_MODEL: Key<String> = Key::new(
+    "ai.model",
+    "",
+    value::WORD,
+    value::text,
+    "Model; unset = the provider's",
+)
+.optional()
+.not_enforced();
+/// Key for the chosen provider.
+pub static AI_API_KEY: Key<Secret> = Key::new(
+    "ai.api_key",
+    "",
+    value::WORD,
+    value::secret,
+    "Key for the chosen provider; goes before the three below",
+)
+.optional()
+.secret()
+.not_enforced();
+/// Key for `OpenAI`.
+pub static AI_OPENAI_API_KEY: Key<Secret> = Key::new(
+    "ai.openai_api_key",
+    "",
+    value::WORD,
+    value::secret,
+    "Key for OpenAI and compatible servers",
+)
+.optional()
+.env("OPENAI_API_KEY")
+.secret()
+.not_enforced();
+/// Key for Anthropic.
+pub static AI_ANTHROPIC_API_KEY: Key<Secret> = Key::new(
+    "ai.anthropic_api_key",
+    "",
+    value::WORD,
+    value::secret,
+    "Key for Anthropic",
+)
+.optional()
+.env("ANTHROPIC_API_KEY")
+.secret()
+.not_enforced();
+/// Key for Gemini.
+pub static AI_GEMINI_API_KEY: Key<Secret> = Key::new(
+    "ai.gemini_api_key",
+    "",
+    value::WORD,
+    value::secret,
+    "Key for Gemini",
+)
+.optional()
+.env("GEMINI_API_KEY")
+.secret()
+.not_enforced();
+
+/// All rows, in the order of the documentation.
+pub static KEYS: [&KeySpec; 26] = [
+    &LISTEN.spec,
+    &DATABASE_URL.spec,
+    &REDIS_URL.spec,
+    &LOG.spec,
+    &SHUTDOWN_GRACE.spec,
+    &ROOM_IDLE_CLOSE_AFTER.spec,
+    &AUTH_MODE.spec,
+    &AUTH_SECRET.spec,
+    &AUTH_ALLOWED_ORIGINS.spec,
+    &AUTH_OPEN_ANYWHERE.spec,
+    &MAX_CONNECTIONS.spec,
+    &MAX_CONNECTIONS_PER_CLIENT.spec,
+    &MAX_CONNECTIONS_PER_IP.spec,
+    &MAX_CONNECTIONS_PER_ROOM.spec,
+    &MESSAGE_BYTES_MAX.spec,
+    &SYNC_BYTES_MAX.spec,
+    &DOCUMENT_BYTES_MAX.spec,
+    &MESSAGES_PER_SECOND.spec,
+    &FEED_BYTES_MAX.spec,
+    &AI_PROVIDER.spec,
+    &AI_BASE_URL.spec,
+    &AI_MODEL.spec,
+    &AI_API_KEY.spec,
+    &AI_OPENAI_API_KEY.spec,
+    &AI_ANTHROPIC_API_KEY.spec,
+    &AI_GEMINI_API_KEY.spec,
+];

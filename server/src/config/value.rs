@@ -1,0 +1,192 @@
+//! Parsers of values: text to type, `None` when it is not what the key takes.
+
+use std::{str::FromStr, time::Duration};
+
+use tracing_subscriber::EnvFilter;
+
+use super::secret::{DatabaseUrl, Secret};
+
+/// What [`limit`] and [`rate`] take.
+pub const COUNT: &str = "a whole number; 0 = no limit";
+/// What [`text`] and [`secret`] take.
+pub const WORD: &str = "visible ASCII characters without spaces";
+/// What [`seconds`] takes.
+pub const SECONDS: &str = "seconds from 0 to 86400, such as 10 or 0.5";
+
+const SECONDS_MAX: f64 = 86_400.0;
+const AUTH_SECRET_BYTES_MIN: usize = 32;
+const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// Who may use the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthMode {
+    /// Everybody who can reach it.
+    Open,
+    /// Holders of a valid token.
+    Required,
+}
+
+/// Whose models are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AiProvider {
+    /// `OpenAI` or a server that speaks its protocol.
+    OpenAi,
+    /// Anthropic.
+    Anthropic,
+    /// Google Gemini.
+    Gemini,
+    /// No model at all: built-in templates.
+    Template,
+}
+
+pub(super) fn parsed<T: FromStr>(text: &str) -> Option<T> {
+    text.parse().ok()
+}
+
+pub(super) fn text(text: &str) -> Option<String> {
+    is_visible(text).then(|| text.to_owned())
+}
+
+pub(super) fn secret(text: &str) -> Option<Secret> {
+    is_visible(text).then(|| Secret::new(text))
+}
+
+pub(super) fn auth_secret(text: &str) -> Option<Secret> {
+    (text.len() >= AUTH_SECRET_BYTES_MIN).then(|| Secret::new(text))
+}
+
+pub(super) fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "1" | "true" => Some(true),
+        "0" | "false" => Some(false),
+        _ => None,
+    }
+}
+
+/// A limit. None (0) becomes the largest number, so that whoever enforces it compares and has no special case.
+pub(super) fn limit(text: &str) -> Option<usize> {
+    let number = whole::<usize>(text)?;
+    Some(if number == 0 { usize::MAX } else { number })
+}
+
+pub(super) fn rate(text: &str) -> Option<u32> {
+    let number = whole::<u32>(text)?;
+    Some(if number == 0 { u32::MAX } else { number })
+}
+
+/// The ring is memory held for each room, so it is the one size that cannot be without limit.
+pub(super) fn feed_bytes(text: &str) -> Option<usize> {
+    whole::<usize>(text).filter(|bytes| *bytes > 0)
+}
+
+pub(super) fn seconds(text: &str) -> Option<Duration> {
+    let plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let seconds = text
+        .parse::<f64>()
+        .ok()
+        .filter(|seconds| plain && *seconds <= SECONDS_MAX)?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+pub(super) fn auth_mode(text: &str) -> Option<AuthMode> {
+    match text {
+        "open" => Some(AuthMode::Open),
+        "required" => Some(AuthMode::Required),
+        _ => None,
+    }
+}
+
+pub(super) fn ai_provider(text: &str) -> Option<AiProvider> {
+    match text {
+        "openai" => Some(AiProvider::OpenAi),
+        "anthropic" => Some(AiProvider::Anthropic),
+        "gemini" => Some(AiProvider::Gemini),
+        "template" => Some(AiProvider::Template),
+        _ => None,
+    }
+}
+
+pub(super) fn database_url(text: &str) -> Option<DatabaseUrl> {
+    if let Some(path) = text.strip_prefix("sqlite:") {
+        let path = path.strip_prefix("//").unwrap_or(path);
+        return (!path.is_empty() && path != ":memory:")
+            .then(|| DatabaseUrl::Sqlite(text.to_owned()));
+    }
+    after_scheme(text, &["postgres", "postgresql"])
+        .map(|_| DatabaseUrl::Postgres(Secret::new(text)))
+}
+
+pub(super) fn redis_url(text: &str) -> Option<Secret> {
+    after_scheme(text, &["redis", "rediss"]).map(|_| Secret::new(text))
+}
+
+pub(super) fn http_url(text: &str) -> Option<String> {
+    after_scheme(text, &["http", "https"]).map(|_| text.to_owned())
+}
+
+/// A filter in the syntax of `tracing`, except that a lone word must be a level: `tracing` would take `verbose` for
+/// the name of a module and silence everything else.
+pub(super) fn log_filter(text: &str) -> Option<String> {
+    let lone_words_are_levels = text.split(',').all(|directive| {
+        let lone = !directive.contains(['=', '[', ']', '{', '}']);
+        !lone
+            || LOG_LEVELS
+                .iter()
+                .any(|level| directive.trim().eq_ignore_ascii_case(level))
+    });
+    let parses = lone_words_are_levels && EnvFilter::builder().parse(text).is_ok();
+    parses.then(|| text.to_owned())
+}
+
+pub(super) fn origins(text: &str) -> Option<Vec<String>> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|origin| !origin.is_empty())
+        .map(origin)
+        .collect()
+}
+
+/// An origin as browsers send it: lower case, no trailing slash, no default port.
+fn origin(text: &str) -> Option<String> {
+    let lower = text.to_ascii_lowercase();
+    let (scheme, authority) = lower.split_once("://")?;
+    let authority = authority.strip_suffix('/').unwrap_or(authority);
+    let scheme_is_sane = scheme.starts_with(|first: char| first.is_ascii_lowercase())
+        && scheme
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    let authority_is_sane = !authority.is_empty()
+        && authority
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~:[]".contains(&byte));
+    if !scheme_is_sane || !authority_is_sane {
+        return None;
+    }
+    let default_port = match scheme {
+        "http" => ":80",
+        "https" => ":443",
+        _ => "",
+    };
+    let authority = authority.strip_suffix(default_port).unwrap_or(authority);
+    Some(format!("{scheme}://{authority}"))
+}
+
+/// A stray space or line break in a name or a key only shows much later, as a refusal by somebody else.
+fn is_visible(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Digits only: `parse` alone would also take a plus sign.
+fn whole<T: FromStr>(text: &str) -> Option<T> {
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| text.parse().ok())
+        .flatten()
+}
+
+fn after_scheme<'a>(text: &'a str, schemes: &[&str]) -> Option<&'a str> {
+    let (scheme, rest) = text.split_once("://")?;
+    (schemes.contains(&scheme) && !rest.is_empty()).then_some(rest)
+}

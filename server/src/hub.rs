@@ -1,0 +1,202 @@
+//! All open rooms of this node: at most one per graph, opened by whoever comes first.
+
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use dashmap::{DashMap, Entry};
+use futures_util::FutureExt as _;
+use synapti_crdt::map::MapEdit;
+use synapti_protocol::graph_id::GraphId;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    connections::Connections,
+    room::{
+        Feed, GraphView, Joined, RoomError, RoomHandle, SessionId,
+        actor::{Actor, RoomEnv},
+        handle::{CallError, Lanes},
+        open,
+        state::RoomLimits,
+    },
+    store::Lookup,
+    telemetry::metrics,
+};
+
+/// Rooms open at once; beyond that only those that are open can be joined.
+const ROOMS_MAX: usize = 10_000;
+
+/// How often a call is repeated that met a room in the moment of its closing.
+const TRIES_MAX: usize = 8;
+
+/// How long a call through the API waits for the store.
+const SAVED_WITHIN: Duration = Duration::from_secs(10);
+
+/// Bounds of rooms, from the configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct HubLimits {
+    /// Bounds of each room.
+    pub room: RoomLimits,
+    /// Bytes of recent frames that a room keeps.
+    pub feed_bytes_max: usize,
+}
+
+/// Figures for health and metrics.
+#[derive(Clone, Copy, Debug)]
+pub struct HubStats {
+    /// Open rooms.
+    pub rooms: usize,
+    /// Sessions of all transports.
+    pub sessions: usize,
+}
+
+/// Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Hub(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    rooms: DashMap<GraphId, RoomHandle>,
+    env: Arc<RoomEnv>,
+    limits: HubLimits,
+    connections: Connections,
+    tracker: TaskTracker,
+}
+
+impl Hub {
+    /// A hub without rooms.
+    pub fn new(env: Arc<RoomEnv>, limits: HubLimits, connections: Connections, tracker: TaskTracker) -> Self {
+        Self(Arc::new(Inner { rooms: DashMap::new(), env, limits, connections, tracker }))
+    }
+
+    /// Takes a place in a graph's room, and creates the graph if there is none and `create` says so.
+    pub async fn join(
+        &self,
+        id: &GraphId,
+        session: SessionId,
+        create: bool,
+    ) -> Result<(RoomHandle, Joined), RoomError> {
+        self.call(id, create, async |room| room.join(session).await.map(|joined| (room.clone(), joined))).await
+    }
+
+    /// The map as JSON.
+    pub async fn view(&self, id: &GraphId) -> Result<Arc<GraphView>, RoomError> {
+        self.saved(self.call(id, false, async |room| room.view().await)).await
+    }
+
+    /// Makes a new graph with its first edit.
+    pub async fn create(&self, id: &GraphId, init: MapEdit) -> Result<Arc<GraphView>, RoomError> {
+        let topic = init.topic().unwrap_or_default().to_owned();
+        match self.0.env.store.create(id, &topic, self.0.env.clock.now()).await? {
+            (Lookup::Live(_), true) => self.edit(id, init).await,
+            (Lookup::Deleted { .. }, _) => Err(RoomError::Gone),
+            _ => Err(RoomError::Exists),
+        }
+    }
+
+    /// Edits a map; returns it when the edit is durable.
+    pub async fn edit(&self, id: &GraphId, edit: MapEdit) -> Result<Arc<GraphView>, RoomError> {
+        self.saved(self.call(id, false, async |room| room.edit(edit.clone()).await)).await
+    }
+
+    /// Deletes a graph, and ends its sessions.
+    pub async fn delete(&self, id: &GraphId) -> Result<(), RoomError> {
+        self.saved(self.call(id, false, async |room| room.delete().await)).await
+    }
+
+    /// Figures.
+    pub fn stats(&self) -> HubStats {
+        HubStats { rooms: self.0.rooms.len(), sessions: self.0.connections.open() }
+    }
+
+    /// The room of a graph, opened if need be. That it is open says nothing yet of the graph: the room answers.
+    fn room(&self, id: &GraphId) -> Result<RoomHandle, RoomError> {
+        if let Some(room) = self.0.rooms.get(id) {
+            return Ok(room.clone());
+        }
+        if self.0.env.closing.is_cancelled() {
+            return Err(RoomError::Draining);
+        }
+        if self.0.rooms.len() >= ROOMS_MAX {
+            return Err(RoomError::AtCapacity { what: "open maps" });
+        }
+        match self.0.rooms.entry(id.clone()) {
+            Entry::Occupied(room) => Ok(room.get().clone()),
+            Entry::Vacant(place) => {
+                let feed = Arc::new(Feed::new(self.0.limits.feed_bytes_max));
+                let (room, lanes) = RoomHandle::new(id.clone(), feed);
+                place.insert(room.clone());
+                self.0.tracker.spawn(self.clone().run(room.clone(), lanes));
+                Ok(room)
+            }
+        }
+    }
+
+    /// A room's whole life.
+    async fn run(self, room: RoomHandle, lanes: Lanes) {
+        metrics::get().rooms.increment(1.0);
+        let life = AssertUnwindSafe(self.open_and_run(&room, lanes)).catch_unwind().await;
+        self.detach(&room);
+        if life.is_err() {
+            metrics::get().room_panics.increment(1);
+            tracing::error!(graph = %room.id(), "the room failed; its clients reconnect and it is opened again");
+        }
+        metrics::get().rooms.decrement(1.0);
+    }
+
+    async fn open_and_run(&self, room: &RoomHandle, lanes: Lanes) {
+        let env = self.0.env.clone();
+        match open::load(&env, room.id(), self.0.limits.room).await {
+            Ok((key, state)) => {
+                let ended = Actor::new(env, room.clone(), key, lanes, state).run(|| self.detach(room)).await;
+                tracing::debug!(graph = %room.id(), ?ended, "room closed");
+            }
+            Err(failure) => {
+                self.detach(room);
+                open::answer_all(lanes, &failure).await;
+            }
+        }
+    }
+
+    fn detach(&self, room: &RoomHandle) {
+        self.0.rooms.remove_if(room.id(), |_, present| present.is_same(room));
+    }
+
+    /// Calls a room, again if it closed in between.
+    async fn call<T>(
+        &self,
+        id: &GraphId,
+        create: bool,
+        call: impl AsyncFn(RoomHandle) -> Result<T, CallError>,
+    ) -> Result<T, RoomError> {
+        for attempt in 1..=TRIES_MAX {
+            if create && !self.0.rooms.contains_key(id) {
+                self.create_if_missing(id).await?;
+            }
+            match call(self.room(id)?).await {
+                Err(CallError::Closed) => {}
+                // The room was opened for somebody else a moment before this graph was created.
+                Err(CallError::Room(RoomError::NotFound)) if create && attempt < TRIES_MAX => {}
+                Err(CallError::Room(error)) => return Err(error),
+                Ok(done) => return Ok(done),
+            }
+            tokio::task::yield_now().await;
+        }
+        Err(RoomError::Panicked)
+    }
+
+    async fn create_if_missing(&self, id: &GraphId) -> Result<(), RoomError> {
+        let env = &self.0.env;
+        if env.closing.is_cancelled() {
+            return Err(RoomError::Draining);
+        }
+        let found = match env.store.find(id).await? {
+            Lookup::Missing => env.store.create(id, "", env.clock.now()).await?.0,
+            found => found,
+        };
+        if let Lookup::Deleted { .. } = found { Err(RoomError::Gone) } else { Ok(()) }
+    }
+
+    async fn saved<T>(&self, call: impl Future<Output = Result<T, RoomError>>) -> Result<T, RoomError> {
+        timeout(SAVED_WITHIN, call).await.unwrap_or(Err(RoomError::NotSaved))
+    }
+}

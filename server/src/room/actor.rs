@@ -1,0 +1,340 @@
+//! The task behind an open room: takes messages from its lanes, lets the state decide, performs the effects.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use synapti_protocol::close::CloseCode;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Refusal, RoomError, RoomHandle, SessionId, SessionSlot,
+    batch::{Callers, Gathering},
+    handle::{CallError, Control, LaneEdit, Lanes},
+    state::{Effect, RoomState},
+};
+use crate::{
+    clock::Clock,
+    compaction::Compactor,
+    journal::{Journal, Receipt},
+    store::{GraphKey, JournalRecord, RecordId, SharedStore},
+    telemetry::metrics,
+};
+
+/// Time between two looks at what has become stale.
+const TICK_EVERY: Duration = Duration::from_secs(5);
+
+/// How long a room stays open that was only read or edited through the API.
+const NEVER_JOINED_CLOSE_AFTER: Duration = Duration::from_secs(2);
+
+/// Messages taken from a lane before the room acts on them.
+const TAKE_AT_ONCE_MAX: usize = 256;
+
+/// What every room of a process shares.
+#[derive(Debug)]
+pub struct RoomEnv {
+    /// Where snapshots go.
+    pub store: SharedStore,
+    /// Where edits become durable.
+    pub journal: Journal,
+    /// Who replaces tails.
+    pub compactor: Arc<Compactor>,
+    /// What time it is.
+    pub clock: Clock,
+    /// How long an empty room stays open.
+    pub idle_close_after: Duration,
+    /// Cancelled when rooms shall close as soon as they are empty.
+    pub closing: CancellationToken,
+}
+
+/// How a room's life ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// Empty, and everything saved.
+    Idle,
+    /// The journal has stopped: what was not saved is lost, and nobody has seen it.
+    JournalGone,
+}
+
+/// The room's task. `detach` takes the room out of the hub, so that nobody new finds it.
+pub(crate) struct Actor {
+    env: Arc<RoomEnv>,
+    handle: RoomHandle,
+    key: GraphKey,
+    lanes: Lanes,
+    state: RoomState,
+    slots: Slots,
+    callers: Callers,
+    gathering: Gathering,
+    commit: Option<Receipt>,
+    next_tick: Instant,
+    work: JoinSet<Done>,
+    started: Instant,
+    idle_since: Option<Instant>,
+    idle_close_after: Duration,
+    closing: bool,
+}
+
+/// Sessions' slots. Sessions that are left when the room ends, by a panic too, are sent to reconnect.
+#[derive(Default)]
+struct Slots(HashMap<SessionId, Arc<SessionSlot>>);
+
+enum Done {
+    Compacted(bool),
+    Tombstoned(Result<(), RoomError>),
+}
+
+enum Event {
+    Committed(Option<RecordId>),
+    Control(Control),
+    Edit(LaneEdit),
+    Done(Done),
+    Time,
+    Closing,
+}
+
+impl Actor {
+    pub(crate) fn new(env: Arc<RoomEnv>, handle: RoomHandle, key: GraphKey, lanes: Lanes, state: RoomState) -> Self {
+        let started = Instant::now();
+        Self {
+            handle,
+            key,
+            lanes,
+            state,
+            slots: Slots::default(),
+            callers: Callers::default(),
+            gathering: Gathering::default(),
+            commit: None,
+            next_tick: started + TICK_EVERY,
+            work: JoinSet::new(),
+            started,
+            idle_since: None,
+            idle_close_after: NEVER_JOINED_CLOSE_AFTER.min(env.idle_close_after),
+            closing: false,
+            env,
+        }
+    }
+
+    /// Runs until the room has been empty for a while; `detach` is called right before it closes its lanes.
+    pub(crate) async fn run(mut self, detach: impl FnOnce()) -> Ended {
+        loop {
+            match self.next_event().await {
+                Event::Committed(Some(record)) => {
+                    metrics::get().updates_committed.increment(1);
+                    self.state.committed(record);
+                }
+                Event::Committed(None) => return Ended::JournalGone,
+                Event::Control(message) => self.control(message),
+                Event::Edit(message) => self.gathering.push(message, &mut self.callers),
+                Event::Done(Done::Compacted(done)) => self.state.compacted(done),
+                Event::Done(Done::Tombstoned(result)) => self.state.tombstoned(result),
+                Event::Time => self.time_has_passed(),
+                Event::Closing => self.closing = true,
+            }
+            self.take_what_is_there();
+            self.perform_effects();
+            if self.state.can_integrate() && !self.gathering.is_empty() {
+                let edits = self.gathering.cut();
+                self.state.integrate(&edits, self.env.clock.now(), self.now_ms());
+                self.perform_effects();
+            }
+            if self.should_close() {
+                detach();
+                self.close_lanes().await;
+                return Ended::Idle;
+            }
+        }
+    }
+
+    /// Waits for the next thing to do. Every branch is cancel-safe.
+    async fn next_event(&mut self) -> Event {
+        let wake_at = self.wake_at();
+        let Self { env, lanes, commit, work, gathering, closing, .. } = self;
+        tokio::select! {
+            biased;
+            record = async { commit.as_mut().expect("guarded").await }, if commit.is_some() => {
+                *commit = None;
+                Event::Committed(record.ok())
+            }
+            Some(message) = lanes.control.recv() => Event::Control(message),
+            Some(Ok(done)) = work.join_next(), if !work.is_empty() => Event::Done(done),
+            Some(message) = lanes.edits.recv(), if gathering.has_room() => Event::Edit(message),
+            () = env.closing.cancelled(), if !*closing => Event::Closing,
+            () = sleep_until(wake_at) => Event::Time,
+        }
+    }
+
+    /// Takes what else waits in the lanes, so that it shares a batch, a frame and a commit.
+    fn take_what_is_there(&mut self) {
+        for _ in 0..TAKE_AT_ONCE_MAX {
+            let Ok(message) = self.lanes.control.try_recv() else { break };
+            self.control(message);
+        }
+        while self.gathering.has_room() {
+            let Ok(message) = self.lanes.edits.try_recv() else { break };
+            self.gathering.push(message, &mut self.callers);
+        }
+    }
+
+    fn time_has_passed(&mut self) {
+        let now_ms = self.now_ms();
+        self.state.flush_presence(now_ms);
+        if Instant::now() >= self.next_tick {
+            self.next_tick = Instant::now() + TICK_EVERY;
+            self.state.tick(now_ms);
+        }
+    }
+
+    fn control(&mut self, message: Control) {
+        match message {
+            Control::Join { session, slot, reply } => {
+                let joined = self.state.join(session).map_err(CallError::Room);
+                if joined.is_ok() {
+                    self.slots.0.insert(session, slot);
+                    self.idle_close_after = self.env.idle_close_after;
+                }
+                // Whoever gave up waiting sends a leave.
+                let _ = reply.send(joined);
+            }
+            Control::Leave { session } => {
+                self.slots.0.remove(&session);
+                self.state.leave(session, self.now_ms());
+            }
+            Control::Awareness { session, payload } => self.state.awareness(session, &payload, self.now_ms()),
+            Control::Read { read, reply } => {
+                let request = self.callers.add(reply);
+                self.state.read(request, read);
+            }
+            Control::Delete { reply } => {
+                let request = self.callers.add(reply);
+                self.state.delete(request, self.env.clock.now());
+            }
+        }
+    }
+
+    fn perform_effects(&mut self) {
+        for effect in self.state.take_effects() {
+            match effect {
+                Effect::Commit { update, topic, at } => {
+                    let record = JournalRecord { key: self.key, update, topic, at };
+                    self.commit = Some(self.env.journal.submit(record));
+                }
+                Effect::Publish(frame) => self.publish(frame),
+                Effect::Answer(request, answer) => self.callers.answer(request, answer),
+                Effect::Ask(session, question) => self.slots.with(session, |slot| slot.ask(question)),
+                Effect::Refuse(session, refusal) => self.slots.with(session, |slot| slot.refuse(refusal)),
+                Effect::Compact { covers, state } => self.compact(covers, state),
+                Effect::Tombstone(at) => self.tombstone(at),
+            }
+        }
+    }
+
+    fn publish(&mut self, frame: Bytes) {
+        let feed = self.handle.feed();
+        feed.push(frame);
+        if feed.wants_checkpoint()
+            && let Some(state_vector) = self.state.checkpoint()
+        {
+            feed.set_checkpoint(state_vector);
+        }
+    }
+
+    fn compact(&mut self, covers: RecordId, state: Bytes) {
+        let (env, key, id) = (self.env.clone(), self.key, self.handle.id().clone());
+        self.work.spawn(async move {
+            let done = env.compactor.run(&env.store, key, covers, &state).await;
+            if let Err(error) = &done {
+                tracing::warn!(graph = %id, %error, "compaction failed; the journal of this map stays longer");
+            }
+            Done::Compacted(done.is_ok())
+        });
+    }
+
+    fn tombstone(&mut self, at: jiff::Timestamp) {
+        let (env, key, id) = (self.env.clone(), self.key, self.handle.id().clone());
+        self.work.spawn(async move {
+            let result = env.store.tombstone(key, at).await;
+            if result.is_ok()
+                && let Err(error) = env.compactor.purge(&env.store, key).await
+            {
+                tracing::warn!(graph = %id, %error, "the data of a deleted map could not be removed yet");
+            }
+            Done::Tombstoned(result.map_err(RoomError::Store))
+        });
+    }
+
+    fn should_close(&mut self) -> bool {
+        let empty = self.state.is_idle()
+            && self.gathering.is_empty()
+            && self.lanes.control.is_empty()
+            && self.lanes.edits.is_empty();
+        if !empty {
+            self.idle_since = None;
+            return false;
+        }
+        let now = Instant::now();
+        let idle_since = *self.idle_since.get_or_insert(now);
+        let hurry = self.closing || self.state.is_deleted();
+        if !hurry && now < idle_since + self.idle_close_after {
+            return false;
+        }
+        if !hurry {
+            self.state.compact_before_close();
+            self.perform_effects();
+        }
+        self.state.is_idle()
+    }
+
+    /// Answers what came in the last moment: nothing of it was done, and the caller opens the room again. A client's
+    /// update cannot be among it: its session would be in the room.
+    async fn close_lanes(&mut self) {
+        self.lanes.control.close();
+        self.lanes.edits.close();
+        while let Some(message) = self.lanes.control.recv().await {
+            match message {
+                Control::Join { reply, .. } => drop(reply.send(Err(CallError::Closed))),
+                Control::Read { reply, .. } | Control::Delete { reply } => drop(reply.send(Err(CallError::Closed))),
+                Control::Leave { .. } | Control::Awareness { .. } => {}
+            }
+        }
+        while let Some(message) = self.lanes.edits.recv().await {
+            if let LaneEdit::Map { reply, .. } = message {
+                let _ = reply.send(Err(CallError::Closed));
+            }
+        }
+    }
+
+    fn wake_at(&self) -> Instant {
+        let mut at = self.next_tick;
+        if let Some(due_ms) = self.state.presence_due_ms() {
+            at = at.min(self.started + Duration::from_millis(due_ms));
+        }
+        if let Some(since) = self.idle_since {
+            at = at.min(since + self.idle_close_after);
+        }
+        at
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
+    }
+}
+
+impl Slots {
+    fn with(&self, session: SessionId, tell: impl FnOnce(&SessionSlot)) {
+        if let Some(slot) = self.0.get(&session) {
+            tell(slot);
+        }
+    }
+}
+
+impl Drop for Slots {
+    fn drop(&mut self) {
+        for slot in self.0.values() {
+            slot.refuse(Refusal::new(CloseCode::Restarting, "this map is being restored: reconnect"));
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Edits on their way into a room's document.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use synapti_crdt::map::MapEdit;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::{
+    RequestId, SessionId,
+    handle::{CallError, LaneEdit},
+    reads::Answer,
+};
+
+/// An edit that has not been integrated yet.
+#[derive(Debug)]
+pub enum Edit {
+    /// A Yjs update of a client.
+    Update {
+        /// Whose it is.
+        session: SessionId,
+        /// The encoded update.
+        update: Bytes,
+    },
+    /// An edit of the map through the API.
+    Map {
+        /// Who waits for it to be durable.
+        request: RequestId,
+        /// What to do.
+        edit: Box<MapEdit>,
+    },
+}
+
+impl Edit {
+    /// What it may add to the document.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Update { update, .. } => update.len(),
+            Self::Map { edit, .. } => edit.text_bytes() + MAP_EDIT_BYTES,
+        }
+    }
+}
+
+/// What an edit of the map adds besides its texts.
+const MAP_EDIT_BYTES: usize = 512;
+
+/// Edits in one batch at most: bounds how long a room integrates without looking up.
+const BATCH_EDITS_MAX: usize = 4096;
+
+/// Bytes in one batch at most, unless a single edit is larger: bounds one frame and one journal record.
+const BATCH_BYTES_MAX: usize = 1 << 20;
+
+/// Who waits for a room's answers.
+#[derive(Debug, Default)]
+pub(super) struct Callers {
+    waiting: HashMap<RequestId, oneshot::Sender<Result<Answer, CallError>>>,
+    next: u64,
+}
+
+impl Callers {
+    pub(super) fn add(&mut self, reply: oneshot::Sender<Result<Answer, CallError>>) -> RequestId {
+        self.next += 1;
+        self.waiting.insert(RequestId(self.next), reply);
+        RequestId(self.next)
+    }
+
+    pub(super) fn answer(&mut self, request: RequestId, answer: Answer) {
+        if let Some(reply) = self.waiting.remove(&request) {
+            let answer = match answer {
+                Answer::Failed(error) => Err(CallError::Room(error)),
+                answer => Ok(answer),
+            };
+            // Whoever asked may have given up; the edit stands all the same.
+            let _ = reply.send(answer);
+        }
+    }
+}
+
+/// Edits gather here while a commit is on its way to disk.
+#[derive(Debug, Default)]
+pub(super) struct Gathering {
+    edits: Vec<Edit>,
+    permits: Vec<OwnedSemaphorePermit>,
+    bytes: usize,
+}
+
+impl Gathering {
+    /// Adds an edit at the end.
+    pub(super) fn push(&mut self, message: LaneEdit, callers: &mut Callers) {
+        let (edit, permit) = match message {
+            LaneEdit::Update { session, update, permit } => (Edit::Update { session, update }, permit),
+            LaneEdit::Map { edit, reply, permit } => (Edit::Map { request: callers.add(reply), edit }, permit),
+        };
+        self.bytes += edit.bytes();
+        self.edits.push(edit);
+        self.permits.push(permit);
+    }
+
+    /// Whether more should be taken out of the lane: what stays in the lane slows its writers.
+    pub(super) fn has_room(&self) -> bool {
+        self.edits.len() < BATCH_EDITS_MAX && self.bytes < BATCH_BYTES_MAX
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.edits.is_empty()
+    }
+
+    /// Takes everything that has gathered, and gives its share of the lane back.
+    pub(super) fn cut(&mut self) -> Vec<Edit> {
+        self.bytes = 0;
+        self.permits.clear();
+        std::mem::take(&mut self.edits)
+    }
+}

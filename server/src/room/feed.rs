@@ -1,0 +1,194 @@
+//! What a room has published: one short ring of frames that all its viewers read.
+//!
+//! A viewer is only a cursor into the ring. The room pushes without waiting for anybody; a viewer whose cursor
+//! has fallen off asks the room for one state diff instead.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+/// Position in a feed: the number of frames published before it. Never goes back while a room is open.
+pub type Cursor = u64;
+
+/// Frames kept at most, whatever their size: bounds the bookkeeping of a room with tiny frames.
+pub const FEED_FRAMES_MAX: usize = 1024;
+
+/// Frames between two checkpoints: what a viewer that falls off is sent twice at most.
+const CHECKPOINT_FRAMES: u64 = 128;
+
+/// A state vector that everybody has who has read the feed up to `cursor`.
+#[derive(Debug)]
+pub struct Checkpoint {
+    /// Where in the feed it was taken.
+    pub cursor: Cursor,
+    /// Encoded state vector.
+    pub state_vector: Bytes,
+}
+
+/// The reader's frames are no longer in the ring.
+#[derive(Debug, PartialEq, Eq)]
+pub struct FellOff;
+
+/// A batch of frames for one flush.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Frames in order, each a whole message.
+    pub frames: Vec<Bytes>,
+    /// The newest checkpoint that the frames reach, when there is one.
+    pub checkpoint: Option<Arc<Checkpoint>>,
+}
+
+/// The writing end belongs to the room, the reading ends to its sessions.
+#[derive(Debug)]
+pub struct Feed {
+    // Held for a few clones of `Bytes` and never across an await, so a plain mutex is right.
+    ring: Mutex<Ring>,
+    head: watch::Sender<Cursor>,
+}
+
+#[derive(Debug)]
+struct Ring {
+    frames: VecDeque<Bytes>,
+    first: Cursor,
+    bytes: usize,
+    bytes_max: usize,
+    checkpoint: Option<Arc<Checkpoint>>,
+}
+
+impl Feed {
+    /// An empty feed whose ring keeps at most `bytes_max` bytes, and always the newest frame.
+    pub fn new(bytes_max: usize) -> Self {
+        let ring = Ring { frames: VecDeque::new(), first: 0, bytes: 0, bytes_max, checkpoint: None };
+        Self { ring: Mutex::new(ring), head: watch::Sender::new(0) }
+    }
+
+    /// Publishes a frame and wakes every viewer.
+    pub fn push(&self, frame: Bytes) {
+        let head = self.ring.lock().push(frame);
+        self.head.send_replace(head);
+    }
+
+    /// Where the next frame will stand.
+    pub fn head(&self) -> Cursor {
+        *self.head.borrow()
+    }
+
+    /// Wakes when the feed grows.
+    pub fn subscribe(&self) -> watch::Receiver<Cursor> {
+        self.head.subscribe()
+    }
+
+    /// Whether the room should add a checkpoint now.
+    pub fn wants_checkpoint(&self) -> bool {
+        let ring = self.ring.lock();
+        let last = ring.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.cursor);
+        ring.head() >= last + CHECKPOINT_FRAMES
+    }
+
+    /// Records the state vector that readers at the head have.
+    pub fn set_checkpoint(&self, state_vector: Bytes) {
+        let mut ring = self.ring.lock();
+        ring.checkpoint = Some(Arc::new(Checkpoint { cursor: ring.head(), state_vector }));
+    }
+
+    /// Reads from `cursor`, which it moves, until `bytes_max` is reached or the head; at least one frame if there is one.
+    ///
+    /// # Errors
+    /// [`FellOff`] when frames after `cursor` have left the ring.
+    pub fn read(&self, cursor: &mut Cursor, bytes_max: usize) -> Result<Batch, FellOff> {
+        let ring = self.ring.lock();
+        let skip = cursor.checked_sub(ring.first).ok_or(FellOff)?;
+        let mut batch = Batch::default();
+        let mut bytes = 0;
+        for frame in ring.frames.iter().skip(skip as usize) {
+            if bytes > 0 && bytes + frame.len() > bytes_max {
+                break;
+            }
+            bytes += frame.len();
+            batch.frames.push(frame.clone());
+        }
+        *cursor += batch.frames.len() as Cursor;
+        batch.checkpoint = ring.checkpoint.clone().filter(|checkpoint| checkpoint.cursor <= *cursor);
+        Ok(batch)
+    }
+}
+
+impl Ring {
+    fn head(&self) -> Cursor {
+        self.first + self.frames.len() as Cursor
+    }
+
+    fn push(&mut self, frame: Bytes) -> Cursor {
+        self.bytes += frame.len();
+        self.frames.push_back(frame);
+        while self.frames.len() > 1 && (self.bytes > self.bytes_max || self.frames.len() > FEED_FRAMES_MAX) {
+            if let Some(oldest) = self.frames.pop_front() {
+                self.bytes -= oldest.len();
+                self.first += 1;
+            }
+        }
+        self.head()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(len: usize) -> Bytes {
+        Bytes::from(vec![7; len])
+    }
+
+    #[test]
+    fn a_reader_gets_every_frame_once_and_in_order() {
+        let feed = Feed::new(1000);
+        let mut cursor = feed.head();
+        for byte in 0..5u8 {
+            feed.push(Bytes::from(vec![byte]));
+        }
+        let mut seen = Vec::new();
+        while cursor < feed.head() {
+            seen.extend(feed.read(&mut cursor, 2).unwrap().frames.iter().map(|frame| frame[0]));
+        }
+        assert_eq!(seen, [0, 1, 2, 3, 4]);
+        assert!(feed.read(&mut cursor, 2).unwrap().frames.is_empty());
+    }
+
+    #[test]
+    fn a_reader_that_falls_off_is_told_and_the_ring_stays_bounded() {
+        let feed = Feed::new(100);
+        let mut cursor = feed.head();
+        for _ in 0..50 {
+            feed.push(frame(40));
+        }
+        assert_eq!(feed.read(&mut cursor, 1000).unwrap_err(), FellOff);
+        assert_eq!(feed.ring.lock().bytes, 80);
+        let mut at_head = feed.head();
+        assert!(feed.read(&mut at_head, 1000).is_ok());
+    }
+
+    #[test]
+    fn a_frame_larger_than_the_ring_still_reaches_those_who_keep_up() {
+        let feed = Feed::new(100);
+        let mut cursor = feed.head();
+        feed.push(frame(500));
+        assert_eq!(feed.read(&mut cursor, 10).unwrap().frames[0].len(), 500);
+    }
+
+    #[test]
+    fn a_checkpoint_is_handed_out_only_to_those_who_have_read_that_far() {
+        let feed = Feed::new(10_000);
+        let mut slow = feed.head();
+        for _ in 0..CHECKPOINT_FRAMES {
+            feed.push(frame(1));
+        }
+        assert!(feed.wants_checkpoint());
+        feed.set_checkpoint(Bytes::from_static(&[0]));
+        assert!(!feed.wants_checkpoint());
+        assert!(feed.read(&mut slow, 10).unwrap().checkpoint.is_none());
+        let mut fast = feed.head();
+        assert_eq!(feed.read(&mut fast, 10).unwrap().checkpoint.unwrap().cursor, CHECKPOINT_FRAMES);
+    }
+}

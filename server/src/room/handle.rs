@@ -1,0 +1,244 @@
+//! What the rest of the server holds of an open room.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use synapti_crdt::map::MapEdit;
+use synapti_protocol::graph_id::GraphId;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+use super::{
+    Cursor, Feed, GraphView, RoomError, SessionId, SessionSlot,
+    reads::{Answer, Read},
+};
+
+/// Joins, leaves, presence and reads that wait at most; their senders wait beyond that.
+const CONTROL_LANE_MAX: usize = 1024;
+
+/// Edits that wait in the lane at most; their senders stop reading from their sockets beyond that.
+const EDITS_LANE_MAX: usize = 1024;
+
+/// Bytes of edits that wait at most, in the lane and in the batch that gathers.
+const EDITS_LANE_BYTES_MAX: usize = 32 << 20;
+
+/// What a room tells somebody who comes in or has fallen behind: the state, and where the feed goes on from it.
+#[derive(Clone, Debug)]
+pub struct SyncReply {
+    /// Frame: `SyncStep2` with what the client lacks.
+    pub step2: Bytes,
+    /// Frame: `SyncStep1`, asking the client for what the room lacks.
+    pub step1: Bytes,
+    /// What the client has once it has read `step2`; shared by all who ask at this state.
+    pub state_vector: Bytes,
+    /// Frame: everybody's presence.
+    pub presence: Option<Bytes>,
+    /// Where the feed continues.
+    pub cursor: Cursor,
+}
+
+/// A place in a room.
+#[derive(Debug)]
+pub struct Joined {
+    /// Leaves the room when it is dropped.
+    pub membership: Membership,
+    /// What the room says to this session alone.
+    pub slot: Arc<SessionSlot>,
+}
+
+/// The room has closed in between; open it again and repeat the call.
+#[derive(Debug)]
+pub struct Closed;
+
+/// Why a call came to nothing.
+#[derive(Debug)]
+pub enum CallError {
+    /// See [`Closed`]: nothing of the call was done.
+    Closed,
+    /// The room's answer.
+    Room(RoomError),
+}
+
+/// Messages of the control lane.
+#[derive(Debug)]
+pub(super) enum Control {
+    Join { session: SessionId, slot: Arc<SessionSlot>, reply: oneshot::Sender<Result<(), CallError>> },
+    Leave { session: SessionId },
+    Awareness { session: SessionId, payload: Bytes },
+    Read { read: Read, reply: oneshot::Sender<Result<Answer, CallError>> },
+    Delete { reply: oneshot::Sender<Result<Answer, CallError>> },
+}
+
+/// Messages of the edits lane. The permit is the message's share of the lane's bytes.
+#[derive(Debug)]
+pub(super) enum LaneEdit {
+    Update { session: SessionId, update: Bytes, permit: OwnedSemaphorePermit },
+    Map { edit: Box<MapEdit>, reply: oneshot::Sender<Result<Answer, CallError>>, permit: OwnedSemaphorePermit },
+}
+
+/// Cheap to clone; the room lives on without it.
+#[derive(Clone, Debug)]
+pub struct RoomHandle(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    id: GraphId,
+    control: mpsc::Sender<Control>,
+    edits: mpsc::Sender<LaneEdit>,
+    edit_bytes: Arc<Semaphore>,
+    feed: Arc<Feed>,
+}
+
+/// The room's ends of its lanes.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    pub(super) control: mpsc::Receiver<Control>,
+    pub(super) edits: mpsc::Receiver<LaneEdit>,
+}
+
+impl RoomHandle {
+    pub(super) fn new(id: GraphId, feed: Arc<Feed>) -> (Self, Lanes) {
+        let (control, control_lane) = mpsc::channel(CONTROL_LANE_MAX);
+        let (edits, edits_lane) = mpsc::channel(EDITS_LANE_MAX);
+        let edit_bytes = Arc::new(Semaphore::new(EDITS_LANE_BYTES_MAX));
+        let handle = Self(Arc::new(Inner { id, control, edits, edit_bytes, feed }));
+        (handle, Lanes { control: control_lane, edits: edits_lane })
+    }
+
+    /// The graph.
+    pub fn id(&self) -> &GraphId {
+        &self.0.id
+    }
+
+    /// What the room publishes.
+    pub fn feed(&self) -> &Arc<Feed> {
+        &self.0.feed
+    }
+
+    /// Whether two handles are of the same opening of a room.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Takes a place in the room.
+    pub async fn join(&self, session: SessionId) -> Result<Joined, CallError> {
+        let slot = Arc::new(SessionSlot::default());
+        let (reply, answer) = oneshot::channel();
+        self.control(Control::Join { session, slot: slot.clone(), reply }).await?;
+        // From here on the room may know the session, so that it has to be told when this call is given up.
+        let membership = Membership { room: self.clone(), session };
+        settled(answer).await?;
+        Ok(Joined { membership, slot })
+    }
+
+    /// Says something of a session's own presence.
+    pub async fn awareness(&self, session: SessionId, payload: Bytes) -> Result<(), CallError> {
+        self.control(Control::Awareness { session, payload }).await
+    }
+
+    /// Asks for everything beyond a state vector, which the caller has checked.
+    pub async fn sync(&self, state_vector: Bytes) -> Result<SyncReply, CallError> {
+        match self.read(Read::Sync { state_vector }).await? {
+            Answer::Sync(reply) => Ok(reply),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Everybody's presence as one frame, if anybody shows any.
+    pub async fn presence(&self) -> Result<Option<Bytes>, CallError> {
+        match self.read(Read::Presence).await? {
+            Answer::Presence(frame) => Ok(frame),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The map as JSON, with everything that is durable now.
+    pub async fn view(&self) -> Result<Arc<GraphView>, CallError> {
+        match self.read(Read::View).await? {
+            Answer::View(view) => Ok(view),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Hands over a client's update; returns when the room has taken it into its lane.
+    pub async fn update(&self, session: SessionId, update: Bytes) -> Result<(), Closed> {
+        let permit = self.permit(update.len()).await?;
+        self.0.edits.send(LaneEdit::Update { session, update, permit }).await.map_err(|_| Closed)
+    }
+
+    /// As [`RoomHandle::update`] when there is room at once; gives the update back when there is not.
+    pub fn try_update(&self, session: SessionId, update: Bytes) -> Result<(), Bytes> {
+        let Ok(permit) = self.0.edit_bytes.clone().try_acquire_many_owned(weight(update.len())) else {
+            return Err(update);
+        };
+        self.0.edits.try_send(LaneEdit::Update { session, update, permit }).map_err(|error| match error.into_inner() {
+            LaneEdit::Update { update, .. } => update,
+            LaneEdit::Map { .. } => Bytes::new(),
+        })
+    }
+
+    /// Edits the map; returns the map with the edit when it is durable.
+    pub async fn edit(&self, edit: MapEdit) -> Result<Arc<GraphView>, CallError> {
+        let permit = self.permit(1024).await.map_err(|Closed| CallError::Closed)?;
+        let (reply, answer) = oneshot::channel();
+        let message = LaneEdit::Map { edit: Box::new(edit), reply, permit };
+        self.0.edits.send(message).await.map_err(|_| CallError::Closed)?;
+        match settled(answer).await? {
+            Answer::View(view) => Ok(view),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Deletes the graph and ends every session in it.
+    pub async fn delete(&self) -> Result<(), CallError> {
+        let (reply, answer) = oneshot::channel();
+        self.control(Control::Delete { reply }).await?;
+        settled(answer).await.map(|_| ())
+    }
+
+    async fn read(&self, read: Read) -> Result<Answer, CallError> {
+        let (reply, answer) = oneshot::channel();
+        self.control(Control::Read { read, reply }).await?;
+        settled(answer).await
+    }
+
+    async fn control(&self, message: Control) -> Result<(), CallError> {
+        self.0.control.send(message).await.map_err(|_| CallError::Closed)
+    }
+
+    async fn permit(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Closed> {
+        self.0.edit_bytes.clone().acquire_many_owned(weight(bytes)).await.map_err(|_| Closed)
+    }
+}
+
+/// A session's place in a room; dropping it leaves the room.
+#[derive(Debug)]
+pub struct Membership {
+    room: RoomHandle,
+    session: SessionId,
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        let leave = Control::Leave { session: self.session };
+        if let Err(mpsc::error::TrySendError::Full(leave)) = self.room.0.control.try_send(leave) {
+            // A session that the room believes present would keep it open for ever.
+            let control = self.room.0.control.clone();
+            #[expect(clippy::disallowed_methods, reason = "shutdown waits for rooms, and a room for this message")]
+            tokio::spawn(async move { control.send(leave).await.ok() });
+        }
+    }
+}
+
+/// The answer, or what it means that none comes: a room that closes answers, one that panics cannot.
+async fn settled<T>(answer: oneshot::Receiver<Result<T, CallError>>) -> Result<T, CallError> {
+    answer.await.unwrap_or(Err(CallError::Room(RoomError::Panicked)))
+}
+
+fn unexpected(answer: &Answer) -> CallError {
+    debug_assert!(false, "a room answered another question: {answer:?}");
+    CallError::Room(RoomError::Panicked)
+}
+
+fn weight(bytes: usize) -> u32 {
+    u32::try_from(bytes.clamp(1, EDITS_LANE_BYTES_MAX)).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,82 @@
+//! One map while it is open.
+//!
+//! [`RoomState`](state) decides and [`actor`] performs; a [`RoomHandle`] is what the rest of the server holds.
+//! An edit goes in by the edits lane; joins, leaves, presence and reads have a lane of their own, so that a
+//! journal that is behind slows writers and nobody else. Frames leave by the [`Feed`].
+
+pub mod actor;
+pub mod batch;
+pub mod feed;
+pub mod handle;
+pub mod open;
+pub mod presence;
+pub mod reads;
+pub mod slot;
+pub mod state;
+pub mod view;
+
+use synapti_crdt::map::EditError;
+
+use crate::store::StoreError;
+
+pub use feed::{Cursor, Feed};
+pub use handle::{Joined, RoomHandle, SyncReply};
+pub use slot::{Refusal, SessionSlot};
+pub use view::GraphView;
+
+/// Number of a session, unique in this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId(pub u64);
+
+/// Number of a question to a room, unique in this room; the actor keeps who waits for the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(pub u64);
+
+/// Why a room did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum RoomError {
+    /// There is no such graph.
+    #[error("no such graph")]
+    NotFound,
+    /// The graph was deleted; its id is not given out again.
+    #[error("this graph was deleted")]
+    Gone,
+    /// The id is in use.
+    #[error("a graph with this id exists")]
+    Exists,
+    /// The edit makes no sense in the map as it is.
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    /// The map, or the edit, is larger than allowed.
+    #[error("{what} is larger than the limit of {bytes_max} bytes")]
+    TooLarge {
+        /// What is too large.
+        what: &'static str,
+        /// The limit.
+        bytes_max: usize,
+    },
+    /// The journal cannot commit at present, so the edit is not durable. It may become durable later.
+    #[error("the edit could not be saved in time; it may be saved later")]
+    NotSaved,
+    /// The server is shutting down.
+    #[error("this node is restarting")]
+    Draining,
+    /// No place is left in the room or on the node.
+    #[error("at capacity: {what}")]
+    AtCapacity {
+        /// Which limit was met.
+        what: &'static str,
+    },
+    /// The store refused a request.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store does not answer, so that a room which is not open cannot be opened.
+    #[error("the store does not answer: {0}")]
+    Unavailable(String),
+    /// The stored document cannot be read.
+    #[error("the stored document cannot be read: {0}")]
+    Unreadable(String),
+    /// The room failed and is being opened again.
+    #[error("the room failed and is being restored from the store")]
+    Panicked,
+}

@@ -1,0 +1,111 @@
+//! Opening a room: from a graph's stored snapshot and tail to a running state.
+
+use synapti_crdt::{AsideLimits, Replica, Sender};
+use synapti_protocol::graph_id::GraphId;
+
+use super::{
+    RoomError,
+    actor::RoomEnv,
+    handle::{CallError, Control, LaneEdit, Lanes},
+    state::{Loaded, RoomLimits, RoomState, Tail},
+};
+use crate::store::{GraphKey, GraphRecord, Lookup, StoreError, StoredGraph};
+
+/// Why a room could not be opened, for everybody who waits for it.
+#[derive(Clone, Debug)]
+pub(crate) enum OpenFailure {
+    NotFound,
+    Gone,
+    /// The stored document is not readable. It is left as it is.
+    Unreadable(String),
+    /// The store did not answer.
+    Store(String),
+}
+
+impl From<StoreError> for OpenFailure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Damaged { .. } => Self::Unreadable(error.to_string()),
+            error => Self::Store(error.to_string()),
+        }
+    }
+}
+
+impl OpenFailure {
+    fn to_error(&self) -> CallError {
+        CallError::Room(match self {
+            Self::NotFound => RoomError::NotFound,
+            Self::Gone => RoomError::Gone,
+            Self::Unreadable(what) => RoomError::Unreadable(what.clone()),
+            Self::Store(what) => RoomError::Unavailable(what.clone()),
+        })
+    }
+}
+
+/// Loads a graph. Never makes an empty map out of one that cannot be read.
+pub(crate) async fn load(
+    env: &RoomEnv,
+    id: &GraphId,
+    limits: RoomLimits,
+) -> Result<(GraphKey, RoomState), OpenFailure> {
+    let record = match env.store.find(id).await? {
+        Lookup::Live(record) => record,
+        Lookup::Deleted { .. } => return Err(OpenFailure::Gone),
+        Lookup::Missing => return Err(OpenFailure::NotFound),
+    };
+    let stored = env.store.load(record.key).await?;
+    let key = record.key;
+    let client_id = fresh_client_id();
+    // Decoding a large map takes tens of milliseconds, which a worker thread owes to other rooms.
+    let loaded = tokio::task::spawn_blocking(move || integrate(client_id, record, &stored))
+        .await
+        .map_err(|_| OpenFailure::Unreadable("decoding it failed".into()))?;
+    let loaded = loaded.inspect_err(|failure| tracing::error!(graph = %id, ?failure, "map cannot be opened"))?;
+    Ok((key, RoomState::new(id.clone(), limits, loaded)))
+}
+
+fn integrate(client_id: u64, record: GraphRecord, stored: &StoredGraph) -> Result<Loaded, OpenFailure> {
+    let updates = stored.snapshot.iter().chain(&stored.tail).map(Vec::as_slice);
+    let replica = Replica::load(client_id, AsideLimits::default(), updates)
+        .map_err(|error| OpenFailure::Unreadable(error.to_string()))?;
+    if replica.held_from(Sender::default()) > 0 {
+        return Err(OpenFailure::Unreadable("records are missing from its journal".into()));
+    }
+    let snapshot_bytes = stored.snapshot.as_ref().map_or(0, Vec::len);
+    Ok(Loaded {
+        replica,
+        created_at: record.created_at,
+        modified_at: record.modified_at,
+        topic: record.topic,
+        bytes: snapshot_bytes + stored.tail_bytes as usize,
+        tail: Tail {
+            records: stored.tail.len() as u32,
+            bytes: stored.tail_bytes,
+            snapshot_bytes: snapshot_bytes as u64,
+            last: stored.last,
+        },
+    })
+}
+
+/// An id for the server's own edits, never used before: 31 bits at random, as Yjs clients choose theirs.
+fn fresh_client_id() -> u64 {
+    u64::from(rand::random_range(1..u32::MAX))
+}
+
+/// Answers everybody who waits for a room that could not be opened.
+pub(crate) async fn answer_all(mut lanes: Lanes, failure: &OpenFailure) {
+    lanes.control.close();
+    lanes.edits.close();
+    while let Some(message) = lanes.control.recv().await {
+        match message {
+            Control::Join { reply, .. } => drop(reply.send(Err(failure.to_error()))),
+            Control::Read { reply, .. } | Control::Delete { reply } => drop(reply.send(Err(failure.to_error()))),
+            Control::Leave { .. } | Control::Awareness { .. } => {}
+        }
+    }
+    while let Some(message) = lanes.edits.recv().await {
+        if let LaneEdit::Map { reply, .. } = message {
+            let _ = reply.send(Err(failure.to_error()));
+        }
+    }
+}

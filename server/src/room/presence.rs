@@ -1,0 +1,233 @@
+//! Who is in a room, and what they show of themselves (y-protocols awareness).
+//!
+//! Every state belongs to the session whose own it is. Clients also send on what they heard of others; that is
+//! ignored, or a state would outlive its owner. Changes gather and leave as one frame.
+
+use std::collections::{BTreeSet, HashMap};
+
+use bytes::Bytes;
+use synapti_protocol::{
+    DecodeError,
+    awareness::{self, AwarenessEntry as Entry},
+    limits::AWARENESS_STATE_BYTES_MAX,
+    message,
+};
+
+use super::SessionId;
+
+/// States kept for one room. Each is at most [`AWARENESS_STATE_BYTES_MAX`] bytes.
+pub const PRESENCE_STATES_MAX: usize = 4096;
+
+/// A state that its owner has not renewed for this long is dropped, as Yjs clients do among themselves.
+const EXPIRE_AFTER_MS: u64 = 45_000;
+
+/// How long a state that has gone is remembered, so that an echo of it does not bring it back.
+const GONE_KEPT_MS: u64 = 60_000;
+
+/// States that have gone and are remembered at most.
+const GONE_MAX: usize = 2 * PRESENCE_STATES_MAX;
+
+/// Why an awareness message was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum PresenceError {
+    /// Not an awareness message.
+    #[error("malformed awareness message: {0}")]
+    Malformed(#[from] DecodeError),
+    /// One state is too large.
+    #[error("awareness state of {bytes} bytes is larger than {AWARENESS_STATE_BYTES_MAX}")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+}
+
+#[derive(Debug)]
+struct Present {
+    clock: u32,
+    state: Box<str>,
+    owner: SessionId,
+    renewed_ms: u64,
+}
+
+#[derive(Debug)]
+struct Gone {
+    clock: u32,
+    at_ms: u64,
+    order: JoinOrder,
+}
+
+/// Tells whether a session came before or after a state went.
+pub type JoinOrder = u64;
+
+/// The awareness states of a room.
+#[derive(Debug, Default)]
+pub struct Presence {
+    order: JoinOrder,
+    present: HashMap<u64, Present>,
+    owned: HashMap<SessionId, u64>,
+    gone: HashMap<u64, Gone>,
+    /// Clients whose state, or absence, viewers have not been told.
+    dirty: BTreeSet<u64>,
+    /// The frame for newcomers, until something changes.
+    everybody: Option<Bytes>,
+}
+
+impl Presence {
+    /// Notes that a session comes in; it shows the answer with everything that it says.
+    pub fn join(&mut self) -> JoinOrder {
+        self.order += 1;
+        self.order
+    }
+
+    /// Takes what `session` says of its own client; ignores what it says of others.
+    ///
+    /// # Errors
+    /// [`PresenceError`]; nothing of the message was taken.
+    pub fn apply(
+        &mut self,
+        session: SessionId,
+        joined: JoinOrder,
+        payload: &[u8],
+        now_ms: u64,
+    ) -> Result<(), PresenceError> {
+        let entries = awareness::scan(payload)?;
+        if let Some(entry) = entries.iter().find(|entry| entry.state.len() > AWARENESS_STATE_BYTES_MAX) {
+            return Err(PresenceError::TooLarge { bytes: entry.state.len() });
+        }
+        for entry in entries.iter() {
+            if self.is_own(session, joined, &entry) {
+                self.take(session, &entry, now_ms);
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what belongs to a session that has left.
+    pub fn leave(&mut self, session: SessionId, now_ms: u64) {
+        if let Some(client) = self.owned.remove(&session) {
+            self.remove(client, now_ms);
+        }
+    }
+
+    /// Drops states that were not renewed, and memories of those that have gone.
+    pub fn expire(&mut self, now_ms: u64) {
+        self.gone.retain(|_, gone| gone.at_ms + GONE_KEPT_MS > now_ms);
+        let stale: Vec<u64> = self
+            .present
+            .iter()
+            .filter(|(_, present)| present.renewed_ms + EXPIRE_AFTER_MS <= now_ms)
+            .map(|(&client, _)| client)
+            .collect();
+        for client in stale {
+            self.remove(client, now_ms);
+        }
+    }
+
+    /// Whether viewers have something to learn.
+    pub fn is_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    /// All changes since the last call as one frame; a state that has gone is sent as `null` with its last clock.
+    pub fn take_changes(&mut self) -> Option<Bytes> {
+        let dirty = std::mem::take(&mut self.dirty);
+        let changes: Vec<Entry<'_>> = dirty
+            .iter()
+            .filter_map(|client| match (self.present.get(client), self.gone.get(client)) {
+                (Some(present), _) => Some(Entry { client: *client, clock: present.clock, state: &present.state }),
+                (None, Some(gone)) => Some(Entry { client: *client, clock: gone.clock, state: "null" }),
+                (None, None) => None,
+            })
+            .collect();
+        (!changes.is_empty()).then(|| frame(&changes))
+    }
+
+    /// Everybody's state as one frame, for a newcomer; encoded once until something changes.
+    pub fn everybody(&mut self) -> Option<Bytes> {
+        if self.present.is_empty() {
+            return None;
+        }
+        if self.everybody.is_none() {
+            let mut all: Vec<Entry<'_>> = self
+                .present
+                .iter()
+                .map(|(&client, present)| Entry { client, clock: present.clock, state: &present.state })
+                .collect();
+            all.sort_unstable_by_key(|entry| entry.client);
+            self.everybody = Some(frame(&all));
+        }
+        self.everybody.clone()
+    }
+
+    /// How many clients show a state.
+    pub fn len(&self) -> usize {
+        self.present.len()
+    }
+
+    /// Whether nobody shows a state.
+    pub fn is_empty(&self) -> bool {
+        self.present.is_empty()
+    }
+
+    /// Whether a session speaks of itself. A session has one client id: the first that it announces and that is
+    /// nobody else's. A newer clock proves an owner that has come back on another connection while its old one
+    /// has not been noticed dead: what is only passed on never has a newer clock than ours.
+    fn is_own(&self, session: SessionId, joined: JoinOrder, entry: &Entry<'_>) -> bool {
+        if let Some(own) = self.owned.get(&session) {
+            return *own == entry.client;
+        }
+        if let Some(present) = self.present.get(&entry.client) {
+            return entry.clock > present.clock;
+        }
+        // Somebody who saw the state before it went may still be passing it on.
+        self.gone.get(&entry.client).is_none_or(|gone| entry.clock > gone.clock || joined > gone.order)
+    }
+
+    fn take(&mut self, session: SessionId, entry: &Entry<'_>, now_ms: u64) {
+        let client = entry.client;
+        let newer = self.present.get(&client).is_none_or(|present| {
+            entry.clock > present.clock || (entry.clock == present.clock && entry.is_removal())
+        });
+        if !newer {
+            return;
+        }
+        if entry.is_removal() {
+            if let Some(present) = self.present.get_mut(&client) {
+                present.clock = entry.clock;
+                self.remove(client, now_ms);
+            }
+            return;
+        }
+        if self.present.len() >= PRESENCE_STATES_MAX && !self.present.contains_key(&client) {
+            return;
+        }
+        let present = Present { clock: entry.clock, state: entry.state.into(), owner: session, renewed_ms: now_ms };
+        if let Some(before) = self.present.insert(client, present)
+            && before.owner != session
+        {
+            self.owned.remove(&before.owner);
+        }
+        self.owned.insert(session, client);
+        self.changed(client);
+    }
+
+    fn remove(&mut self, client: u64, now_ms: u64) {
+        if let Some(present) = self.present.remove(&client) {
+            if self.gone.len() >= GONE_MAX {
+                self.gone.retain(|client, _| self.dirty.contains(client));
+            }
+            self.order += 1;
+            self.gone.insert(client, Gone { clock: present.clock, at_ms: now_ms, order: self.order });
+            self.changed(client);
+        }
+    }
+
+    fn changed(&mut self, client: u64) {
+        self.dirty.insert(client);
+        self.everybody = None;
+    }
+}
+
+fn frame(entries: &[Entry<'_>]) -> Bytes {
+    message::encode_awareness(&awareness::encode(entries)).into()
+}

@@ -1,0 +1,98 @@
+//! What readers ask of a room, and answers kept while the map does not change.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use synapti_crdt::Replica;
+use synapti_protocol::message;
+
+use super::{GraphView, RoomError, SyncReply};
+
+/// A question that may have to wait until nothing is on its way to disk.
+#[derive(Debug)]
+pub enum Read {
+    /// Everything beyond a state vector, as the answer to a `SyncStep1`.
+    Sync {
+        /// The client's state vector, already checked.
+        state_vector: Bytes,
+    },
+    /// The map as JSON.
+    View,
+    /// Everybody's presence. Answered at once: presence is never saved.
+    Presence,
+}
+
+/// What a room answers.
+#[derive(Debug)]
+pub enum Answer {
+    /// To [`Read::Sync`].
+    Sync(SyncReply),
+    /// To [`Read::View`], and to an edit through the API once it is durable.
+    View(Arc<GraphView>),
+    /// To [`Read::Presence`]: a whole frame, unless nobody shows anything.
+    Presence(Option<Bytes>),
+    /// The graph is deleted.
+    Deleted,
+    /// It cannot be done.
+    Failed(RoomError),
+}
+
+/// Different state vectors whose diffs are kept: after a restart many clients come back from a few points.
+const DIFFS_MAX: usize = 8;
+
+/// Encodings of the present state, made when first asked for and shared from then on.
+#[derive(Debug, Default)]
+pub struct ReadCache {
+    state_vector: Option<Bytes>,
+    question: Option<Bytes>,
+    diffs: Vec<(Bytes, Bytes)>,
+    view: Option<Arc<GraphView>>,
+    used: bool,
+}
+
+impl ReadCache {
+    /// Forgets everything: the map has changed.
+    pub fn invalidate(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Forgets what nobody asked for since the last call, so that a quiet room does not hold encodings of itself.
+    pub fn sweep(&mut self) {
+        if !std::mem::take(&mut self.used) {
+            self.invalidate();
+        }
+    }
+
+    /// The state vector.
+    pub fn state_vector(&mut self, replica: &Replica) -> Bytes {
+        self.state_vector.get_or_insert_with(|| replica.state_vector().into()).clone()
+    }
+
+    /// A `SyncStep1` frame that asks for everything beyond the present state.
+    pub fn question(&mut self, replica: &Replica) -> Bytes {
+        let state_vector = self.state_vector(replica);
+        self.question.get_or_insert_with(|| message::encode_step1(&state_vector).into()).clone()
+    }
+
+    /// A `SyncStep2` frame with everything beyond `state_vector`.
+    pub fn diff(&mut self, replica: &Replica, state_vector: &Bytes) -> Bytes {
+        self.used = true;
+        if let Some((_, frame)) = self.diffs.iter().find(|(known, _)| known == state_vector) {
+            return frame.clone();
+        }
+        // Sessions check state vectors before they ask; one that is not one gets the whole state.
+        let update = replica.diff(state_vector).unwrap_or_else(|_| replica.snapshot());
+        let frame = Bytes::from(message::encode_step2(&update));
+        if self.diffs.len() == DIFFS_MAX {
+            self.diffs.remove(0);
+        }
+        self.diffs.push((state_vector.clone(), frame.clone()));
+        frame
+    }
+
+    /// The map as JSON.
+    pub fn view(&mut self, make: impl FnOnce() -> GraphView) -> Arc<GraphView> {
+        self.used = true;
+        self.view.get_or_insert_with(|| Arc::new(make())).clone()
+    }
+}

@@ -1,0 +1,143 @@
+//! The embedded store: one `SQLite` file beside its write-ahead log, used by one process.
+//!
+//! One connection writes, some only read, and one more copies the log into the main file. A commit is one write and one
+//! fdatasync of the log; everything slow (copying, compaction, listing) happens on the other connections or in slices.
+
+mod append;
+mod checkpoint;
+mod checksum;
+mod compact;
+mod connection;
+mod open;
+mod place;
+mod read;
+mod trim;
+
+use std::{fs::File, path::PathBuf, time::Duration};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use sqlx::SqlitePool;
+use synapti_protocol::graph_id::GraphId;
+
+pub use open::MigrationReport;
+
+use self::connection::SoloConnection;
+use super::{
+    GraphKey, GraphRecord, JournalRecord, ListQuery, Lookup, PoolSize, RecordId, SnapshotId, Store,
+    StoreError, StoredGraph,
+};
+
+/// A [`Store`] in one `SQLite` file. Made by [`SqliteStore::open`].
+pub struct SqliteStore {
+    path: PathBuf,
+    writer: SoloConnection,
+    checkpointer: SoloConnection,
+    readers: SqlitePool,
+    page_bytes: u64,
+    /// Snapshots below this id were begun by an earlier process: those of them that are incomplete stay so.
+    first_own_snapshot: i64,
+    /// Keeps other processes out until the last connection is closed.
+    lock: Mutex<Option<File>>,
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn find(&self, id: &GraphId) -> Result<Lookup, StoreError> {
+        self.find_graph(id).await
+    }
+
+    async fn create(
+        &self,
+        id: &GraphId,
+        topic: &str,
+        at: Timestamp,
+    ) -> Result<(Lookup, bool), StoreError> {
+        self.create_graph(id, topic, at).await
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<Vec<GraphRecord>, StoreError> {
+        self.list_graphs(query).await
+    }
+
+    async fn load(&self, key: GraphKey) -> Result<StoredGraph, StoreError> {
+        self.load_graph(key).await
+    }
+
+    async fn append(&self, batch: &[JournalRecord]) -> Result<Vec<RecordId>, StoreError> {
+        self.append_batch(batch).await
+    }
+
+    async fn tombstone(&self, key: GraphKey, at: Timestamp) -> Result<(), StoreError> {
+        self.tombstone_graph(key, at).await
+    }
+
+    async fn begin_snapshot(
+        &self,
+        key: GraphKey,
+        covers: RecordId,
+    ) -> Result<SnapshotId, StoreError> {
+        self.start_snapshot(key, covers).await
+    }
+
+    async fn append_snapshot(
+        &self,
+        snapshot: SnapshotId,
+        index: u32,
+        slice: &[u8],
+    ) -> Result<(), StoreError> {
+        self.add_slice(snapshot, index, slice).await
+    }
+
+    async fn commit_snapshot(
+        &self,
+        snapshot: SnapshotId,
+        slices: u32,
+        bytes: u64,
+    ) -> Result<(), StoreError> {
+        self.finish_snapshot(snapshot, slices, bytes).await
+    }
+
+    async fn trim(&self, key: GraphKey, rows_max: u32) -> Result<bool, StoreError> {
+        self.trim_graph(key, rows_max).await
+    }
+
+    async fn checkpoint(&self) -> Result<(), StoreError> {
+        self.copy_log().await
+    }
+
+    async fn ping(&self) -> Result<Duration, StoreError> {
+        self.measure_ping().await
+    }
+
+    fn pool_size(&self) -> PoolSize {
+        let (writer_open, writer_idle) = self.writer.open_and_idle();
+        let (checkpointer_open, checkpointer_idle) = self.checkpointer.open_and_idle();
+        let readers_idle = u32::try_from(self.readers.num_idle()).unwrap_or(u32::MAX);
+        PoolSize {
+            open: self.readers.size() + writer_open + checkpointer_open,
+            idle: readers_idle + writer_idle + checkpointer_idle,
+        }
+    }
+
+    fn describe(&self) -> String {
+        format!("SQLite file {}", self.path.display())
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        // The last connection to close copies the rest of the log into the main file and removes the log.
+        for (name, connection) in [("checkpoint", &self.checkpointer), ("writer", &self.writer)] {
+            if let Err(error) = connection.close().await {
+                tracing::warn!(%error, connection = name, "a database connection did not close cleanly");
+            }
+        }
+        self.lock.lock().take();
+    }
+}
+
+/// Whether `SQLite` says that the file itself is not what it wrote (`SQLITE_CORRUPT`, `SQLITE_NOTADB`).
+fn is_corruption(error: &sqlx::Error) -> bool {
+    matches!(open::primary_code(error), Some(11 | 26))
+}

@@ -1,0 +1,289 @@
+//! Measurements, in the format of Prometheus. No metric carries a room or a client as a label: their number has no
+//! bound.
+
+mod rates;
+
+use std::{
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
+
+use metrics::{
+    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram,
+    gauge, histogram,
+};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio_util::sync::CancellationToken;
+
+use rates::{ErrorRate, HitRate};
+
+/// How often the exporter's buffers are drained and the rates are renewed.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// From a commit on a fast disk to one that has hung for long.
+const SECONDS_BUCKETS: [f64; 16] = [
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    5.0, 10.0,
+];
+
+const HISTOGRAMS: [&str; 3] = [
+    "api_request_duration",
+    "synapti_commit_seconds",
+    "synapti_delivery_lag_seconds",
+];
+
+/// Close codes that are counted one by one; all others count as `other`.
+const CLOSE_CODES: [u16; 15] = [
+    1000, 1001, 1006, 1008, 1009, 1011, 1012, 1013, 4400, 4401, 4403, 4404, 4410, 4413, 4503,
+];
+
+/// Handles of every metric, looked up once.
+pub struct Metrics {
+    /// Open WebSocket connections.
+    pub websocket_connections: Gauge,
+    /// Open connections to the database.
+    pub database_pool_size: Gauge,
+    /// Tokens that AI providers have charged for.
+    pub ai_token_usage: Counter,
+    /// Open rooms.
+    pub rooms: Gauge,
+    /// Updates of clients that rooms have integrated.
+    pub updates: Counter,
+    /// Merged frames that rooms have published.
+    pub frames: Counter,
+    /// Seconds that one group commit took.
+    pub commit_seconds: Histogram,
+    /// Seconds from the arrival of an update to the flush of the frame that holds it.
+    pub delivery_lag_seconds: Histogram,
+    /// Sessions that fell off their room's ring and were sent a diff instead.
+    pub cursor_falls: Counter,
+    /// Bytes that wait for the journal.
+    pub journal_backlog_bytes: Gauge,
+    cache: HitRate,
+    closes: [Counter; CLOSE_CODES.len()],
+    closes_other: Counter,
+    errors: ErrorRate,
+    exporter: PrometheusHandle,
+}
+
+/// The process's metrics; the first call installs the recorder.
+pub fn get() -> &'static Metrics {
+    static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::install);
+    &METRICS
+}
+
+/// Keeps the metrics fresh until `stop`. Spawn it once.
+pub async fn upkeep(stop: CancellationToken) {
+    let mut tick = tokio::time::interval(UPKEEP_EVERY);
+    while stop.run_until_cancelled(tick.tick()).await.is_some() {
+        get().exporter.run_upkeep();
+        get().errors.renew();
+    }
+}
+
+impl Metrics {
+    /// Notes one answered request. `route` is the pattern that matched, never the path.
+    pub fn request(&self, method: &'static str, route: &str, status: u16, took: Duration) {
+        histogram!("api_request_duration", "method" => method, "route" => route.to_owned(), "status" => status.to_string())
+            .record(took.as_secs_f64());
+        self.errors.note(status);
+    }
+
+    /// Notes that a cache of snapshots or JSON had what was asked for, or had not.
+    pub fn cache_lookup(&self, hit: bool) {
+        self.cache.note(hit);
+    }
+
+    /// The counter of connections closed with this code.
+    pub fn closes(&self, code: u16) -> &Counter {
+        CLOSE_CODES
+            .iter()
+            .position(|known| *known == code)
+            .map_or(&self.closes_other, |index| &self.closes[index])
+    }
+
+    /// Everything as text for Prometheus.
+    pub fn render(&self) -> String {
+        self.exporter.render()
+    }
+
+    fn install() -> Self {
+        let builder = HISTOGRAMS
+            .iter()
+            .fold(PrometheusBuilder::new(), |builder, name| {
+                let matcher = Matcher::Full((*name).to_owned());
+                builder
+                    .set_buckets_for_metric(matcher, &SECONDS_BUCKETS)
+                    .expect("there are buckets")
+            });
+        let exporter = builder
+            .install_recorder()
+            .expect("this is the only recorder of the process");
+        describe();
+        let closes = |code: String| counter!("synapti_closes_total", "code" => code);
+        let metrics = Self {
+            websocket_connections: gauge!("websocket_connections"),
+            database_pool_size: gauge!("database_pool_size"),
+            ai_token_usage: counter!("ai_token_usage"),
+            rooms: gauge!("synapti_rooms"),
+            updates: counter!("synapti_updates_total"),
+            frames: counter!("synapti_frames_total"),
+            commit_seconds: histogram!("synapti_commit_seconds"),
+            delivery_lag_seconds: histogram!("synapti_delivery_lag_seconds"),
+            cursor_falls: counter!("synapti_cursor_falls_total"),
+            journal_backlog_bytes: gauge!("synapti_journal_backlog_bytes"),
+            cache: HitRate::new(gauge!("cache_hit_rate")),
+            closes: CLOSE_CODES.map(|code| closes(code.to_string())),
+            closes_other: closes("other".to_owned()),
+            errors: ErrorRate::new(
+                gauge!("error_rate"),
+                counter!("api_errors_total", "kind" => "client"),
+                counter!("api_errors_total", "kind" => "server"),
+            ),
+            exporter,
+        };
+        metrics.show_zeros();
+        metrics
+    }
+
+    /// A gauge that was never set is missing from the page, which reads as "this program has no such metric".
+    fn show_zeros(&self) {
+        for gauge in [
+            &self.websocket_connections,
+            &self.database_pool_size,
+            &self.rooms,
+            &self.journal_backlog_bytes,
+        ] {
+            gauge.increment(0.0);
+        }
+    }
+}
+
+/// The method as a label; unknown ones share a word so that a client cannot invent series.
+pub fn method_label(method: &axum::http::Method) -> &'static str {
+    const KNOWN: [&str; 7] = ["GET", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS", "PUT"];
+    KNOWN
+        .into_iter()
+        .find(|known| *known == method.as_str())
+        .unwrap_or("OTHER")
+}
+
+fn describe() {
+    describe_histogram!(
+        "api_request_duration",
+        Unit::Seconds,
+        "Seconds that an HTTP request took"
+    );
+    describe_gauge!(
+        "cache_hit_rate",
+        "Share of look-ups that the caches answered since the start"
+    );
+    describe_gauge!("websocket_connections", "Open WebSocket connections");
+    describe_gauge!("database_pool_size", "Open connections to the database");
+    describe_counter!(
+        "ai_token_usage",
+        "Tokens that AI providers have charged for"
+    );
+    describe_gauge!(
+        "error_rate",
+        "Share of HTTP requests of the last minute that ended with 5xx"
+    );
+    describe_counter!(
+        "api_errors_total",
+        "HTTP requests that ended with 4xx (client) or 5xx (server)"
+    );
+    describe_gauge!("synapti_rooms", "Open rooms");
+    describe_counter!(
+        "synapti_updates_total",
+        "Updates of clients that rooms have integrated"
+    );
+    describe_counter!(
+        "synapti_frames_total",
+        "Merged frames that rooms have published"
+    );
+    describe_histogram!(
+        "synapti_commit_seconds",
+        Unit::Seconds,
+        "Seconds that a group commit took"
+    );
+    describe_histogram!(
+        "synapti_delivery_lag_seconds",
+        Unit::Seconds,
+        "Seconds from an update's arrival to its flush"
+    );
+    describe_counter!(
+        "synapti_cursor_falls_total",
+        "Sessions that fell off their room's ring"
+    );
+    describe_gauge!(
+        "synapti_journal_backlog_bytes",
+        Unit::Bytes,
+        "Bytes that wait for the journal"
+    );
+    describe_counter!(
+        "synapti_closes_total",
+        "Connections closed by the server, by code"
+    );
+}
+
+/// A stopwatch for the histograms in seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts now.
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Time since the start.
+    pub fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_promised_metric_is_on_the_page_from_the_start() {
+        let metrics = get();
+        metrics.request("GET", "/v1/graphs", 200, Duration::from_millis(3));
+        metrics.request("GET", "/v1/graphs", 500, Duration::from_millis(3));
+        metrics.commit_seconds.record(0.0003);
+        metrics.delivery_lag_seconds.record(0.001);
+        metrics.closes(4400).increment(1);
+        metrics.closes(4999).increment(1);
+        metrics.errors.renew();
+        let page = metrics.render();
+        for line in [
+            "# TYPE api_request_duration histogram",
+            "api_request_duration_bucket{method=\"GET\",route=\"/v1/graphs\",status=\"200\",le=\"0.005\"} 1",
+            "cache_hit_rate ",
+            "websocket_connections ",
+            "database_pool_size ",
+            "ai_token_usage 0",
+            "error_rate ",
+            "api_errors_total{kind=\"server\"} 1",
+            "synapti_rooms ",
+            "synapti_updates_total ",
+            "synapti_commit_seconds_bucket{le=\"0.0005\"} 1",
+            "synapti_cursor_falls_total ",
+            "synapti_journal_backlog_bytes ",
+            "synapti_closes_total{code=\"4400\"} 1",
+            "synapti_closes_total{code=\"other\"} 1",
+        ] {
+            assert!(page.contains(line), "{line} is not in\n{page}");
+        }
+    }
+
+    #[test]
+    fn methods_that_nobody_knows_share_one_label() {
+        assert_eq!(method_label(&axum::http::Method::PATCH), "PATCH");
+        assert_eq!(
+            method_label(&axum::http::Method::from_bytes(b"BREW").unwrap()),
+            "OTHER"
+        );
+    }
+}

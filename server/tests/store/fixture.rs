@@ -1,0 +1,113 @@
+//! A database of one's own, and short names for what every test does.
+
+use std::{path::PathBuf, sync::Arc};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use synapti_protocol::graph_id::GraphId;
+use synapti_server::store::{
+    GraphKey, JournalRecord, Lookup, RecordId, SharedStore, SnapshotId, SqliteStore, Store,
+    StoreError,
+};
+use tempfile::TempDir;
+
+/// A folder with a database in it, removed at the end of the test.
+pub struct Home {
+    pub folder: TempDir,
+}
+
+impl Home {
+    pub fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("synapti.db")
+    }
+
+    pub fn url(&self) -> String {
+        format!("sqlite:{}", self.path().display())
+    }
+
+    pub async fn open(&self) -> SharedStore {
+        Arc::new(SqliteStore::open(&self.url()).await.unwrap())
+    }
+
+    /// What opening says when it must not succeed.
+    pub async fn refusal(&self) -> String {
+        refusal(&self.url()).await
+    }
+}
+
+pub async fn refusal(url: &str) -> String {
+    match SqliteStore::open(url).await {
+        Err(StoreError::Unusable(message)) => message,
+        Err(other) => panic!("expected Unusable, got {other:?}"),
+        Ok(_) => panic!("{url} was opened"),
+    }
+}
+
+/// Seconds of the test's clock.
+pub fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+pub fn graph_id(text: &str) -> GraphId {
+    text.parse().unwrap()
+}
+
+pub fn record(key: GraphKey, update: &[u8], second: i64) -> JournalRecord {
+    JournalRecord {
+        key,
+        update: Bytes::copy_from_slice(update),
+        topic: None,
+        at: at(second),
+    }
+}
+
+/// Creates a graph and answers its key.
+pub async fn create(store: &dyn Store, id: &str) -> GraphKey {
+    match store.create(&graph_id(id), "topic", at(0)).await.unwrap() {
+        (Lookup::Live(graph), true) => graph.key,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Appends one record and answers its id.
+pub async fn append(store: &dyn Store, key: GraphKey, update: &[u8]) -> RecordId {
+    store.append(&[record(key, update, 1)]).await.unwrap()[0]
+}
+
+/// Writes a whole snapshot in the given slices and makes it current.
+pub async fn compact(
+    store: &dyn Store,
+    key: GraphKey,
+    covers: RecordId,
+    slices: &[&[u8]],
+) -> SnapshotId {
+    let snapshot = store.begin_snapshot(key, covers).await.unwrap();
+    for (index, slice) in slices.iter().enumerate() {
+        store
+            .append_snapshot(snapshot, u32::try_from(index).unwrap(), slice)
+            .await
+            .unwrap();
+    }
+    let bytes: usize = slices.iter().map(|slice| slice.len()).sum();
+    store
+        .commit_snapshot(snapshot, u32::try_from(slices.len()).unwrap(), bytes as u64)
+        .await
+        .unwrap();
+    snapshot
+}
+
+/// Trims until nothing is left, at most `rows` at a time; answers the number of calls.
+pub async fn trim_all(store: &dyn Store, key: GraphKey, rows: u32) -> usize {
+    for calls in 1..10_000 {
+        if !store.trim(key, rows).await.unwrap() {
+            return calls;
+        }
+    }
+    panic!("trim never ends");
+}
