@@ -1,8 +1,8 @@
 //! A mind map as a Yjs document.
 //!
 //! In the order in which an edit meets them: the gate lets in what joins on to the document, the [`Replica`]
-//! integrates it and says what it integrated, the [`map`] reads and writes nodes and edges, the [`Digest`] names
-//! a state. No async, no clock, no randomness, and the only crate that names `yrs`.
+//! integrates it and says what it integrated, the [`map`] reads and writes nodes and edges, a [`Digest`] names a
+//! state. No async, no clock, no randomness, and the only crate that names `yrs`.
 
 mod digest;
 mod gate;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use synapti_protocol::{DecodeError, update};
 use yrs::{
-    Doc, OffsetKind, Options, ReadTxn, StateVector, Transact as _, TransactionMut, Update,
+    Doc, OffsetKind, Options, ReadTxn, StateVector, Transact as _, TransactionMut, Update, WriteTxn as _,
     block::ClientID,
     updates::{decoder::Decode as _, encoder::Encode as _},
 };
@@ -116,8 +116,8 @@ impl Replica {
     /// # Errors
     /// [`DecodeError`] when the bytes are not a state vector.
     pub fn diff(&self, state_vector: &[u8]) -> Result<Vec<u8>, DecodeError> {
-        update::scan_state_vector(state_vector)?;
-        let known = StateVector::decode_v1(state_vector).map_err(|_| DecodeError::Unreadable)?;
+        let known = update::scan_state_vector(state_vector)?;
+        let known: StateVector = known.iter().map(|(client, clock)| (ClientID::new(client), clock)).collect();
         Ok(self.doc.transact().encode_diff_v1(&known))
     }
 
@@ -185,7 +185,7 @@ impl Transaction<'_> {
         let view = update::scan(update)?;
         let modern;
         let view = if view.has_legacy_json() {
-            modern = update::modernize(&view)?;
+            modern = update::modernize(&view);
             update::scan(&modern)?
         } else {
             view

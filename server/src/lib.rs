@@ -1,9 +1,17 @@
 //! The server behind the `synapti` program.
 
+pub mod app;
 pub mod cli;
 pub mod clock;
+pub mod compaction;
 pub mod config;
+pub mod connections;
 pub mod http;
+pub mod hub;
 pub mod ids;
+pub mod journal;
+pub mod room;
+pub mod session;
 pub mod store;
 pub mod telemetry;
+pub mod transport;

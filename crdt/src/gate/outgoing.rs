@@ -52,7 +52,7 @@ impl Outgoing {
         let mut writer = UpdateWriter::new();
         // Yjs writes the highest client first; others read any order.
         for (client, run) in std::mem::take(&mut self.runs).into_iter().rev() {
-            writer.section(client, run.start, run.count, &run.bytes);
+            writer.section(client, run.start, run.count, [run.bytes.as_slice()]);
         }
         for (client, mut ranges) in std::mem::take(&mut self.deletes).into_iter().rev() {
             ranges.sort_unstable();

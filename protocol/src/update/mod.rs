@@ -18,6 +18,8 @@
 mod content;
 mod delete_set;
 mod distinct;
+mod json_any;
+mod modernize;
 mod scan;
 mod section;
 mod state_vector;
@@ -26,6 +28,7 @@ mod writer;
 
 pub use content::ContentKind;
 pub use delete_set::{DeleteRange, DeleteRanges};
+pub use modernize::modernize;
 pub use scan::{UpdateView, scan};
 pub use section::{Section, Sections, Structs};
 pub use state_vector::{StateVectorEntries, StateVectorView, scan_state_vector};

@@ -11,7 +11,7 @@ const INFO_SKIP: u8 = 10;
 const HAS_ORIGIN: u8 = 0x80;
 const HAS_RIGHT_ORIGIN: u8 = 0x40;
 const HAS_KEY: u8 = 0x20;
-const CONTENT_MASK: u8 = 0x1f;
+pub(super) const CONTENT_MASK: u8 = 0x1f;
 
 /// What a struct is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,6 +36,8 @@ pub struct Struct<'a> {
     pub kind: StructKind,
     /// Exactly its encoding, info byte included.
     pub bytes: &'a [u8],
+    /// The part of `bytes` that follows its place in the document: an item's content, otherwise the length.
+    pub content: &'a [u8],
     /// The element to its left when it was inserted.
     pub origin: Option<Id>,
     /// The element to its right when it was inserted.
@@ -69,15 +71,18 @@ impl<'a> Struct<'a> {
             len: 0,
             kind: StructKind::Gc,
             bytes: &[],
+            content: &[],
             origin: None,
             right_origin: None,
             parent: None,
             root: None,
             key: None,
         };
+        let info = reader.u8()?;
+        let mut content_at = reader.position();
         // Yjs reads GC and Skip from the low bits, yrs from the whole byte: with flags set they would differ,
         // and `read_content` refuses both numbers.
-        match reader.u8()? {
+        match info {
             INFO_GC => this.len = reader.clock()?,
             INFO_SKIP => {
                 this.kind = StructKind::Skip;
@@ -85,6 +90,7 @@ impl<'a> Struct<'a> {
             }
             info => {
                 this.read_place(reader, info)?;
+                content_at = reader.position();
                 let (content, len) = read_content(reader, info & CONTENT_MASK, start, check)?;
                 this.kind = StructKind::Item(content);
                 this.len = len;
@@ -100,6 +106,7 @@ impl<'a> Struct<'a> {
             return Err(DecodeError::ForwardReference { at: start });
         }
         this.bytes = reader.since(start);
+        this.content = reader.since(content_at);
         Ok(this)
     }
 

@@ -61,7 +61,7 @@ pub struct AuthConfig {
     pub open_anywhere: bool,
 }
 
-/// How much of everything. "No limit" (0 in the settings) is the largest number here.
+/// How much of everything; 0 = no limit, except for `feed_bytes_max`.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Connections of the node.

@@ -161,7 +161,7 @@ pub static MESSAGES_PER_SECOND: Key<u32> = Key::new(
     "limits.messages_per_second",
     "200",
     value::COUNT,
-    value::rate,
+    value::limit,
     "Messages per second of one connection (not enforced in this version)",
 )
 .not_enforced();

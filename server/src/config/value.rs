@@ -6,7 +6,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::secret::{DatabaseUrl, Secret};
 
-/// What [`limit`] and [`rate`] take.
+/// What [`limit`] takes.
 pub const COUNT: &str = "a whole number; 0 = no limit";
 /// What [`text`] and [`secret`] take.
 pub const WORD: &str = "visible ASCII characters without spaces";
@@ -63,15 +63,9 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// A limit. None (0) becomes the largest number, so that whoever enforces it compares and has no special case.
-pub(super) fn limit(text: &str) -> Option<usize> {
-    let number = whole::<usize>(text)?;
-    Some(if number == 0 { usize::MAX } else { number })
-}
-
-pub(super) fn rate(text: &str) -> Option<u32> {
-    let number = whole::<u32>(text)?;
-    Some(if number == 0 { u32::MAX } else { number })
+/// A limit; 0 = none.
+pub(super) fn limit<T: FromStr>(text: &str) -> Option<T> {
+    whole(text)
 }
 
 /// The ring is memory held for each room, so it is the one size that cannot be without limit.

@@ -98,7 +98,7 @@ impl ApiError {
     /// A condition that passes by itself: tells the client when to come back.
     pub fn unavailable(
         code: &'static str,
-        message: &'static str,
+        message: impl Into<Cow<'static, str>>,
         retry_after_seconds: u32,
     ) -> Self {
         let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message);

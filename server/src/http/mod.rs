@@ -1,4 +1,96 @@
 //! HTTP: the API, the operator's pages and what every response has in common.
+//!
+//! A request passes [`envelope`] (id, log, errors), CORS, compression, [`origin`] and the body limit, and meets a
+//! handler; a failure of the domain becomes a status in [`domain_error`] and a body in [`envelope`].
 
+mod body;
+mod domain_error;
+pub mod dto;
+mod edges;
+pub mod envelope;
 pub mod error;
+mod etag;
+mod graphs;
+mod nodes;
+pub mod openapi;
+mod ops;
+pub mod origin;
+mod pages;
+mod path;
 pub mod request_id;
+mod schema;
+pub mod state;
+#[cfg(test)]
+mod tests;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware,
+};
+use tower_http::{
+    CompressionLevel,
+    compression::{CompressionLayer, Predicate, predicate::{DefaultPredicate, SizeAbove}},
+    cors::CorsLayer,
+};
+
+pub use path::InGraph;
+pub use state::AppState;
+
+use crate::config::Config;
+
+/// Smaller bodies fit into one packet as they are.
+const COMPRESS_BYTES_MIN: u64 = 1024;
+
+/// The whole application: the API, the pages, and the routes of the live transports that `live` brings.
+pub fn router(state: AppState, live: Router<AppState>) -> Router {
+    let api: Router<AppState> = openapi::routes().into();
+    let config = state.config.clone();
+    let compression = CompressionLayer::new()
+        // Maps compress well at any level, and somebody waits for them.
+        .quality(CompressionLevel::Fastest)
+        .compress_when(DefaultPredicate::new().and(SizeAbove::new(COMPRESS_BYTES_MIN)));
+    api.merge(live)
+        .merge(pages::docs())
+        .fallback(async || error::ApiError::of_status(StatusCode::NOT_FOUND))
+        .layer(body_limit(config.limits.message_bytes_max))
+        .layer(middleware::from_fn_with_state(config.clone(), origin::guard))
+        .layer(compression)
+        .layer(cors(&config))
+        .layer(middleware::from_fn_with_state(state.clock.clone(), envelope::wrap))
+        .with_state(state)
+}
+
+fn body_limit(bytes_max: usize) -> DefaultBodyLimit {
+    if bytes_max == 0 { DefaultBodyLimit::disable() } else { DefaultBodyLimit::max(bytes_max) }
+}
+
+/// What browsers are told about pages of other origins. Without configured origins: nothing, so they refuse.
+fn cors(config: &Config) -> CorsLayer {
+    const EXPOSED: [HeaderName; 6] = [
+        header::ETAG,
+        header::LOCATION,
+        header::RETRY_AFTER,
+        header::CACHE_CONTROL,
+        request_id::X_REQUEST_ID,
+        envelope::X_PROCESS_TIME,
+    ];
+    const ACCEPTED: [HeaderName; 5] = [
+        header::AUTHORIZATION,
+        header::CONTENT_TYPE,
+        header::IF_MATCH,
+        header::IF_NONE_MATCH,
+        request_id::X_REQUEST_ID,
+    ];
+    let origins = &config.auth.allowed_origins;
+    if origins.is_empty() {
+        return CorsLayer::new();
+    }
+    let origins = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+    CorsLayer::new()
+        .allow_origin(origins.collect::<Vec<_>>())
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_headers(ACCEPTED)
+        .expose_headers(EXPOSED)
+}

@@ -21,13 +21,22 @@ const EDITS_LANE_MAX: usize = 1024;
 /// Bytes of edits that wait at most, in the lane and in the batch that gathers.
 const EDITS_LANE_BYTES_MAX: usize = 32 << 20;
 
-/// What a room tells somebody who comes in or has fallen behind: the state, and where the feed goes on from it.
+/// What a room tells somebody who comes in.
+#[derive(Clone, Debug)]
+pub struct Welcome {
+    /// Frame: `SyncStep1`, asking the client for what the room lacks.
+    pub question: Bytes,
+    /// Frame: everybody's presence.
+    pub presence: Option<Bytes>,
+    /// Where in the feed the session begins.
+    pub cursor: Cursor,
+}
+
+/// What a room tells somebody who lacks something: the state, and where the feed goes on from it.
 #[derive(Clone, Debug)]
 pub struct SyncReply {
     /// Frame: `SyncStep2` with what the client lacks.
     pub step2: Bytes,
-    /// Frame: `SyncStep1`, asking the client for what the room lacks.
-    pub step1: Bytes,
     /// What the client has once it has read `step2`; shared by all who ask at this state.
     pub state_vector: Bytes,
     /// Frame: everybody's presence.
@@ -43,6 +52,8 @@ pub struct Joined {
     pub membership: Membership,
     /// What the room says to this session alone.
     pub slot: Arc<SessionSlot>,
+    /// What the client is told first.
+    pub welcome: Welcome,
 }
 
 /// The room has closed in between; open it again and repeat the call.
@@ -60,8 +71,8 @@ pub enum CallError {
 
 /// Messages of the control lane.
 #[derive(Debug)]
-pub(super) enum Control {
-    Join { session: SessionId, slot: Arc<SessionSlot>, reply: oneshot::Sender<Result<(), CallError>> },
+pub(crate) enum Control {
+    Join { session: SessionId, slot: Arc<SessionSlot>, reply: oneshot::Sender<Result<Welcome, CallError>> },
     Leave { session: SessionId },
     Awareness { session: SessionId, payload: Bytes },
     Read { read: Read, reply: oneshot::Sender<Result<Answer, CallError>> },
@@ -70,7 +81,7 @@ pub(super) enum Control {
 
 /// Messages of the edits lane. The permit is the message's share of the lane's bytes.
 #[derive(Debug)]
-pub(super) enum LaneEdit {
+pub(crate) enum LaneEdit {
     Update { session: SessionId, update: Bytes, permit: OwnedSemaphorePermit },
     Map { edit: Box<MapEdit>, reply: oneshot::Sender<Result<Answer, CallError>>, permit: OwnedSemaphorePermit },
 }
@@ -90,13 +101,13 @@ struct Inner {
 
 /// The room's ends of its lanes.
 #[derive(Debug)]
-pub(super) struct Lanes {
+pub(crate) struct Lanes {
     pub(super) control: mpsc::Receiver<Control>,
     pub(super) edits: mpsc::Receiver<LaneEdit>,
 }
 
 impl RoomHandle {
-    pub(super) fn new(id: GraphId, feed: Arc<Feed>) -> (Self, Lanes) {
+    pub(crate) fn new(id: GraphId, feed: Arc<Feed>) -> (Self, Lanes) {
         let (control, control_lane) = mpsc::channel(CONTROL_LANE_MAX);
         let (edits, edits_lane) = mpsc::channel(EDITS_LANE_MAX);
         let edit_bytes = Arc::new(Semaphore::new(EDITS_LANE_BYTES_MAX));
@@ -126,13 +137,18 @@ impl RoomHandle {
         self.control(Control::Join { session, slot: slot.clone(), reply }).await?;
         // From here on the room may know the session, so that it has to be told when this call is given up.
         let membership = Membership { room: self.clone(), session };
-        settled(answer).await?;
-        Ok(Joined { membership, slot })
+        let welcome = settled(answer).await?;
+        Ok(Joined { membership, slot, welcome })
     }
 
     /// Says something of a session's own presence.
     pub async fn awareness(&self, session: SessionId, payload: Bytes) -> Result<(), CallError> {
         self.control(Control::Awareness { session, payload }).await
+    }
+
+    /// As [`RoomHandle::awareness`] when there is room at once.
+    pub fn try_awareness(&self, session: SessionId, payload: Bytes) -> bool {
+        self.0.control.try_send(Control::Awareness { session, payload }).is_ok()
     }
 
     /// Asks for everything beyond a state vector, which the caller has checked.

@@ -20,7 +20,7 @@ use synapti_crdt::map::EditError;
 use crate::store::StoreError;
 
 pub use feed::{Cursor, Feed};
-pub use handle::{Joined, RoomHandle, SyncReply};
+pub use handle::{CallError, Joined, RoomHandle, SyncReply, Welcome};
 pub use slot::{Refusal, SessionSlot};
 pub use view::GraphView;
 

@@ -11,7 +11,7 @@ use synapti_crdt::{ApplyError, Op, Replica, Sender};
 use synapti_protocol::{close::CloseCode, graph_id::GraphId, message};
 
 use super::{
-    Cursor, GraphView, Refusal, RequestId, RoomError, SessionId, SyncReply,
+    Cursor, GraphView, Refusal, RequestId, RoomError, SessionId, SyncReply, Welcome,
     batch::Edit,
     presence::{JoinOrder, Presence, PresenceError},
     reads::{Answer, Read, ReadCache},
@@ -211,7 +211,7 @@ impl RoomState {
     ///
     /// # Errors
     /// [`RoomError::AtCapacity`], and [`RoomError::Gone`] once the graph is being deleted.
-    pub fn join(&mut self, session: SessionId) -> Result<(), RoomError> {
+    pub fn join(&mut self, session: SessionId) -> Result<Welcome, RoomError> {
         if self.life != Life::Open {
             return Err(RoomError::Gone);
         }
@@ -219,7 +219,11 @@ impl RoomState {
             return Err(RoomError::AtCapacity { what: "connections to this map" });
         }
         self.members.insert(session, Member { joined: self.presence.join(), asked: None });
-        Ok(())
+        Ok(Welcome {
+            question: self.cache.question(&self.replica),
+            presence: self.presence.everybody(),
+            cursor: self.published,
+        })
     }
 
     /// A session has gone. Edits that it sent before stay.
@@ -523,7 +527,6 @@ impl RoomState {
         match read {
             Read::Sync { state_vector } => Answer::Sync(SyncReply {
                 step2: self.cache.diff(&self.replica, state_vector),
-                step1: self.cache.question(&self.replica),
                 state_vector: self.cache.state_vector(&self.replica),
                 presence: self.presence.everybody(),
                 cursor: self.published,

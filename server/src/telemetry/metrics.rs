@@ -47,16 +47,24 @@ pub struct Metrics {
     pub ai_token_usage: Counter,
     /// Open rooms.
     pub rooms: Gauge,
-    /// Updates of clients that rooms have integrated.
-    pub updates: Counter,
+    /// Merged updates that are on disk: one for each room and commit.
+    pub updates_committed: Counter,
     /// Merged frames that rooms have published.
     pub frames: Counter,
+    /// Group commits that failed.
+    pub commit_failures: Counter,
+    /// Rooms that failed and had to be opened again.
+    pub room_panics: Counter,
     /// Seconds that one group commit took.
     pub commit_seconds: Histogram,
     /// Seconds from the arrival of an update to the flush of the frame that holds it.
     pub delivery_lag_seconds: Histogram,
     /// Sessions that fell off their room's ring and were sent a diff instead.
     pub cursor_falls: Counter,
+    /// Commits that failed; each is tried again.
+    pub commit_failures: Counter,
+    /// Rooms that failed and were opened again.
+    pub room_panics: Counter,
     /// Bytes that wait for the journal.
     pub journal_backlog_bytes: Gauge,
     cache: HitRate,
@@ -126,11 +134,15 @@ impl Metrics {
             database_pool_size: gauge!("database_pool_size"),
             ai_token_usage: counter!("ai_token_usage"),
             rooms: gauge!("synapti_rooms"),
-            updates: counter!("synapti_updates_total"),
+            updates_committed: counter!("synapti_updates_total"),
+            commit_failures: counter!("synapti_commit_failures_total"),
+            room_panics: counter!("synapti_room_panics_total"),
             frames: counter!("synapti_frames_total"),
             commit_seconds: histogram!("synapti_commit_seconds"),
             delivery_lag_seconds: histogram!("synapti_delivery_lag_seconds"),
             cursor_falls: counter!("synapti_cursor_falls_total"),
+            commit_failures: counter!("synapti_commit_failures_total"),
+            room_panics: counter!("synapti_room_panics_total"),
             journal_backlog_bytes: gauge!("synapti_journal_backlog_bytes"),
             cache: HitRate::new(gauge!("cache_hit_rate")),
             closes: CLOSE_CODES.map(|code| closes(code.to_string())),
@@ -192,11 +204,18 @@ fn describe() {
         "api_errors_total",
         "HTTP requests that ended with 4xx (client) or 5xx (server)"
     );
-    describe_gauge!("synapti_rooms", "Open rooms");
     describe_counter!(
-        "synapti_updates_total",
-        "Updates of clients that rooms have integrated"
+        "synapti_commit_failures_total",
+        "Commits that failed; each is tried again until it succeeds"
     );
+    describe_counter!(
+        "synapti_room_panics_total",
+        "Rooms that failed and were opened again from the store"
+    );
+    describe_gauge!("synapti_rooms", "Open rooms");
+    describe_counter!("synapti_updates_total", "Merged updates on disk: one for each room and commit");
+    describe_counter!("synapti_commit_failures_total", "Group commits that failed");
+    describe_counter!("synapti_room_panics_total", "Rooms that failed and had to be opened again");
     describe_counter!(
         "synapti_frames_total",
         "Merged frames that rooms have published"

@@ -1,0 +1,44 @@
+//! Checks that several fields share.
+
+use super::{COORDINATE_MAX, ELEMENT_ID_BYTES_MAX, SIZE_MAX};
+
+pub(super) fn element_id(id: &str, (): &()) -> garde::Result {
+    if !(1..=ELEMENT_ID_BYTES_MAX).contains(&id.len()) {
+        return Err(garde::Error::new(format!("must have 1 to {ELEMENT_ID_BYTES_MAX} bytes")));
+    }
+    if id.chars().any(char::is_control) {
+        return Err(garde::Error::new("must not have control characters"));
+    }
+    Ok(())
+}
+
+pub(super) fn color(color: &str, (): &()) -> garde::Result {
+    let is_hex = |digits: &str| digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if color.strip_prefix('#').is_some_and(is_hex) { Ok(()) } else { Err(garde::Error::new("must be #RRGGBB")) }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "validators are called with references")]
+pub(super) fn size(size: &f64, (): &()) -> garde::Result {
+    if *size > 0.0 && *size <= SIZE_MAX {
+        Ok(())
+    } else {
+        Err(garde::Error::new(format!("must be above 0 and at most {SIZE_MAX}")))
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "validators are called with references")]
+pub(super) fn coordinate(coordinate: &f64, (): &()) -> garde::Result {
+    if coordinate.abs() <= COORDINATE_MAX {
+        Ok(())
+    } else {
+        Err(garde::Error::new(format!("must be from -{COORDINATE_MAX} to {COORDINATE_MAX}")))
+    }
+}
+
+/// `before` and `after` name one place between them.
+pub(super) fn not_with<'a>(other: &'a Option<String>) -> impl FnOnce(&Option<String>, &()) -> garde::Result + 'a {
+    move |this, ()| match (this, other) {
+        (Some(_), Some(_)) => Err(garde::Error::new("cannot be given together with `after`")),
+        _ => Ok(()),
+    }
+}

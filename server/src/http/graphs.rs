@@ -1,0 +1,241 @@
+//! `/v1/graphs` and `/v1/graphs/{graph_id}`.
+
+use axum::{
+    Json,
+    extract::{Query, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use synapti_crdt::map::EditError;
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    body::Valid,
+    dto::{CreateGraph, PatchGraph},
+    error::{ApiError, ErrorBody},
+    etag,
+    path::{self, InGraph},
+    schema::Graph,
+    state::AppState,
+};
+use crate::{
+    ids,
+    room::{GraphView, RoomError},
+    store::{GraphRecord, ListCursor, ListQuery},
+};
+
+/// Rows of a page when the client does not say.
+const LIST_LIMIT_DEFAULT: u32 = 50;
+/// Rows of a page at most.
+const LIST_LIMIT_MAX: u32 = 500;
+
+/// One page of graphs, last modified first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct GraphList {
+    /// The graphs.
+    graphs: Vec<GraphSummary>,
+    /// Hand it in as `cursor` for the next page; null on the last one.
+    #[schema(example = "1767225600000000.solar-system")]
+    next_cursor: Option<String>,
+}
+
+/// A graph in a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct GraphSummary {
+    /// Its id.
+    #[schema(example = "solar-system")]
+    id: String,
+    /// What it is about.
+    #[schema(example = "The solar system")]
+    topic: String,
+    /// RFC 3339.
+    #[schema(value_type = String, format = DateTime, example = "2026-01-01T00:00:00Z")]
+    created_at: Timestamp,
+    /// RFC 3339.
+    #[schema(value_type = String, format = DateTime, example = "2026-01-01T00:00:00Z")]
+    last_modified: Timestamp,
+}
+
+/// Which page of the list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ListParams {
+    /// Graphs on a page.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 500, default = 50)]
+    limit: Option<String>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Makes a graph
+///
+/// Answers when it is saved. Without a body it is an empty map under a fresh id.
+#[utoipa::path(post, path = "/v1/graphs", tag = "graphs", request_body = CreateGraph, responses(
+    (status = 201, description = "Made", body = Graph, headers(
+        ("Location" = String, description = "Path of the graph"),
+        ("ETag" = String, description = "Names its state"),
+    )),
+    (status = 400, description = "No JSON, or not a graph id", body = ErrorBody),
+    (status = 409, description = "The id is in use, or was before its graph was deleted", body = ErrorBody),
+    (status = 422, description = "Fields that are not valid", body = ErrorBody),
+))]
+pub async fn create_graph(
+    State(app): State<AppState>,
+    Valid(mut wanted): Valid<CreateGraph>,
+) -> Result<Response, ApiError> {
+    let now = app.clock.now();
+    let id = wanted.id.take().unwrap_or_else(|| ids::fresh(now).to_string());
+    let id = path::graph_id(&id)?;
+    let init = wanted.into_edit(ids::fresh(now).to_string(), now.to_string());
+    let view = app.hub.create(&id, init).await.map_err(|error| match error {
+        RoomError::Gone => {
+            let message = "a graph with this id was deleted; ids are not given out again";
+            ApiError::new(StatusCode::CONFLICT, "graph_deleted", message)
+        }
+        error => error.into(),
+    })?;
+    let mut response = graph(StatusCode::CREATED, &view);
+    response.headers_mut().insert(header::LOCATION, location(&format!("/v1/graphs/{id}")));
+    Ok(response)
+}
+
+/// Lists graphs, last modified first
+#[utoipa::path(get, path = "/v1/graphs", tag = "graphs", params(ListParams), responses(
+    (status = 200, description = "A page", body = GraphList),
+    (status = 422, description = "Parameters that are not valid", body = ErrorBody),
+))]
+pub async fn list_graphs(
+    State(app): State<AppState>,
+    Query(params): Query<ListParams>,
+) -> Result<Json<GraphList>, ApiError> {
+    let limit = params.limit()?;
+    let after = params.cursor.as_deref().map(parse_cursor).transpose()?;
+    // One more than asked for tells whether there is a next page.
+    let mut records = app.store.list(&ListQuery { after, limit: limit + 1 }).await?;
+    let more = records.len() > limit as usize;
+    records.truncate(limit as usize);
+    let next_cursor = records.last().filter(|_| more).map(cursor);
+    let graphs = records.into_iter().map(GraphSummary::from).collect();
+    Ok(Json(GraphList { graphs, next_cursor }))
+}
+
+/// Reads a graph
+#[utoipa::path(get, path = "/v1/graphs/{graph_id}", tag = "graphs", params(
+    ("graph_id" = String, Path, description = "The graph", example = "solar-system"),
+    ("If-None-Match" = Option<String>, Header, description = "Tag of a state that the client has"),
+), responses(
+    (status = 200, description = "The map", body = Graph, headers(("ETag" = String, description = "Names its state"))),
+    (status = 304, description = "The client has this state"),
+    (status = 400, description = "Not a graph id", body = ErrorBody),
+    (status = 404, description = "No such graph", body = ErrorBody),
+    (status = 410, description = "The graph was deleted", body = ErrorBody),
+))]
+pub async fn get_graph(
+    State(app): State<AppState>,
+    InGraph(id): InGraph,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let view = app.hub.view(&id).await?;
+    if etag::none_match_fails(&headers, &view.etag) {
+        let mut response = StatusCode::NOT_MODIFIED.into_response();
+        put_validators(&mut response, &view);
+        return Ok(response);
+    }
+    Ok(graph(StatusCode::OK, &view))
+}
+
+/// Changes topic or root of a graph
+#[utoipa::path(patch, path = "/v1/graphs/{graph_id}", tag = "graphs", request_body = PatchGraph, params(
+    ("graph_id" = String, Path, description = "The graph", example = "solar-system"),
+    ("If-Match" = Option<String>, Header, description = "Tag of the state that the client has seen"),
+), responses(
+    (status = 200, description = "The map", body = Graph, headers(("ETag" = String, description = "Names its state"))),
+    (status = 400, description = "No JSON, or not a graph id", body = ErrorBody),
+    (status = 404, description = "No such graph", body = ErrorBody),
+    (status = 410, description = "The graph was deleted", body = ErrorBody),
+    (status = 412, description = "The map has another state than the one in If-Match", body = ErrorBody),
+    (status = 422, description = "Fields that are not valid", body = ErrorBody),
+))]
+pub async fn patch_graph(
+    State(app): State<AppState>,
+    InGraph(id): InGraph,
+    headers: HeaderMap,
+    Valid(wanted): Valid<PatchGraph>,
+) -> Result<Response, ApiError> {
+    let seen = app.hub.view(&id).await?;
+    if etag::match_fails(&headers, &seen.etag) {
+        let message = "the map has changed since the state in If-Match";
+        return Err(ApiError::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", message));
+    }
+    let Some(edit) = wanted.into_edit() else { return Ok(graph(StatusCode::OK, &seen)) };
+    let view = app.hub.edit(&id, edit).await.map_err(|error| match error {
+        RoomError::Edit(error @ EditError::NodeNotFound(_)) => ApiError::field("root", error.to_string()),
+        error => error.into(),
+    })?;
+    Ok(graph(StatusCode::OK, &view))
+}
+
+/// Deletes a graph
+///
+/// Its id is not given out again; every later request for it is answered with 410.
+#[utoipa::path(delete, path = "/v1/graphs/{graph_id}", tag = "graphs", params(
+    ("graph_id" = String, Path, description = "The graph", example = "solar-system"),
+), responses(
+    (status = 204, description = "Deleted"),
+    (status = 400, description = "Not a graph id", body = ErrorBody),
+    (status = 404, description = "No such graph", body = ErrorBody),
+    (status = 410, description = "The graph was deleted before", body = ErrorBody),
+))]
+pub async fn delete_graph(State(app): State<AppState>, InGraph(id): InGraph) -> Result<StatusCode, ApiError> {
+    app.hub.delete(&id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A path made of parts that URLs need not escape.
+pub(super) fn location(path: &str) -> HeaderValue {
+    HeaderValue::from_str(path).expect("ids in paths are escaped or need no escape")
+}
+
+fn graph(status: StatusCode, view: &GraphView) -> Response {
+    let json = HeaderValue::from_static("application/json");
+    let mut response = (status, [(header::CONTENT_TYPE, json)], view.body.clone()).into_response();
+    put_validators(&mut response, view);
+    response
+}
+
+fn put_validators(response: &mut Response, view: &GraphView) {
+    let etag = HeaderValue::from_str(&view.etag).expect("a tag is a quoted digest");
+    response.headers_mut().insert(header::ETAG, etag);
+    // A cache may keep it and must ask each time: maps change while one looks.
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+}
+
+impl ListParams {
+    fn limit(&self) -> Result<u32, ApiError> {
+        let Some(text) = &self.limit else { return Ok(LIST_LIMIT_DEFAULT) };
+        let limit = text.parse().ok().filter(|limit| (1..=LIST_LIMIT_MAX).contains(limit));
+        limit.ok_or_else(|| ApiError::field("limit", format!("must be a number from 1 to {LIST_LIMIT_MAX}")))
+    }
+}
+
+impl From<GraphRecord> for GraphSummary {
+    fn from(record: GraphRecord) -> Self {
+        let GraphRecord { id, topic, created_at, modified_at, .. } = record;
+        Self { id: id.to_string(), topic, created_at, last_modified: modified_at }
+    }
+}
+
+/// Opaque to clients; of characters that a query string does not escape.
+fn cursor(last: &GraphRecord) -> String {
+    format!("{}.{}", last.modified_at.as_microsecond(), last.id)
+}
+
+fn parse_cursor(text: &str) -> Result<ListCursor, ApiError> {
+    let parsed = text.split_once('.').and_then(|(micros, id)| {
+        let modified_at = Timestamp::from_microsecond(micros.parse().ok()?).ok()?;
+        Some(ListCursor { modified_at, id: id.try_into().ok()? })
+    });
+    parsed.ok_or_else(|| ApiError::field("cursor", "is not a cursor of this list".to_owned()))
+}

@@ -1,0 +1,94 @@
+//! The routes with their description: what is routed here is described, and nothing else is.
+
+use std::sync::LazyLock;
+
+use axum::{
+    body::Bytes,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    edges,
+    error::ErrorBody,
+    graphs, nodes, ops, pages,
+    state::AppState,
+};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Synapti",
+        description = "Live mind maps.\n\nMaps are edited live over WebSocket (`/v1/ws/{graph_id}`); the same maps can be read and \
+                       edited here. A change made here reaches everybody who has the map open, and is saved when the \
+                       response comes.\n\nEvery response carries `X-Request-Id` (the client's own, when it sent a sane one) and \
+                       `X-Process-Time` in seconds. Errors have the body `ErrorBody`; 503 says in `Retry-After` when to \
+                       come back."
+    ),
+    tags(
+        (name = "graphs", description = "Maps"),
+        (name = "nodes", description = "Nodes of a map"),
+        (name = "edges", description = "Cross links between nodes; the tree itself is `parent_id`"),
+        (name = "live", description = "Editing together"),
+        (name = "operations", description = "For whoever runs the server"),
+    ),
+    components(schemas(ErrorBody)),
+    paths(websocket, pages::docs_description),
+)]
+struct Description;
+
+/// All routes but those of the live transports.
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(pages::front))
+        .routes(routes!(openapi_json))
+        .routes(routes!(ops::health))
+        .routes(routes!(ops::live))
+        .routes(routes!(ops::ready))
+        .routes(routes!(ops::metrics))
+        .routes(routes!(graphs::list_graphs, graphs::create_graph))
+        .routes(routes!(graphs::get_graph, graphs::patch_graph, graphs::delete_graph))
+        .routes(routes!(nodes::create_node))
+        .routes(routes!(nodes::get_node, nodes::patch_node, nodes::delete_node))
+        .routes(routes!(edges::create_edge))
+        .routes(routes!(edges::get_edge, edges::patch_edge, edges::delete_edge))
+}
+
+/// The description as JSON.
+pub fn description() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| {
+        let description = routes().into_openapi();
+        description.to_pretty_json().expect("a description is plain data")
+    });
+    &TEXT
+}
+
+/// This description
+#[utoipa::path(get, path = "/openapi.json", tag = "operations", responses(
+    (status = 200, description = "OpenAPI 3.1", body = Object),
+))]
+async fn openapi_json() -> Response {
+    let json = HeaderValue::from_static("application/json");
+    ([(header::CONTENT_TYPE, json)], Bytes::from_static(description().as_bytes())).into_response()
+}
+
+/// Edits a map live (WebSocket)
+///
+/// The y-websocket protocol: `new WebsocketProvider("ws://host/v1/ws", id, doc)` of the npm package works as it is. A graph
+/// that does not exist is made. With the subprotocol `synapti.v1` or `?ext=1` the server also sends messages of type 120
+/// (how many of this connection's edits are durable) and 121 (notices as JSON).
+///
+/// Close codes: 1008 too much, back off; 1012 restarting, reconnect; 1013 at capacity, back off; 4400 malformed; 4403 not
+/// allowed; 4410 deleted; 4413 too large. After a code from 4400 to 4499 do not reconnect.
+#[utoipa::path(get, path = "/v1/ws/{graph_id}", tag = "live", params(
+    ("graph_id" = String, Path, description = "The graph", example = "solar-system"),
+    ("ext" = Option<u8>, Query, description = "1 = send messages of types 120 and 121"),
+), responses(
+    (status = 101, description = "The connection is a WebSocket now"),
+    (status = 400, description = "Not a WebSocket handshake, or not a graph id", body = ErrorBody),
+    (status = 503, description = "No place for another connection", body = ErrorBody),
+))]
+#[expect(dead_code, reason = "describes a route of the transports")]
+fn websocket() {}

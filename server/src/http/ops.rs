@@ -1,0 +1,230 @@
+//! What operators and their machines ask: how is it, is it alive, may it have traffic, what does it measure.
+
+use std::time::Duration;
+
+use axum::{
+    Extension, Json,
+    extract::State,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use tokio::time::timeout;
+use utoipa::ToSchema;
+
+use super::{envelope::Rendered, state::AppState};
+use crate::{journal::JournalHealth, telemetry::metrics};
+
+/// A database that takes longer for one question is down for the purposes of a health check.
+const PING_WITHIN: Duration = Duration::from_secs(1);
+
+/// How one part, or the whole, is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Not part of this server.
+    Disabled,
+    /// As it should be.
+    Ok,
+    /// It works, with less than it should.
+    Degraded,
+    /// It does not work.
+    Down,
+}
+
+/// How the server is, part by part.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Health {
+    /// The worst of the components.
+    #[schema(example = "ok")]
+    status: Status,
+    /// Version of the program.
+    #[schema(example = "0.1.0")]
+    version: &'static str,
+    /// Seconds since the start.
+    #[schema(example = 86_400.25)]
+    uptime_seconds: f64,
+    /// The parts.
+    components: Components,
+}
+
+/// The parts of the server.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Components {
+    /// The store.
+    database: Database,
+    /// The group commit.
+    journal: JournalComponent,
+    /// The open maps.
+    rooms: Rooms,
+    /// The connections of all transports.
+    connections: Connections,
+    /// The bus between nodes.
+    bus: Component,
+    /// The AI providers.
+    ai: Component,
+}
+
+/// A part of which only the status is known.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Component {
+    /// How it is.
+    #[schema(example = "disabled")]
+    status: Status,
+}
+
+/// The store.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Database {
+    /// How it is.
+    status: Status,
+    /// Milliseconds that it took for a question; null when it did not answer within a second.
+    #[schema(example = 0.12)]
+    latency_ms: Option<f64>,
+    /// Which kind, and where.
+    #[schema(example = "sqlite data/synapti.db")]
+    backend: String,
+}
+
+/// The group commit.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct JournalComponent {
+    /// `degraded` while commits fail or take too long.
+    status: Status,
+    /// Bytes of edits that are not on disk yet.
+    backlog_bytes: u64,
+    /// Milliseconds that the last commit took.
+    #[schema(example = 0.31)]
+    last_commit_ms: f64,
+    /// Why the last commit failed, if it did.
+    last_error: Option<String>,
+}
+
+/// The open maps.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Rooms {
+    /// How they are.
+    status: Status,
+    /// Rooms that are open.
+    open: usize,
+}
+
+/// The connections of all transports.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Connections {
+    /// `degraded` when no place is left.
+    status: Status,
+    /// Connections that are open.
+    open: usize,
+    /// As many as there may be; null = no limit.
+    #[schema(example = 10_000)]
+    max: Option<usize>,
+}
+
+/// Whether a load balancer may send traffic.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Readiness {
+    /// Whether it may.
+    ready: bool,
+    /// Why not: `draining` or `journal_unhealthy`.
+    #[schema(example = json!(null))]
+    reason: Option<&'static str>,
+}
+
+/// A sign of life.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Liveness {
+    /// Always true; a process that is not alive does not answer.
+    alive: bool,
+}
+
+/// How every component is
+///
+/// 503 when the whole is `down`, else 200.
+#[utoipa::path(get, path = "/health", tag = "operations", responses(
+    (status = 200, description = "`ok` or `degraded`", body = Health),
+    (status = 503, description = "`down`", body = Health),
+))]
+pub async fn health(State(app): State<AppState>) -> Response {
+    let components = components(&app).await;
+    let status = components.worst();
+    let uptime_seconds = app.uptime.elapsed().as_secs_f64();
+    let health = Health { status, version: env!("CARGO_PKG_VERSION"), uptime_seconds, components };
+    answer(status != Status::Down, &health)
+}
+
+/// Whether the process is alive
+#[utoipa::path(get, path = "/live", tag = "operations", responses((status = 200, description = "It is", body = Liveness)))]
+pub async fn live() -> Response {
+    answer(true, &Liveness { alive: true })
+}
+
+/// Whether a load balancer may send traffic
+#[utoipa::path(get, path = "/ready", tag = "operations", responses(
+    (status = 200, description = "It may", body = Readiness),
+    (status = 503, description = "It may not, and why", body = Readiness),
+))]
+pub async fn ready(State(app): State<AppState>) -> Response {
+    let reason = if app.draining.is_cancelled() {
+        Some("draining")
+    } else if app.journal.health().healthy {
+        None
+    } else {
+        Some("journal_unhealthy")
+    };
+    answer(reason.is_none(), &Readiness { ready: reason.is_none(), reason })
+}
+
+/// Measurements for Prometheus
+#[utoipa::path(get, path = "/metrics", tag = "operations", responses(
+    (status = 200, description = "Text format 0.0.4", body = String, content_type = "text/plain"),
+))]
+pub async fn metrics(State(app): State<AppState>) -> Response {
+    let metrics = metrics::get();
+    metrics.database_pool_size.set(f64::from(app.store.pool_size().open));
+    let text_format = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    ([(header::CONTENT_TYPE, text_format)], metrics.render()).into_response()
+}
+
+async fn components(app: &AppState) -> Components {
+    let latency = timeout(PING_WITHIN, app.store.ping()).await.ok().and_then(Result::ok);
+    let stats = app.hub.stats();
+    let max = Some(app.config.limits.max_connections).filter(|max| *max > 0);
+    Components {
+        database: Database {
+            status: if latency.is_some() { Status::Ok } else { Status::Down },
+            latency_ms: latency.map(|latency| latency.as_secs_f64() * 1000.0),
+            backend: app.store.describe(),
+        },
+        journal: app.journal.health().into(),
+        rooms: Rooms { status: Status::Ok, open: stats.rooms },
+        connections: Connections {
+            status: if max.is_some_and(|max| stats.sessions >= max) { Status::Degraded } else { Status::Ok },
+            open: stats.sessions,
+            max,
+        },
+        bus: Component { status: Status::Disabled },
+        ai: Component { status: Status::Disabled },
+    }
+}
+
+impl Components {
+    fn worst(&self) -> Status {
+        let parts = [self.database.status, self.journal.status, self.rooms.status, self.connections.status];
+        parts.into_iter().fold(Status::Ok, Status::max)
+    }
+}
+
+impl From<JournalHealth> for JournalComponent {
+    fn from(health: JournalHealth) -> Self {
+        let JournalHealth { healthy, backlog_bytes, last_commit_ms, last_error } = health;
+        let status = if healthy { Status::Ok } else { Status::Degraded };
+        Self { status, backlog_bytes, last_commit_ms, last_error }
+    }
+}
+
+fn answer(good: bool, body: &impl Serialize) -> Response {
+    let status = if good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let no_store = HeaderValue::from_static("no-store");
+    (status, Extension(Rendered), [(header::CACHE_CONTROL, no_store)], Json(body)).into_response()
+}

@@ -1,0 +1,54 @@
+//! What stands in the path of a request.
+
+use axum::{
+    extract::{FromRequestParts, RawPathParams},
+    http::{StatusCode, request::Parts},
+};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
+use synapti_protocol::graph_id::GraphId;
+
+use super::error::ApiError;
+
+/// The graph that `{graph_id}` names.
+#[derive(Debug)]
+pub struct InGraph(pub GraphId);
+
+/// The node or edge that `{node_id}` or `{edge_id}` names. Any text: documents may hold ids that the API would not give.
+#[derive(Debug)]
+pub struct Element(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for InGraph {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        graph_id(&param(parts, state, &["graph_id"]).await?).map(Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Element {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        param(parts, state, &["node_id", "edge_id"]).await.map(Self)
+    }
+}
+
+/// Text from a client as a graph's id.
+pub fn graph_id(text: &str) -> Result<GraphId, ApiError> {
+    GraphId::try_from(text)
+        .map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, "invalid_graph_id", error.to_string()))
+}
+
+/// Any text as one segment of a path.
+pub fn segment(text: &str) -> PercentEncode<'_> {
+    const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(text, ESCAPED)
+}
+
+async fn param<S: Send + Sync>(parts: &mut Parts, state: &S, names: &[&str]) -> Result<String, ApiError> {
+    let params = RawPathParams::from_request_parts(parts, state)
+        .await
+        .map_err(|_| ApiError::new(StatusCode::BAD_REQUEST, "invalid_path", "the path is not UTF-8"))?;
+    let found = params.iter().find(|(name, _)| names.contains(name)).map(|(_, value)| value.to_owned());
+    found.ok_or_else(ApiError::internal)
+}

@@ -1,0 +1,28 @@
+//! What handlers work with.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock::Clock, config::Config, hub::Hub, journal::Journal, store::SharedStore, telemetry::metrics::Stopwatch,
+};
+
+/// Everything that a handler may use. Cheap to clone.
+#[derive(Clone)]
+pub struct AppState {
+    /// The rooms.
+    pub hub: Hub,
+    /// Where maps are kept; handlers only list and ask how it is.
+    pub store: SharedStore,
+    /// The group commit; handlers only ask how it is.
+    pub journal: Journal,
+    /// The settings.
+    pub config: Arc<Config>,
+    /// Cancelled when the process begins to drain.
+    pub draining: CancellationToken,
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// Runs since the start of the process.
+    pub uptime: Stopwatch,
+}

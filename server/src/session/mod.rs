@@ -1,0 +1,241 @@
+//! One client's place in a room, whatever its transport.
+//!
+//! A transport gives the session what it received, waits with [`Session::wait`], and sends what
+//! [`Session::outgoing`] yields. A session does one thing at a time for its client: while it waits for the room it
+//! asks not to be read, so that the pressure reaches the client; and it holds no queue but a cursor.
+
+mod work;
+
+use std::{collections::VecDeque, sync::Arc};
+
+use bytes::Bytes;
+use synapti_protocol::{
+    DecodeError,
+    close::CloseCode,
+    message::{self, Message, SyncMessage},
+    update::{self, EMPTY_UPDATE},
+};
+use tokio::sync::watch;
+
+use crate::{
+    room::{CallError, Cursor, Joined, Refusal, RoomError, RoomHandle, SessionId, SessionSlot, handle::Membership},
+    telemetry::metrics,
+};
+use work::{Done, Work};
+
+/// Bounds of one session's messages, in bytes; 0 = no limit.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionLimits {
+    /// One message, except a `SyncStep2`.
+    pub message_bytes_max: usize,
+    /// One `SyncStep2`.
+    pub sync_bytes_max: usize,
+}
+
+/// A client in a room.
+#[derive(Debug)]
+pub struct Session {
+    id: SessionId,
+    room: RoomHandle,
+    limits: SessionLimits,
+    slot: Arc<SessionSlot>,
+    head: watch::Receiver<Cursor>,
+    cursor: Cursor,
+    /// A state vector that the client certainly has: from it a diff is made when the cursor falls off the ring.
+    known: Bytes,
+    /// Answers to this client alone; at most a handful, because nothing is read while there is work.
+    outbox: VecDeque<Bytes>,
+    work: Option<Work>,
+    // Last: leaving the room is the last thing that a session does.
+    _membership: Membership,
+}
+
+impl Session {
+    /// Begins a session; the client is greeted with a question for what it has, and with who is here.
+    pub fn new(id: SessionId, room: RoomHandle, joined: Joined, limits: SessionLimits) -> Self {
+        let Joined { membership, slot, welcome } = joined;
+        let mut outbox = VecDeque::from([welcome.question]);
+        outbox.extend(welcome.presence);
+        let head = room.feed().subscribe();
+        Self {
+            id,
+            room,
+            limits,
+            slot,
+            head,
+            cursor: welcome.cursor,
+            known: EMPTY_STATE_VECTOR,
+            outbox,
+            work: None,
+            _membership: membership,
+        }
+    }
+
+    /// Whether the client may be read: not while its last message is still being dealt with.
+    pub fn may_read(&self) -> bool {
+        self.work.is_none()
+    }
+
+    /// Takes one message of the client.
+    ///
+    /// # Errors
+    /// Why the connection has to be closed.
+    pub fn receive(&mut self, frame: &Bytes) -> Result<(), Refusal> {
+        let message = message::parse(frame).map_err(malformed)?;
+        self.check_size(frame.len(), &message)?;
+        match message {
+            Message::Sync(SyncMessage::Step1(state_vector)) => {
+                update::scan_state_vector(state_vector).map_err(malformed)?;
+                self.work = Some(Work::sync(&self.room, Bytes::copy_from_slice(state_vector)));
+            }
+            Message::Sync(SyncMessage::Step2(update) | SyncMessage::Update(update)) => self.update(update)?,
+            Message::Awareness(payload) => self.awareness(payload),
+            Message::QueryAwareness => self.work = Some(Work::presence(&self.room)),
+            // Only servers say these; a client that repeats them does no harm.
+            Message::Auth(_) | Message::Ack(_) | Message::Notice(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Waits until the client may be read again or, if `may_send`, until there is something to send. Cancel-safe.
+    ///
+    /// # Errors
+    /// Why the connection has to be closed.
+    pub async fn wait(&mut self, may_send: bool) -> Result<(), Refusal> {
+        let Self { work, slot, head, .. } = self;
+        tokio::select! {
+            done = Work::run(work), if work.is_some() => self.finish(done?),
+            () = slot.changed() => {}
+            // The writing end of the feed lives as long as this session's handle of the room.
+            _ = head.changed(), if may_send => {}
+        }
+        Ok(())
+    }
+
+    /// Finishes what the client's last message began.
+    pub async fn finish_work(&mut self) {
+        if self.work.is_some() && Work::run(&mut self.work).await.is_ok() {
+            self.work = None;
+        }
+    }
+
+    /// What is to be sent now, about `bytes_max` bytes of it; empty when there is nothing.
+    ///
+    /// # Errors
+    /// Why the connection has to be closed.
+    pub fn outgoing(&mut self, bytes_max: usize) -> Result<Vec<Bytes>, Refusal> {
+        let news = self.slot.take();
+        if let Some(refusal) = news.refusal {
+            return Err(refusal);
+        }
+        self.outbox.extend(news.question);
+        if !self.outbox.is_empty() {
+            return Ok(std::mem::take(&mut self.outbox).into());
+        }
+        match self.room.feed().read(&mut self.cursor, bytes_max) {
+            Ok(batch) => {
+                if let Some(checkpoint) = batch.checkpoint {
+                    self.known = checkpoint.state_vector.clone();
+                }
+                Ok(batch.frames)
+            }
+            Err(_fell_off) => {
+                if self.work.is_none() {
+                    metrics::get().cursor_falls.increment(1);
+                    self.work = Some(Work::catch_up(&self.room, self.known.clone()));
+                }
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    fn update(&mut self, update: &[u8]) -> Result<(), Refusal> {
+        // Every client answers the greeting, mostly with nothing.
+        if update == EMPTY_UPDATE {
+            return Ok(());
+        }
+        // Before it waits in a lane and shares a batch with others.
+        update::scan(update).map_err(malformed)?;
+        // A copy: what was received would keep the whole read buffer.
+        if let Err(update) = self.room.try_update(self.id, Bytes::copy_from_slice(update)) {
+            self.work = Some(Work::update(&self.room, self.id, update));
+        }
+        Ok(())
+    }
+
+    fn awareness(&mut self, payload: &[u8]) {
+        let payload = Bytes::copy_from_slice(payload);
+        if !self.room.try_awareness(self.id, payload.clone()) {
+            self.work = Some(Work::awareness(&self.room, self.id, payload));
+        }
+    }
+
+    fn finish(&mut self, done: Done) {
+        self.work = None;
+        match done {
+            Done::Handed => {}
+            Done::Synced(reply) => {
+                self.known = reply.state_vector;
+                self.outbox.push_back(reply.step2);
+            }
+            Done::CaughtUp(reply) => {
+                self.known = reply.state_vector;
+                self.cursor = reply.cursor;
+                self.outbox.push_back(reply.step2);
+                self.outbox.extend(reply.presence);
+            }
+            Done::Presence(frame) => {
+                self.outbox.push_back(frame.unwrap_or(Bytes::from_static(message::EMPTY_AWARENESS)));
+            }
+        }
+    }
+
+    fn check_size(&self, bytes: usize, message: &Message<'_>) -> Result<(), Refusal> {
+        let (what, bytes_max) = match message {
+            Message::Sync(SyncMessage::Step2(_)) => ("sync message", self.limits.sync_bytes_max),
+            _ => ("message", self.limits.message_bytes_max),
+        };
+        if bytes_max > 0 && bytes > bytes_max {
+            let reason = format!("{what} of {bytes} bytes is larger than {bytes_max}");
+            return Err(Refusal::new(CloseCode::TooLarge, reason));
+        }
+        Ok(())
+    }
+}
+
+/// The state vector of an empty document.
+const EMPTY_STATE_VECTOR: Bytes = Bytes::from_static(&[0]);
+
+/// How a room's refusal to take a client in, or to go on with it, is told to the client.
+pub fn refusal(error: &RoomError) -> Refusal {
+    let code = match error {
+        RoomError::NotFound => CloseCode::NotFound,
+        RoomError::Gone => CloseCode::Deleted,
+        RoomError::Draining | RoomError::Panicked => CloseCode::Restarting,
+        RoomError::TooLarge { .. } => CloseCode::TooLarge,
+        RoomError::Edit(_) | RoomError::Exists => CloseCode::Malformed,
+        RoomError::AtCapacity { .. }
+        | RoomError::NotSaved
+        | RoomError::Store(_)
+        | RoomError::Unavailable(_)
+        | RoomError::Unreadable(_) => CloseCode::AtCapacity,
+    };
+    // What the database said is for the log, not for clients.
+    let reason = match error {
+        RoomError::Store(_) | RoomError::Unavailable(_) => "the store does not answer: try again later".to_owned(),
+        RoomError::Unreadable(_) => "this map cannot be read from the store: ask the operator".to_owned(),
+        error => error.to_string(),
+    };
+    Refusal::new(code, reason)
+}
+
+fn call_refusal(error: CallError) -> Refusal {
+    match error {
+        CallError::Closed => refusal(&RoomError::Panicked),
+        CallError::Room(error) => refusal(&error),
+    }
+}
+
+fn malformed(error: DecodeError) -> Refusal {
+    Refusal::new(CloseCode::Malformed, error.to_string())
+}

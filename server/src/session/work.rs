@@ -1,0 +1,68 @@
+//! The one thing that a session waits for on behalf of its client.
+
+use std::{fmt, future::Future, pin::Pin};
+
+use bytes::Bytes;
+
+use super::call_refusal;
+use crate::room::{CallError, Refusal, RoomHandle, SessionId, SyncReply};
+
+type Doing = Pin<Box<dyn Future<Output = Result<Done, CallError>> + Send>>;
+
+/// Boxed, because a session seldom has work and there are many sessions.
+pub(super) struct Work(Doing);
+
+/// What came of it.
+pub(super) enum Done {
+    /// The room has taken the message.
+    Handed,
+    /// The answer to the client's state vector.
+    Synced(SyncReply),
+    /// The state for a session that fell off the ring.
+    CaughtUp(SyncReply),
+    /// Everybody's presence, if anybody shows any.
+    Presence(Option<Bytes>),
+}
+
+impl Work {
+    pub(super) fn sync(room: &RoomHandle, state_vector: Bytes) -> Self {
+        let room = room.clone();
+        Self(Box::pin(async move { room.sync(state_vector).await.map(Done::Synced) }))
+    }
+
+    pub(super) fn catch_up(room: &RoomHandle, known: Bytes) -> Self {
+        let room = room.clone();
+        Self(Box::pin(async move { room.sync(known).await.map(Done::CaughtUp) }))
+    }
+
+    pub(super) fn presence(room: &RoomHandle) -> Self {
+        let room = room.clone();
+        Self(Box::pin(async move { room.presence().await.map(Done::Presence) }))
+    }
+
+    pub(super) fn update(room: &RoomHandle, session: SessionId, update: Bytes) -> Self {
+        let room = room.clone();
+        Self(Box::pin(async move {
+            room.update(session, update).await.map(|()| Done::Handed).map_err(|_| CallError::Closed)
+        }))
+    }
+
+    pub(super) fn awareness(room: &RoomHandle, session: SessionId, payload: Bytes) -> Self {
+        let room = room.clone();
+        Self(Box::pin(async move { room.awareness(session, payload).await.map(|()| Done::Handed) }))
+    }
+
+    /// Goes on with the work that there is; never ends when there is none. Cancel-safe: the work stays where it is.
+    pub(super) async fn run(work: &mut Option<Self>) -> Result<Done, Refusal> {
+        match work {
+            Some(Self(doing)) => doing.await.map_err(call_refusal),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl fmt::Debug for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Work")
+    }
+}

@@ -1,0 +1,121 @@
+//! The accept loop: from a listening socket to HTTP.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body, extract::ConnectInfo, http::Request};
+use hyper::body::Incoming;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt as _;
+
+use super::conn::Conn;
+
+/// How long a client may take to send a request's headers.
+const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// Headers in one request at most.
+const HEADERS_MAX: usize = 64;
+
+/// Bytes of headers, and of a request's body read ahead.
+const HEADER_BYTES_MAX: usize = 16 << 10;
+
+/// Streams in one HTTP/2 connection at most.
+const HTTP2_STREAMS_MAX: u32 = 100;
+
+/// Sockets beyond the connection limit, for requests that are no sessions and for refusals that say why.
+const SPARE_SOCKETS: usize = 1000;
+
+/// What to do when the system has no more sockets to give.
+const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// Serves `router` until `stop`, then lets requests under way finish.
+#[derive(Debug)]
+pub struct Acceptor {
+    /// Where to listen.
+    pub listener: TcpListener,
+    /// Sessions that may be open; 0 = no limit.
+    pub connections_max: usize,
+    /// No new connections after this.
+    pub stop: CancellationToken,
+    /// Every task that is spawned here.
+    pub tracker: TaskTracker,
+}
+
+impl Acceptor {
+    /// Accepts connections until told to stop.
+    pub async fn run(self, router: Router) {
+        let places = match self.connections_max {
+            0 => Semaphore::MAX_PERMITS,
+            max => max + SPARE_SOCKETS,
+        };
+        let places = Arc::new(Semaphore::new(places));
+        let http = Arc::new(http());
+        loop {
+            // Held before accepting: what cannot be served waits in the system's queue and costs nothing here.
+            let Some(Ok(place)) = self.stop.run_until_cancelled(places.clone().acquire_owned()).await else { return };
+            match self.stop.run_until_cancelled(self.listener.accept()).await {
+                None => return,
+                Some(Ok((stream, peer))) => self.serve(&http, &router, stream, peer, place),
+                Some(Err(error)) => {
+                    tracing::warn!(%error, "no connection could be accepted");
+                    tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
+                }
+            }
+        }
+    }
+
+    fn serve(
+        &self,
+        http: &Arc<auto::Builder<TokioExecutor>>,
+        router: &Router,
+        stream: TcpStream,
+        peer: SocketAddr,
+        place: OwnedSemaphorePermit,
+    ) {
+        // Only fails on a socket that is closed already, which the first read will tell.
+        let _ = stream.set_nodelay(true);
+        let conn = TokioIo::new(Conn::new(stream, place, self.tracker.clone()));
+        let (http, router, stop) = (http.clone(), router.clone(), self.stop.clone());
+        self.tracker.spawn(async move {
+            let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+                let mut request = request.map(Body::new);
+                request.extensions_mut().insert(ConnectInfo(peer));
+                router.clone().oneshot(request)
+            });
+            let connection = http.serve_connection_with_upgrades(conn, service);
+            tokio::pin!(connection);
+            let served = tokio::select! {
+                served = connection.as_mut() => served,
+                () = stop.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = served {
+                tracing::debug!(%peer, error, "connection ended with an error");
+            }
+        });
+    }
+}
+
+fn http() -> auto::Builder<TokioExecutor> {
+    let mut http = auto::Builder::new(TokioExecutor::new());
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS_WITHIN)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HEADER_BYTES_MAX);
+    http.http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(HTTP2_STREAMS_MAX)
+        .max_header_list_size(HEADER_BYTES_MAX as u32)
+        .keep_alive_interval(Duration::from_secs(30));
+    http
+}

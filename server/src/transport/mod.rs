@@ -1,0 +1,6 @@
+//! From sockets to sessions.
+
+pub mod accept;
+pub mod conn;
+pub mod gate;
+pub mod ws;
