@@ -216,23 +216,33 @@ fn edits_between_the_halves_of_surrogate_pairs() {
 /// The smallest cases, with what every Yjs replica shows.
 #[test]
 fn half_a_character_becomes_a_replacement_character() {
-    let insert = "010101000401047465787404f09f988000";
-    for (cuts, expected) in [
-        (&["01010200c401000101015800"][..], "\u{FFFD}X\u{FFFD}"),
-        (&["000101010001"], "\u{FFFD}"),
-        (&["000101010101"], "\u{FFFD}"),
+    const INSERT: &str = "010101000401047465787404f09f988000";
+    const INSERT_BETWEEN: &str = "01010200c401000101015800";
+    for (updates, expected) in [
+        (&[INSERT, INSERT_BETWEEN][..], "\u{FFFD}X\u{FFFD}"),
+        (&[INSERT, "000101010001"], "\u{FFFD}"),
+        (&[INSERT, "000101010101"], "\u{FFFD}"),
         // The author of the character types on: its clocks must not have moved.
         (
             &[
-                "01010200c401000101015800",
+                INSERT,
+                INSERT_BETWEEN,
                 "010101028401010362636400",
                 "01010105840104016500",
             ],
             "\u{FFFD}X\u{FFFD}bcde",
         ),
+        // An author who typed the halves one by one sent U+FFFD for the first, and then both as one character.
+        (
+            &[
+                "010101000401047465787403efbfbd00",
+                "010101000401047465787405f09f98807a00",
+            ],
+            "\u{FFFD}\u{FFFD}z",
+        ),
     ] {
         let mut replica = Replica::new(9, AsideLimits::default());
-        for update in [insert].iter().chain(cuts) {
+        for update in updates {
             let update = hex(update);
             let applied = replica.apply(
                 [Op::Update {
