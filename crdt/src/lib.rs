@@ -9,6 +9,7 @@ mod gate;
 pub mod map;
 mod pairs;
 mod replica;
+mod rewrite;
 mod transaction;
 
 pub use digest::Digest;

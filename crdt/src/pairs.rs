@@ -8,105 +8,110 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashSet},
 };
 
 use synapti_protocol::{
     lib0::{Reader, write_var_bytes},
-    update::{ContentKind, Id, Struct, StructKind, UpdateView, UpdateWriter, scan},
+    update::{ContentKind, DeleteRange, Id, Struct, StructKind, UpdateView},
 };
+
+use crate::rewrite::rewrite;
 
 /// What Yjs shows for half a character.
 const HALF: &str = "\u{FFFD}";
 
 /// Where the pairs of a document are, each by the clock of its second half. Pairs that were deleted may linger.
 #[derive(Debug, Default)]
-pub(crate) struct Pairs(HashSet<Id>);
+pub(crate) struct Pairs {
+    known: HashSet<Id>,
+    /// Pairs that are still to come, and will be cut by what comes after them.
+    doomed: HashSet<Id>,
+}
+
+/// The pairs that an update cuts.
+#[derive(Debug, Default)]
+pub(crate) struct Cuts {
+    /// Those in the document.
+    pub(crate) in_document: BTreeSet<Id>,
+    /// Those that the update brings itself.
+    pub(crate) own: BTreeSet<Id>,
+}
 
 impl Pairs {
-    /// Takes note of the pairs in an update; answers whether it has any.
-    pub(crate) fn note(&mut self, update: &UpdateView<'_>) -> bool {
-        let mut has_any = false;
-        self.0.extend(pairs_of(update).inspect(|_| has_any = true));
-        has_any
-    }
-
-    /// The pairs that an update cuts by what it refers to; its own have to be noted before.
-    pub(crate) fn cut_by(&self, update: &UpdateView<'_>) -> BTreeSet<Id> {
-        let mut cut = BTreeSet::new();
-        if self.0.is_empty() {
-            return cut;
-        }
-        for item in update.sections().flat_map(|section| section.structs()) {
-            let after_origin = item
-                .origin
-                .and_then(|Id { client, clock }| self.at(client, clock + 1));
-            let before_right = item
-                .right_origin
-                .and_then(|Id { client, clock }| self.at(client, clock));
-            cut.extend(after_origin.into_iter().chain(before_right));
-        }
-        for range in update.delete_set() {
-            let ends = [range.clock, range.clock + range.len];
-            cut.extend(
-                ends.iter()
-                    .filter_map(|&clock| self.at(range.client, clock)),
-            );
-        }
-        cut
-    }
-
-    /// The pairs of an update that begin within what the document knows and end beyond.
-    pub(crate) fn cut_at_end(
-        &self,
-        update: &UpdateView<'_>,
-        known: impl Fn(u64) -> u32,
-    ) -> BTreeSet<Id> {
-        update
-            .sections()
-            .filter_map(|section| self.at(section.client, known(section.client)))
-            .collect()
+    /// Takes note of the pairs that an update adds to a document which has come to the clocks `known`.
+    pub(crate) fn note(&mut self, update: &UpdateView<'_>, known: impl Fn(u64) -> u32) {
+        // What the document has already may have been replaced there.
+        self.known.extend(pairs_of(update).filter(|id| id.clock >= known(id.client)));
     }
 
     /// Forgets pairs that are none any more.
     pub(crate) fn forget(&mut self, cut: &BTreeSet<Id>) {
         for id in cut {
-            self.0.remove(id);
+            self.known.remove(id);
         }
     }
 
-    fn at(&self, client: u64, clock: u32) -> Option<Id> {
-        let id = Id { client, clock };
-        self.0.contains(&id).then_some(id)
+    /// The pairs that an update cuts when a document that has come to the clocks `known` integrates it: by what it
+    /// refers to, by where the document's knowledge of it ends, or because they are doomed. Its own have to be noted.
+    pub(crate) fn cut_by(&self, update: &UpdateView<'_>, known: impl Fn(u64) -> u32) -> Cuts {
+        let referred = boundaries(update).filter(|id| self.known.contains(id));
+        let (in_document, mut own): (BTreeSet<Id>, BTreeSet<Id>) = referred.partition(|id| id.clock < known(id.client));
+        let ends = update.sections().map(|section| Id { client: section.client, clock: known(section.client) });
+        own.extend(ends.filter(|id| self.known.contains(id)));
+        if !self.doomed.is_empty() {
+            own.extend(pairs_of(update).filter(|id| self.doomed.contains(id) && id.clock >= known(id.client)));
+        }
+        Cuts { in_document, own }
+    }
+
+    /// Looks through updates that come next: answers the document's pairs that they cut, and remembers which pairs of
+    /// theirs they cut. So a document is made anew once, however many of its pairs a list of updates cuts.
+    pub(crate) fn foresee<'a>(
+        &mut self,
+        updates: impl Iterator<Item = UpdateView<'a>> + Clone,
+        known: impl Fn(u64) -> u32,
+    ) -> BTreeSet<Id> {
+        let coming: HashSet<Id> =
+            updates.clone().flat_map(|update| pairs_of(&update)).filter(|id| id.clock >= known(id.client)).collect();
+        let mut in_document = BTreeSet::new();
+        for id in updates.flat_map(|update| boundaries(&update)) {
+            if coming.contains(&id) {
+                self.doomed.insert(id);
+            } else if self.known.contains(&id) {
+                in_document.insert(id);
+            }
+        }
+        in_document
+    }
+
+    /// Ends what [`foresee`](Self::foresee) looked at.
+    pub(crate) fn end_foresight(&mut self) {
+        self.doomed.clear();
+    }
+
+    /// Whether an update has to be looked at: it brings pairs, or refers to some.
+    pub(crate) fn concern(&self, update: &UpdateView<'_>) -> bool {
+        pairs_of(update).next().is_some()
+            || (!self.known.is_empty() && boundaries(update).any(|id| self.known.contains(&id)))
+    }
+
+    /// Whether the document has a pair whose second half is this element.
+    pub(crate) fn has(&self, client: u64, clock: u32) -> bool {
+        self.known.contains(&Id { client, clock })
     }
 }
 
-/// Updates that are to be integrated one after the other, without the pairs that any of them cuts. What does not read
-/// as an update is left as it is.
-pub(crate) fn replace_in_all<'a>(
-    updates: impl IntoIterator<Item = &'a [u8]>,
-) -> Vec<Cow<'a, [u8]>> {
-    let updates: Vec<&[u8]> = updates.into_iter().collect();
-    let views = || updates.iter().filter_map(|bytes| scan(bytes).ok());
-    let mut pairs = Pairs::default();
-    for view in views() {
-        pairs.note(&view);
-    }
-    let mut cut = BTreeSet::new();
-    let mut known: HashMap<u64, u32> = HashMap::new();
-    for view in views() {
-        cut.append(&mut pairs.cut_by(&view));
-        cut.append(&mut pairs.cut_at_end(&view, |client| known.get(&client).copied().unwrap_or(0)));
-        for section in view.sections() {
-            let clock = known.entry(section.client).or_default();
-            *clock = section.end.max(*clock);
-        }
-    }
-    let replaced = |bytes| scan(bytes).ok().and_then(|view| replace(&view, &cut));
-    updates
-        .into_iter()
-        .map(|bytes| replaced(bytes).map_or(Cow::Borrowed(bytes), Cow::Owned))
-        .collect()
+/// The elements that an update separates from the ones before them.
+fn boundaries<'a>(update: &UpdateView<'a>) -> impl Iterator<Item = Id> + use<'a> {
+    let places = update.sections().flat_map(|section| section.structs()).flat_map(|item| {
+        let after_origin = item.origin.map(|Id { client, clock }| Id { client, clock: clock + 1 });
+        after_origin.into_iter().chain(item.right_origin)
+    });
+    let ends = update
+        .delete_set()
+        .flat_map(|DeleteRange { client, clock, len }| [Id { client, clock }, Id { client, clock: clock + len }]);
+    places.chain(ends)
 }
 
 /// The update with both halves of each of these pairs replaced, or `None` when it has none of them.
@@ -114,65 +119,35 @@ pub(crate) fn replace(update: &UpdateView<'_>, cut: &BTreeSet<Id>) -> Option<Vec
     if cut.is_empty() || !pairs_of(update).any(|id| cut.contains(&id)) {
         return None;
     }
-    let mut writer = UpdateWriter::new();
-    for section in update.sections() {
-        let structs: Vec<Vec<u8>> = section
-            .structs()
-            .map(|item| replace_in(section.client, &item, cut))
-            .collect();
-        writer.section(
-            section.client,
-            section.clock,
-            section.struct_count,
-            structs.iter().map(Vec::as_slice),
-        );
-    }
-    let mut bytes = writer.finish();
-    // An update without deletions ends in their number, zero.
-    bytes.pop();
-    bytes.extend_from_slice(update.delete_set_bytes());
-    Some(bytes)
+    Some(rewrite(update, |client, item| replace_in(client, item, cut)))
 }
 
-fn replace_in(client: u64, item: &Struct<'_>, cut: &BTreeSet<Id>) -> Vec<u8> {
-    let mut bytes = item.bytes.to_vec();
-    let Some(text) = text_of(item) else {
-        return bytes;
-    };
+fn replace_in<'a>(client: u64, item: &Struct<'a>, cut: &BTreeSet<Id>) -> Cow<'a, [u8]> {
+    let inside = cut.range(Id { client, clock: item.clock }..Id { client, clock: item.end() });
+    let Some(text) = text_of(item).filter(|_| inside.count() > 0) else { return Cow::Borrowed(item.bytes) };
     let mut replaced = String::with_capacity(text.len() + 2);
     for (clock, character) in characters(item.clock, text) {
-        if character.len_utf16() == 2
-            && cut.contains(&Id {
-                client,
-                clock: clock + 1,
-            })
-        {
+        if character.len_utf16() == 2 && cut.contains(&Id { client, clock: clock + 1 }) {
             replaced.push_str(HALF);
             replaced.push_str(HALF);
         } else {
             replaced.push(character);
         }
     }
-    bytes.truncate(item.bytes.len() - item.content.len());
+    let mut bytes = item.bytes[..item.bytes.len() - item.content.len()].to_vec();
     write_var_bytes(&mut bytes, replaced.as_bytes());
-    bytes
+    Cow::Owned(bytes)
 }
 
 /// The clocks of the second halves of all pairs in an update.
-fn pairs_of(update: &UpdateView<'_>) -> impl Iterator<Item = Id> {
+fn pairs_of<'a>(update: &UpdateView<'a>) -> impl Iterator<Item = Id> + use<'a> {
     update.sections().flat_map(|section| {
         let client = section.client;
         section.structs().flat_map(move |item| {
             // Most text has no such character, which its bytes tell at once.
-            let text = text_of(&item)
-                .filter(|text| text.bytes().any(|byte| byte >= 0xf0))
-                .unwrap_or_default();
-            let wide =
-                characters(item.clock, text).filter(|(_, character)| character.len_utf16() == 2);
-            wide.map(move |(clock, _)| Id {
-                client,
-                clock: clock + 1,
-            })
+            let text = text_of(&item).filter(|text| text.bytes().any(|byte| byte >= 0xf0)).unwrap_or_default();
+            let wide = characters(item.clock, text).filter(|(_, character)| character.len_utf16() == 2);
+            wide.map(move |(clock, _)| Id { client, clock: clock + 1 })
         })
     })
 }

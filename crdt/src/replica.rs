@@ -16,7 +16,7 @@ use crate::{
     gate::{AsideLimits, Gate, Sender},
     map::{EditError, MapEdit, MapRoots, MapState, read_map, read_topic},
     pairs::{self, Pairs},
-    transaction::{Transaction, Work, integrate},
+    transaction::{Pause, Transaction, Work, integrate},
 };
 
 /// A Yjs document behind its gate.
@@ -92,29 +92,15 @@ impl Replica {
         updates: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<Self, ApplyError> {
         let mut replica = Self::new(client_id, limits);
-        // One after the other they would be replaced in the document, which would have to be made anew each time.
-        let updates = pairs::replace_in_all(updates);
-        let ops = updates.iter().map(|update| Op::Update { update, from: Sender::default() });
-        let results = replica.apply(ops, 0).results;
-        results.into_iter().collect::<Result<(), _>>().map(|()| replica)
+        let mut work = Work::new(updates.into_iter().map(|update| Op::Update { update, from: Sender::default() }));
+        replica.perform(&mut work, 0, false);
+        work.results.into_iter().collect::<Result<(), _>>().map(|()| replica)
     }
 
     /// Performs edits in order, as one transaction. A refused one does not hinder the others.
     pub fn apply<'a>(&mut self, ops: impl IntoIterator<Item = Op<'a>>, now_ms: u64) -> Applied {
-        let mut work = Work::new(ops.into_iter());
-        let mut written = Vec::new();
-        loop {
-            let mut transaction = Transaction {
-                txn: self.doc.transact_mut(),
-                gate: &mut self.gate,
-                pairs: &mut self.pairs,
-                roots: &self.roots,
-            };
-            let cut = transaction.perform(&mut work, now_ms);
-            written.extend(transaction.commit());
-            let Some(cut) = cut else { break };
-            self.replace_pairs(&cut);
-        }
+        let mut work = Work::new(ops);
+        let mut written = self.perform(&mut work, now_ms, true);
         let update = if written.len() > 1 {
             Some(merge_updates_v1(written).expect("yrs reads what it has written"))
         } else {
@@ -123,14 +109,34 @@ impl Replica {
         Applied { results: work.results, update }
     }
 
-    /// Makes the document anew without these pairs, since yrs has no way to change text in place. Each pair can be
-    /// cut only once.
-    fn replace_pairs(&mut self, cut: &BTreeSet<Id>) {
-        self.pairs.forget(cut);
+    /// Answers what was integrated, if that is wanted, in parts that follow on each other.
+    fn perform(&mut self, work: &mut Work<'_>, now_ms: u64, wanted: bool) -> Vec<Vec<u8>> {
+        let mut written = Vec::new();
+        loop {
+            let txn = self.doc.transact_mut();
+            let mut transaction = Transaction::new(txn, &mut self.gate, &mut self.pairs, &self.roots);
+            let pause = transaction.perform(work, now_ms);
+            written.extend(transaction.commit(wanted));
+            match pause {
+                Some(Pause::Cut(cut)) => self.replace_pairs(cut, work),
+                Some(Pause::Edited) => {}
+                None => break,
+            }
+        }
+        self.pairs.end_foresight();
+        written
+    }
+
+    /// Makes the document anew without these pairs, and without those that the rest of the work cuts, since yrs has no
+    /// way to change text in place. Each pair can be cut only once.
+    fn replace_pairs(&mut self, mut cut: BTreeSet<Id>, work: &Work<'_>) {
+        let state = self.doc.transact().state_vector();
+        cut.append(&mut self.pairs.foresee(work.updates_ahead(), |client| state.get(&ClientID::new(client))));
+        self.pairs.forget(&cut);
         let snapshot = self.snapshot();
         let view = update::scan(&snapshot).expect("the scanner reads what yrs writes");
         // Nothing to replace: all of it was deleted text.
-        let Some(replaced) = pairs::replace(&view, cut) else { return };
+        let Some(replaced) = pairs::replace(&view, &cut) else { return };
         let doc = empty_doc(self.doc.client_id());
         self.roots = MapRoots::resolve(&doc);
         integrate(&mut doc.transact_mut(), &replaced).expect("a state is an update that lacks nothing");
@@ -148,7 +154,10 @@ impl Replica {
     /// [`DecodeError`] when the bytes are not a state vector.
     pub fn diff(&self, state_vector: &[u8]) -> Result<Vec<u8>, DecodeError> {
         let known = update::scan_state_vector(state_vector)?;
-        let known: StateVector = known.iter().map(|(client, clock)| (ClientID::new(client), clock)).collect();
+        // Whoever has the first half of a pair is sent both: an encoding cannot begin with the second.
+        let whole =
+            |(client, clock): (u64, u32)| (ClientID::new(client), clock - u32::from(self.pairs.has(client, clock)));
+        let known: StateVector = known.iter().map(whole).collect();
         Ok(self.doc.transact().encode_diff_v1(&known))
     }
 

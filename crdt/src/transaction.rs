@@ -1,11 +1,11 @@
 //! Edits on their way through the gate into the document.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{borrow::Cow, collections::BTreeSet, mem};
 
 use smallvec::SmallVec;
-use synapti_protocol::update::{self, Id};
+use synapti_protocol::update::{self, Id, UpdateView};
 use yrs::{
-    ReadTxn, TransactionMut, Update, WriteTxn as _, block::ClientID, updates::decoder::Decode as _,
+    ReadTxn, TransactionMut, Update, WriteTxn as _, block::ClientID, error::UpdateError, updates::decoder::Decode as _,
 };
 
 use crate::{
@@ -13,179 +13,192 @@ use crate::{
     map::{MapEdit, MapRoots, apply_edit},
     pairs::{self, Pairs},
     replica::{ApplyError, Op},
+    rewrite::bury_misplaced,
 };
 
 /// A list of edits that is being worked off, over more than one transaction if need be.
-pub(crate) struct Work<'a, I> {
-    ops: I,
+pub(crate) struct Work<'a> {
+    ops: std::vec::IntoIter<Op<'a>>,
     under_way: Option<UnderWay<'a>>,
     pub(crate) results: Vec<Result<(), ApplyError>>,
 }
 
-impl<I> Work<'_, I> {
-    pub(crate) fn new(ops: I) -> Self {
-        Self {
-            ops,
-            under_way: None,
-            results: Vec::new(),
-        }
+impl<'a> Work<'a> {
+    pub(crate) fn new(ops: impl IntoIterator<Item = Op<'a>>) -> Self {
+        let ops: Vec<_> = ops.into_iter().collect();
+        Self { results: Vec::with_capacity(ops.len()), ops: ops.into_iter(), under_way: None }
+    }
+
+    /// The updates that are still to be integrated, as far as they read as such.
+    pub(crate) fn updates_ahead(&self) -> impl Iterator<Item = UpdateView<'_>> + Clone {
+        let under_way = self.under_way.iter().flat_map(|under_way| &under_way.updates).map(AsRef::as_ref);
+        let later = self.ops.as_slice().iter().filter_map(|op| match op {
+            Op::Update { update, .. } => Some(*update),
+            Op::Edit(_) => None,
+        });
+        under_way.chain(later).filter_map(|update| update::scan(update).ok())
     }
 }
 
-/// What the gate has let in of one edit and is still to be integrated, last one first.
+/// What the gate has let in of one edit, last one first, and what became of the edit so far.
 struct UnderWay<'a> {
     updates: SmallVec<[Cow<'a, [u8]>; 1]>,
-    overflow: bool,
+    is_released: bool,
+    result: Result<(), ApplyError>,
 }
 
 impl<'a> UnderWay<'a> {
     fn new<'b>(admitted: Admitted<'b>, keep: impl Fn(Cow<'b, [u8]>) -> Cow<'a, [u8]>) -> Self {
         let Admitted { updates, overflow } = admitted;
-        Self {
-            updates: updates.into_iter().rev().map(keep).collect(),
-            overflow,
-        }
+        let result = if overflow { Err(ApplyError::AsideFull) } else { Ok(()) };
+        Self { updates: updates.into_iter().rev().map(keep).collect(), is_released: false, result }
     }
 }
 
-/// Edits under way on a [`Replica`].
+/// Why a list of edits has to go on in another transaction.
+pub(crate) enum Pause {
+    /// The next update cuts pairs that have to be replaced in the document before.
+    Cut(BTreeSet<Id>),
+    /// Updates follow on the server's own edits, whose pairs are known only when they are encoded.
+    Edited,
+}
+
+/// Edits under way on a [`Replica`](crate::Replica).
 pub(crate) struct Transaction<'a> {
-    pub(crate) txn: TransactionMut<'a>,
-    pub(crate) gate: &'a mut Gate,
-    pub(crate) pairs: &'a mut Pairs,
-    pub(crate) roots: &'a MapRoots,
+    txn: TransactionMut<'a>,
+    gate: &'a mut Gate,
+    pairs: &'a mut Pairs,
+    roots: &'a MapRoots,
+    has_own_edits: bool,
 }
 
-impl Transaction<'_> {
-    /// Performs edits until all are done, or until one cuts pairs that have to be replaced in the document before.
-    pub(crate) fn perform<'a>(
-        &mut self,
-        work: &mut Work<'a, impl Iterator<Item = Op<'a>>>,
-        now_ms: u64,
-    ) -> Option<BTreeSet<Id>> {
+impl<'a> Transaction<'a> {
+    pub(crate) fn new(txn: TransactionMut<'a>, gate: &'a mut Gate, pairs: &'a mut Pairs, roots: &'a MapRoots) -> Self {
+        Self { txn, gate, pairs, roots, has_own_edits: false }
+    }
+
+    /// Performs edits until all are done, or until they have to go on in another transaction.
+    pub(crate) fn perform(&mut self, work: &mut Work<'_>, now_ms: u64) -> Option<Pause> {
         loop {
-            let result = match work.under_way.take() {
-                Some(mut under_way) => match self.integrate_all(&mut under_way) {
-                    Ok(result) => result,
-                    Err(cut) => {
-                        work.under_way = Some(under_way);
-                        return Some(cut);
-                    }
+            if let Some(under_way) = &mut work.under_way {
+                if let Err(cut) = self.integrate_all(under_way) {
+                    return Some(Pause::Cut(cut));
+                }
+                work.results.extend(work.under_way.take().map(|under_way| under_way.result));
+            }
+            match *work.ops.as_slice().first()? {
+                Op::Update { .. } if self.has_own_edits => return Some(Pause::Edited),
+                Op::Update { update, from } => match self.admit(update, from, now_ms) {
+                    Ok(under_way) => work.under_way = Some(under_way),
+                    Err(error) => work.results.push(Err(error)),
                 },
-                None => match work.ops.next()? {
-                    Op::Edit(edit) => self.edit(edit),
-                    Op::Update { update, from } => match self.admit(update, from, now_ms) {
-                        Ok(under_way) => {
-                            work.under_way = Some(under_way);
-                            continue;
-                        }
-                        Err(error) => Err(error),
-                    },
-                },
-            };
-            work.results.push(result);
+                Op::Edit(edit) => {
+                    let edited = self.edit(edit);
+                    work.results.push(edited);
+                }
+            }
+            work.ops.next();
         }
     }
 
-    /// Takes from the gate what of `update` joins on to the document, and whatever that frees; the rest waits there.
-    fn admit<'a>(
-        &mut self,
-        update: &'a [u8],
-        from: Sender,
-        now_ms: u64,
-    ) -> Result<UnderWay<'a>, ApplyError> {
+    /// Ends the transaction; answers what it integrated, unless that is not `wanted`.
+    pub(crate) fn commit(self, wanted: bool) -> Option<Vec<u8>> {
+        let Self { mut txn, pairs, has_own_edits, .. } = self;
+        txn.commit();
+        let integrated = !txn.insert_set().is_empty() || !txn.delete_set().is_empty();
+        let update = (integrated && (wanted || has_own_edits)).then(|| txn.encode_update_v1())?;
+        if has_own_edits {
+            let view = update::scan(&update).expect("the scanner reads what yrs writes");
+            // Whatever came before in the same transaction has been noted, or cut.
+            let own = txn.doc().client_id().get();
+            pairs.note(&view, |client| if client == own { 0 } else { u32::MAX });
+        }
+        Some(update)
+    }
+
+    /// Takes from the gate what of `update` joins on to the document; the rest waits there.
+    fn admit<'b>(&mut self, update: &'b [u8], from: Sender, now_ms: u64) -> Result<UnderWay<'b>, ApplyError> {
         let view = update::scan(update)?;
         if view.needs_modernizing() {
             let modern = update::modernize(&view);
             let admitted = self.gate.admit(&update::scan(&modern)?, from, now_ms);
-            return Ok(UnderWay::new(admitted, |update| {
-                Cow::Owned(update.into_owned())
-            }));
+            return Ok(UnderWay::new(admitted, |update| Cow::Owned(update.into_owned())));
         }
-        Ok(UnderWay::new(
-            self.gate.admit(&view, from, now_ms),
-            |update| update,
-        ))
+        Ok(UnderWay::new(self.gate.admit(&view, from, now_ms), |update| update))
     }
 
-    /// Integrates what the gate let in; an error names the pairs that must be replaced in the document first.
-    fn integrate_all(
-        &mut self,
-        under_way: &mut UnderWay<'_>,
-    ) -> Result<Result<(), ApplyError>, BTreeSet<Id>> {
-        let mut integrated = Ok(());
-        while let Some(update) = under_way.updates.last() {
-            let replaced = self.replace_pairs(update)?;
-            integrated = integrate(&mut self.txn, replaced.as_deref().unwrap_or(update));
-            if integrated.is_err() {
-                break;
+    /// Integrates what the gate let in, and then what waited for it. An error names pairs that must be replaced in the
+    /// document first.
+    fn integrate_all(&mut self, under_way: &mut UnderWay<'_>) -> Result<(), BTreeSet<Id>> {
+        loop {
+            while let Some(update) = under_way.updates.last() {
+                let view = update::scan(update).expect("the gate has read it");
+                let replaced = self.replace_pairs(&view)?;
+                if let Err(error) = self.integrate(replaced.as_deref().unwrap_or(update)) {
+                    // The gate took more for granted than the document could integrate.
+                    let state = self.txn.state_vector();
+                    self.gate.set_clocks(state.iter().map(|(client, &clock)| (client.get(), clock)));
+                    under_way.result = Err(error);
+                }
+                under_way.updates.pop();
             }
-            under_way.updates.pop();
+            if mem::replace(&mut under_way.is_released, true) {
+                return Ok(());
+            }
+            under_way.updates.extend(self.gate.release().into_iter().rev().map(Cow::Owned));
         }
-        if integrated.is_err() || self.txn.prune_pending().is_some() {
-            // The gate took more for granted than the document could integrate.
-            let state = self.txn.state_vector();
-            self.gate
-                .set_clocks(state.iter().map(|(client, &clock)| (client.get(), clock)));
-            return Ok(Err(integrated.err().unwrap_or(ApplyError::Circular)));
-        }
-        Ok(if under_way.overflow {
-            Err(ApplyError::AsideFull)
-        } else {
-            Ok(())
-        })
     }
 
-    /// The update without those of its own pairs that it cuts, if there are any. An error names the ones that it cuts
+    /// The update without those of its own pairs that are cut, if there are any. An error names the ones that it cuts
     /// in the document.
-    fn replace_pairs(&mut self, update: &[u8]) -> Result<Option<Vec<u8>>, BTreeSet<Id>> {
-        let Ok(view) = update::scan(update) else {
-            return Ok(None);
-        };
-        let has_own = self.pairs.note(&view);
-        let mut cut = self.pairs.cut_by(&view);
-        if !has_own && cut.is_empty() {
+    fn replace_pairs(&mut self, update: &UpdateView<'_>) -> Result<Option<Vec<u8>>, BTreeSet<Id>> {
+        if !self.pairs.concern(update) {
             return Ok(None);
         }
         let state = self.txn.state_vector();
         let known = |client| state.get(&ClientID::new(client));
-        cut.append(&mut self.pairs.cut_at_end(&view, known));
-        let (inside, own): (BTreeSet<Id>, BTreeSet<Id>) =
-            cut.into_iter().partition(|id| id.clock < known(id.client));
-        if !inside.is_empty() {
-            return Err(inside);
+        self.pairs.note(update, known);
+        let cuts = self.pairs.cut_by(update, known);
+        if !cuts.in_document.is_empty() {
+            return Err(cuts.in_document);
         }
-        self.pairs.forget(&own);
-        Ok(pairs::replace(&view, &own))
+        self.pairs.forget(&cuts.own);
+        Ok(pairs::replace(update, &cuts.own))
+    }
+
+    fn integrate(&mut self, update: &[u8]) -> Result<(), ApplyError> {
+        match integrate(&mut self.txn, update) {
+            Err(IntegrateError::Update(UpdateError::InvalidParent(..))) => {
+                let view = update::scan(update)?;
+                let buried = bury_misplaced(&view, &self.txn);
+                integrate(&mut self.txn, &buried).map_err(|error| ApplyError::Rejected(error.to_string()))?;
+            }
+            integrated => integrated.map_err(|error| ApplyError::Rejected(error.to_string()))?,
+        }
+        // All that it refers to is there, or within it.
+        if self.txn.prune_pending().is_some() { Err(ApplyError::Circular) } else { Ok(()) }
     }
 
     /// Edits the map as the server's own client.
     fn edit(&mut self, edit: &MapEdit) -> Result<(), ApplyError> {
+        self.has_own_edits = true;
         let edited = apply_edit(&mut self.txn, self.roots, edit);
         let own = self.txn.doc().client_id();
-        self.gate
-            .advance(own.get(), ReadTxn::store(&self.txn).get_local_state());
+        self.gate.advance(own.get(), ReadTxn::store(&self.txn).get_local_state());
         edited.map_err(ApplyError::Edit)
-    }
-
-    /// Ends the transaction; answers what it integrated.
-    pub(crate) fn commit(self) -> Option<Vec<u8>> {
-        let Self { mut txn, pairs, .. } = self;
-        txn.commit();
-        let integrated = !txn.insert_set().is_empty() || !txn.delete_set().is_empty();
-        let update = integrated.then(|| txn.encode_update_v1())?;
-        // The server's own edits came in by no update.
-        if let Ok(view) = update::scan(&update) {
-            pairs.note(&view);
-        }
-        Some(update)
     }
 }
 
+/// Why yrs did not take an update.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum IntegrateError {
+    #[error(transparent)]
+    Decode(#[from] yrs::encoding::read::Error),
+    #[error(transparent)]
+    Update(#[from] UpdateError),
+}
+
 /// Hands an update that the gate let in to yrs.
-pub(crate) fn integrate(txn: &mut TransactionMut<'_>, update: &[u8]) -> Result<(), ApplyError> {
-    let update =
-        Update::decode_v1(update).map_err(|error| ApplyError::Rejected(error.to_string()))?;
-    txn.apply_update(update)
-        .map_err(|error| ApplyError::Rejected(error.to_string()))
+pub(crate) fn integrate(txn: &mut TransactionMut<'_>, update: &[u8]) -> Result<(), IntegrateError> {
+    Ok(txn.apply_update(Update::decode_v1(update)?)?)
 }

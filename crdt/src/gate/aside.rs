@@ -6,14 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use smallvec::SmallVec;
-use synapti_protocol::update::{Id, Struct};
+use synapti_protocol::update::Struct;
 
-use super::{clocks::Clocks, outgoing::Outgoing};
-
-/// Whose update something came with: the session's number, or zero for the store.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Sender(pub u64);
+use super::{
+    clocks::Clocks,
+    outgoing::Outgoing,
+    pieces::{Books, Claim, Held, Pieces, Sender},
+};
 
 /// Bounds of what one document sets aside.
 #[derive(Clone, Copy, Debug)]
@@ -29,33 +28,13 @@ impl Default for AsideLimits {
     }
 }
 
-/// What one held piece costs besides its own bytes: map entries, dependencies, sender.
-const PIECE_BYTES: usize = 128;
-
-#[derive(Debug)]
-struct Held {
-    len: u32,
-    bytes: Box<[u8]>,
-    deps: SmallVec<[Id; 2]>,
-    from: Sender,
-    since_ms: u64,
-}
-
-#[derive(Debug)]
-struct HeldDelete {
-    len: u32,
-    from: Sender,
-    since_ms: u64,
-}
-
 #[derive(Debug)]
 pub(super) struct Aside {
-    structs: HashMap<u64, BTreeMap<u32, Held>>,
+    structs: Pieces,
+    deletes: Pieces,
     /// Client that is waited for → (clock needed, client that waits).
     waiting: HashMap<u64, BTreeSet<(u32, u64)>>,
-    deletes: HashMap<u64, BTreeMap<u32, HeldDelete>>,
-    pieces: HashMap<Sender, usize>,
-    bytes: usize,
+    books: Books,
     limits: AsideLimits,
 }
 
@@ -63,51 +42,35 @@ impl Aside {
     pub(super) fn new(limits: AsideLimits) -> Self {
         Self {
             structs: HashMap::new(),
-            waiting: HashMap::new(),
             deletes: HashMap::new(),
-            pieces: HashMap::new(),
-            bytes: 0,
+            waiting: HashMap::new(),
+            books: Books::default(),
             limits,
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.pieces.is_empty()
+        self.books.is_empty()
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.books.bytes()
     }
 
     pub(super) fn held_from(&self, from: Sender) -> usize {
-        self.pieces.get(&from).copied().unwrap_or(0)
+        self.books.claims_of(from)
     }
 
-    /// Keeps a struct. Of two that begin at one clock the longer stays: it says all that the other says.
-    pub(super) fn hold(&mut self, client: u64, item: &Struct<'_>, deps: SmallVec<[Id; 2]>, from: Sender, since_ms: u64) {
-        let of_client = self.structs.entry(client).or_default();
-        if of_client.get(&item.clock).is_some_and(|known| known.len >= item.len) {
-            return;
-        }
-        let held = Held { len: item.len, bytes: item.bytes.into(), deps, from, since_ms };
-        let replaced = of_client.insert(item.clock, held);
-        self.count(from, item.bytes.len());
-        if let Some(old) = replaced {
-            self.discount(old.from, old.bytes.len());
-        }
+    /// Keeps a struct; false when there is no room for it.
+    pub(super) fn hold(&mut self, client: u64, item: &Struct<'_>, from: Sender, since_ms: u64) -> bool {
+        let held = Held::structure(item, Claim { from, since_ms });
+        self.books.insert(&mut self.structs, (client, item.clock), held, self.limits.bytes_max)
     }
 
-    /// Keeps a range of deletes for structs that have not come yet.
-    pub(super) fn hold_delete(&mut self, client: u64, clock: u32, len: u32, from: Sender, since_ms: u64) {
-        let of_client = self.deletes.entry(client).or_default();
-        if of_client.get(&clock).is_some_and(|known| known.len >= len) {
-            return;
-        }
-        let replaced = of_client.insert(clock, HeldDelete { len, from, since_ms });
-        self.count(from, 0);
-        if let Some(old) = replaced {
-            self.discount(old.from, 0);
-        }
+    /// Keeps a range of deletes for structs that have not come yet; false when there is no room for it.
+    pub(super) fn hold_delete(&mut self, client: u64, clock: u32, len: u32, from: Sender, since_ms: u64) -> bool {
+        let held = Held::deletion(len, Claim { from, since_ms });
+        self.books.insert(&mut self.deletes, (client, clock), held, self.limits.bytes_max)
     }
 
     /// Moves everything to `out` that `clocks` now allows, starting from the clients that have moved or gained
@@ -121,22 +84,18 @@ impl Aside {
         }
     }
 
-    /// Drops everything of `from` if more is held than may be; answers whether it did.
-    pub(super) fn enforce(&mut self, from: Sender) -> bool {
-        if self.bytes <= self.limits.bytes_max {
-            return false;
-        }
-        self.retain(|sender, _| sender != from);
-        true
+    /// Drops what nobody but `from` has sent.
+    pub(super) fn drop_from(&mut self, from: Sender) {
+        self.retain(|claim| claim.from != from);
     }
 
-    /// Drops what has waited since before `deadline_ms`; answers whose it was.
+    /// Forgets claims from before `deadline_ms` and drops what has no other; answers whose they were.
     pub(super) fn expire(&mut self, deadline_ms: u64) -> BTreeSet<Sender> {
         let mut expired = BTreeSet::new();
-        self.retain(|sender, since_ms| {
-            let keep = since_ms >= deadline_ms;
+        self.retain(|claim| {
+            let keep = claim.since_ms >= deadline_ms;
             if !keep {
-                expired.insert(sender);
+                expired.insert(claim.from);
             }
             keep
         });
@@ -159,7 +118,7 @@ impl Aside {
                 clocks.raise(client, end);
             }
             let held = head.remove();
-            self.discount(held.from, held.bytes.len());
+            self.books.discount(&held);
         }
         self.structs.remove(&client);
     }
@@ -171,12 +130,14 @@ impl Aside {
                 return;
             }
             let held = head.remove();
+            self.books.discount(&held);
             out.delete(client, clock, held.len.min(known - clock));
-            let rest = (clock + held.len).saturating_sub(known);
-            if rest > 0 {
-                self.hold_delete(client, known, rest, held.from, held.since_ms);
+            let end = clock + held.len;
+            if end > known {
+                let rest = Held { len: end - known, ..held };
+                // It was there before, so there is room for it.
+                self.books.insert(&mut self.deletes, (client, known), rest, usize::MAX);
             }
-            self.discount(held.from, 0);
         }
         self.deletes.remove(&client);
     }
@@ -194,44 +155,22 @@ impl Aside {
         self.waiting.remove(&client);
     }
 
-    fn retain(&mut self, mut keep: impl FnMut(Sender, u64) -> bool) {
-        let (mut bytes, mut pieces) = (0, HashMap::<Sender, usize>::new());
-        let mut weigh = |from: Sender, since_ms: u64, len: usize| {
-            let kept = keep(from, since_ms);
-            if kept {
-                bytes += len + PIECE_BYTES;
-                *pieces.entry(from).or_default() += 1;
-            }
-            kept
-        };
-        self.structs.retain(|_, of_client| {
-            of_client.retain(|_, held| weigh(held.from, held.since_ms, held.bytes.len()));
-            !of_client.is_empty()
-        });
-        self.deletes.retain(|_, of_client| {
-            of_client.retain(|_, held| weigh(held.from, held.since_ms, 0));
-            !of_client.is_empty()
-        });
-        (self.bytes, self.pieces) = (bytes, pieces);
+    fn retain(&mut self, mut keep: impl FnMut(&Claim) -> bool) {
+        self.books = Books::default();
+        for pieces in [&mut self.structs, &mut self.deletes] {
+            pieces.retain(|_, of_client| {
+                of_client.retain(|_, held| {
+                    held.claims.retain(|claim| keep(claim));
+                    !held.claims.is_empty()
+                });
+                of_client.values().for_each(|held| self.books.count(held));
+                !of_client.is_empty()
+            });
+        }
         let structs = &self.structs;
         self.waiting.retain(|_, waiters| {
             waiters.retain(|(_, waiter)| structs.contains_key(waiter));
             !waiters.is_empty()
         });
-    }
-
-    fn count(&mut self, from: Sender, len: usize) {
-        self.bytes += len + PIECE_BYTES;
-        *self.pieces.entry(from).or_default() += 1;
-    }
-
-    fn discount(&mut self, from: Sender, len: usize) {
-        self.bytes -= len + PIECE_BYTES;
-        if let Some(pieces) = self.pieces.get_mut(&from) {
-            *pieces -= 1;
-            if *pieces == 0 {
-                self.pieces.remove(&from);
-            }
-        }
     }
 }

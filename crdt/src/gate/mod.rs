@@ -8,22 +8,28 @@
 mod aside;
 mod clocks;
 mod outgoing;
+mod passage;
+mod pieces;
 
 use std::{borrow::Cow, collections::BTreeSet};
 
 use smallvec::SmallVec;
-use synapti_protocol::update::{Id, Section, Struct, StructKind, UpdateView};
+use synapti_protocol::update::{Id, Section, StructKind, UpdateView};
 
 use aside::Aside;
-pub use aside::{AsideLimits, Sender};
+pub use aside::AsideLimits;
 use clocks::{Clocks, Ends};
 use outgoing::Outgoing;
+use passage::Passage;
+pub use pieces::Sender;
 
 /// Decides what of an update may be integrated now.
 #[derive(Debug)]
 pub(crate) struct Gate {
     clocks: Clocks,
     aside: Aside,
+    /// Clients whose clocks have moved since the last release.
+    moved: SmallVec<[u64; 4]>,
 }
 
 /// What became of an update at the gate.
@@ -37,10 +43,10 @@ pub(crate) struct Admitted<'a> {
 
 impl Gate {
     pub(crate) fn new(limits: AsideLimits) -> Self {
-        Self { clocks: Clocks::default(), aside: Aside::new(limits) }
+        Self { clocks: Clocks::default(), aside: Aside::new(limits), moved: SmallVec::new() }
     }
 
-    /// Takes the document's own clocks as they are: after a load, or after an update that failed half way.
+    /// Takes the document's own clocks as they are, after an update that failed half way.
     pub(crate) fn set_clocks(&mut self, clocks: impl Iterator<Item = (u64, u32)>) {
         self.clocks = clocks.collect();
     }
@@ -50,26 +56,34 @@ impl Gate {
         self.clocks.raise(client, clock);
     }
 
-    /// Splits an update into what may be integrated now, together with whatever that frees, and what waits.
+    /// Splits an update into what may be integrated now and what waits. Once the one is integrated, or has failed and
+    /// the clocks are set right, [`release`](Self::release) what waited for it.
     pub(crate) fn admit<'a>(&mut self, update: &UpdateView<'a>, from: Sender, now_ms: u64) -> Admitted<'a> {
-        let mut admitted = Admitted::default();
-        let mut out = Outgoing::default();
         if let Some(ends) = self.joins_on(update) {
-            admitted.updates.push(Cow::Borrowed(update.bytes()));
             for (client, clock) in ends.iter() {
                 self.clocks.raise(client, clock);
+                self.moved.push(client);
             }
-            if self.aside.is_empty() {
-                return admitted;
-            }
-            self.aside.drain(&mut self.clocks, ends.iter().map(|(client, _)| client), &mut out);
-        } else {
-            self.set_aside(update, from, now_ms, &mut out);
-            self.aside.drain(&mut self.clocks, update.sections().map(|section| section.client), &mut out);
-            admitted.overflow = self.aside.enforce(from);
+            return Admitted { updates: [Cow::Borrowed(update.bytes())].into_iter().collect(), overflow: false };
         }
-        admitted.updates.extend(out.finish().into_iter().map(Cow::Owned));
-        admitted
+        let mut out = Outgoing::default();
+        let overflow = !self.set_aside(update, from, now_ms, &mut out);
+        if overflow {
+            self.aside.drop_from(from);
+        }
+        self.moved.extend(update.sections().map(|section| section.client));
+        Admitted { updates: out.finish().into_iter().map(Cow::Owned).collect(), overflow }
+    }
+
+    /// What need not wait any longer, as updates that have to be integrated in this order.
+    pub(crate) fn release(&mut self) -> Vec<Vec<u8>> {
+        let moved = std::mem::take(&mut self.moved);
+        if self.aside.is_empty() {
+            return Vec::new();
+        }
+        let mut out = Outgoing::default();
+        self.aside.drain(&mut self.clocks, moved.into_iter(), &mut out);
+        out.finish()
     }
 
     /// How many pieces of this sender's updates wait for something that is missing.
@@ -95,7 +109,8 @@ impl Gate {
         }
         ends.seal();
         let has = |id: Id| id.clock < ends.get(&self.clocks, id.client);
-        let structs_join = update.sections().flat_map(|section| section.structs()).flat_map(|item| dependencies(&item)).all(has);
+        let structs_join =
+            update.sections().flat_map(|section| section.structs()).flat_map(|item| item.dependencies()).all(has);
         let joins = structs_join
             && update.delete_set().all(|range| range.clock + range.len <= ends.get(&self.clocks, range.client));
         joins.then_some(ends)
@@ -116,15 +131,13 @@ impl Gate {
         Some(end)
     }
 
-    /// Puts every struct that the document lacks aside, and the deletes that it cannot apply yet; the others go out.
-    fn set_aside(&mut self, update: &UpdateView<'_>, from: Sender, now_ms: u64, out: &mut Outgoing) {
-        for section in update.sections() {
-            let known = self.clocks.get(section.client);
-            for item in section.structs() {
-                if item.kind != StructKind::Skip && item.len > 0 && item.clock + item.len > known {
-                    self.aside.hold(section.client, &item, dependencies(&item).collect(), from, now_ms);
-                }
-            }
+    /// Lets pass what joins on and puts the rest aside; false when there was no room for all of it.
+    fn set_aside(&mut self, update: &UpdateView<'_>, from: Sender, now_ms: u64, out: &mut Outgoing) -> bool {
+        let mut passage = Passage::new(update);
+        passage.run(&mut self.clocks, out);
+        let mut fits = true;
+        for (client, item) in passage.rest(&self.clocks) {
+            fits = fits && self.aside.hold(client, &item, from, now_ms);
         }
         for range in update.delete_set() {
             let known = self.clocks.get(range.client);
@@ -134,13 +147,9 @@ impl Gate {
             }
             if end > known {
                 let start = range.clock.max(known);
-                self.aside.hold_delete(range.client, start, end - start, from, now_ms);
+                fits = fits && self.aside.hold_delete(range.client, start, end - start, from, now_ms);
             }
         }
+        fits
     }
-}
-
-/// The structs that must be in the document before this one can be.
-fn dependencies(item: &Struct<'_>) -> impl Iterator<Item = Id> + use<> {
-    [item.origin, item.right_origin, item.parent].into_iter().flatten()
 }
