@@ -68,8 +68,8 @@ impl Books {
         self.claims.get(&from).copied().unwrap_or(0)
     }
 
-    /// Adds a piece; false when all would weigh more than `bytes_max` then. Of two that begin at one clock the longer
-    /// stays, for all who sent either: it says all that the other says.
+    /// Adds a piece; false, and nothing changes, when all would weigh more than `bytes_max` then. Of two that begin at
+    /// one clock the longer stays, for all who sent either: it says all that the other says.
     pub(super) fn insert(
         &mut self,
         pieces: &mut Pieces,
@@ -77,26 +77,25 @@ impl Books {
         mut held: Held,
         bytes_max: usize,
     ) -> bool {
-        let known = pieces.get_mut(&client).and_then(|of_client| of_client.remove(&clock));
+        let known = pieces.get_mut(&client).and_then(|of_client| of_client.get_mut(&clock));
+        let weight_before = known.as_ref().map_or(0, |known| known.weight());
         if let Some(known) = &known {
-            self.discount(known);
-        }
-        let (fits, piece) = match known {
-            Some(mut known) if known.len >= held.len => {
-                merge_claims(&mut known.claims, &held.claims);
-                (true, Some(known))
+            held.claims = merged_claims(&known.claims, &held.claims);
+            if known.len >= held.len {
+                (held.len, held.bytes, held.deps) = (known.len, known.bytes.clone(), known.deps.clone());
             }
-            known if self.bytes + held.weight() > bytes_max => (false, known),
-            known => {
-                merge_claims(&mut held.claims, known.as_ref().map_or(&[], |known| &known.claims));
-                (true, Some(held))
-            }
-        };
-        if let Some(piece) = piece {
-            self.count(&piece);
-            pieces.entry(client).or_default().insert(clock, piece);
         }
-        fits
+        if self.bytes - weight_before + held.weight() > bytes_max {
+            return false;
+        }
+        self.count(&held);
+        match known {
+            Some(known) => self.discount(&std::mem::replace(known, held)),
+            None => {
+                pieces.entry(client).or_default().insert(clock, held);
+            }
+        }
+        true
     }
 
     pub(super) fn count(&mut self, held: &Held) {
@@ -119,11 +118,7 @@ impl Books {
     }
 }
 
-fn merge_claims(claims: &mut SmallVec<[Claim; 1]>, more: &[Claim]) {
-    for claim in more {
-        match claims.iter_mut().find(|known| known.from == claim.from) {
-            Some(known) => known.since_ms = known.since_ms.min(claim.since_ms),
-            None => claims.push(*claim),
-        }
-    }
+fn merged_claims(known: &[Claim], new: &[Claim]) -> SmallVec<[Claim; 1]> {
+    let is_new = |claim: &&Claim| known.iter().all(|other| other.from != claim.from);
+    known.iter().chain(new.iter().filter(is_new)).copied().collect()
 }
