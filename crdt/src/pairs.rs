@@ -52,13 +52,11 @@ impl Pairs {
         }
     }
 
-    /// The pairs that an update cuts when a document that has come to the clocks `known` integrates it: by what it
-    /// refers to, by where the document's knowledge of it ends, or because they are doomed. Its own have to be noted.
+    /// The pairs that an update cuts by what it refers to, and those of its own that are doomed, when a document that
+    /// has come to the clocks `known` integrates it. Its own have to be noted.
     pub(crate) fn cut_by(&self, update: &UpdateView<'_>, known: impl Fn(u64) -> u32) -> Cuts {
         let referred = boundaries(update).filter(|id| self.known.contains(id));
         let (in_document, mut own): (BTreeSet<Id>, BTreeSet<Id>) = referred.partition(|id| id.clock < known(id.client));
-        let ends = update.sections().map(|section| Id { client: section.client, clock: known(section.client) });
-        own.extend(ends.filter(|id| self.known.contains(id)));
         if !self.doomed.is_empty() {
             own.extend(pairs_of(update).filter(|id| self.doomed.contains(id) && id.clock >= known(id.client)));
         }

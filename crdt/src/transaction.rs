@@ -2,7 +2,6 @@
 
 use std::{borrow::Cow, collections::BTreeSet, mem};
 
-use smallvec::SmallVec;
 use synapti_protocol::update::{self, Id, UpdateView};
 use yrs::{
     ReadTxn, TransactionMut, Update, WriteTxn as _, block::ClientID, error::UpdateError, updates::decoder::Decode as _,
@@ -31,7 +30,7 @@ impl<'a> Work<'a> {
 
     /// The updates that are still to be integrated, as far as they read as such.
     pub(crate) fn updates_ahead(&self) -> impl Iterator<Item = UpdateView<'_>> + Clone {
-        let under_way = self.under_way.iter().flat_map(|under_way| &under_way.updates).map(AsRef::as_ref);
+        let under_way = self.under_way.iter().filter_map(|under_way| under_way.update.as_deref());
         let later = self.ops.as_slice().iter().filter_map(|op| match op {
             Op::Update { update, .. } => Some(*update),
             Op::Edit(_) => None,
@@ -40,18 +39,18 @@ impl<'a> Work<'a> {
     }
 }
 
-/// What the gate has let in of one edit, last one first, and what became of the edit so far.
+/// What the gate has let in of one edit and is still to be integrated, and what became of the edit so far.
 struct UnderWay<'a> {
-    updates: SmallVec<[Cow<'a, [u8]>; 1]>,
+    update: Option<Cow<'a, [u8]>>,
     is_released: bool,
     result: Result<(), ApplyError>,
 }
 
 impl<'a> UnderWay<'a> {
     fn new<'b>(admitted: Admitted<'b>, keep: impl Fn(Cow<'b, [u8]>) -> Cow<'a, [u8]>) -> Self {
-        let Admitted { updates, overflow } = admitted;
+        let Admitted { update, overflow } = admitted;
         let result = if overflow { Err(ApplyError::AsideFull) } else { Ok(()) };
-        Self { updates: updates.into_iter().rev().map(keep).collect(), is_released: false, result }
+        Self { update: update.map(keep), is_released: false, result }
     }
 }
 
@@ -131,7 +130,7 @@ impl<'a> Transaction<'a> {
     /// document first.
     fn integrate_all(&mut self, under_way: &mut UnderWay<'_>) -> Result<(), BTreeSet<Id>> {
         loop {
-            while let Some(update) = under_way.updates.last() {
+            if let Some(update) = under_way.update.as_deref() {
                 let view = update::scan(update).expect("the gate has read it");
                 let replaced = self.replace_pairs(&view)?;
                 if let Err(error) = self.integrate(replaced.as_deref().unwrap_or(update)) {
@@ -140,12 +139,12 @@ impl<'a> Transaction<'a> {
                     self.gate.set_clocks(state.iter().map(|(client, &clock)| (client.get(), clock)));
                     under_way.result = Err(error);
                 }
-                under_way.updates.pop();
+                under_way.update = None;
             }
             if mem::replace(&mut under_way.is_released, true) {
                 return Ok(());
             }
-            under_way.updates.extend(self.gate.release().into_iter().rev().map(Cow::Owned));
+            under_way.update = self.gate.release().map(Cow::Owned);
         }
     }
 

@@ -103,7 +103,7 @@ impl Aside {
     }
 
     fn drain_structs(&mut self, client: u64, clocks: &mut Clocks, out: &mut Outgoing) {
-        while let Some(mut head) = self.structs.get_mut(&client).and_then(BTreeMap::first_entry) {
+        while let Some(head) = self.structs.get_mut(&client).and_then(BTreeMap::first_entry) {
             let (clock, known) = (*head.key(), clocks.get(client));
             let end = clock + head.get().len;
             if clock > known {
@@ -114,7 +114,7 @@ impl Aside {
                     self.waiting.entry(missing.client).or_default().insert((missing.clock, client));
                     return;
                 }
-                out.push(client, clock, head.get().len, &head.get_mut().bytes);
+                out.push_from(known, client, clock, head.get().len, &head.get().bytes);
                 clocks.raise(client, end);
             }
             let held = head.remove();

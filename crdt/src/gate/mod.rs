@@ -7,6 +7,7 @@
 
 mod aside;
 mod clocks;
+mod cut;
 mod outgoing;
 mod passage;
 mod pieces;
@@ -35,8 +36,8 @@ pub(crate) struct Gate {
 /// What became of an update at the gate.
 #[derive(Debug, Default)]
 pub(crate) struct Admitted<'a> {
-    /// Updates (v1) that have to be integrated, in this order: the gate counts on it.
-    pub(crate) updates: SmallVec<[Cow<'a, [u8]>; 1]>,
+    /// An update (v1) that has to be integrated: the gate counts on it.
+    pub(crate) update: Option<Cow<'a, [u8]>>,
     /// What had to wait did not fit: nothing of this sender waits any more, and it must send its state again.
     pub(crate) overflow: bool,
 }
@@ -64,7 +65,7 @@ impl Gate {
                 self.clocks.raise(client, clock);
                 self.moved.push(client);
             }
-            return Admitted { updates: [Cow::Borrowed(update.bytes())].into_iter().collect(), overflow: false };
+            return Admitted { update: Some(Cow::Borrowed(update.bytes())), overflow: false };
         }
         let mut out = Outgoing::default();
         let overflow = !self.set_aside(update, from, now_ms, &mut out);
@@ -72,14 +73,14 @@ impl Gate {
             self.aside.drop_from(from);
         }
         self.moved.extend(update.sections().map(|section| section.client));
-        Admitted { updates: out.finish().into_iter().map(Cow::Owned).collect(), overflow }
+        Admitted { update: out.finish().map(Cow::Owned), overflow }
     }
 
-    /// What need not wait any longer, as updates that have to be integrated in this order.
-    pub(crate) fn release(&mut self) -> Vec<Vec<u8>> {
+    /// What need not wait any longer, as an update that has to be integrated.
+    pub(crate) fn release(&mut self) -> Option<Vec<u8>> {
         let moved = std::mem::take(&mut self.moved);
         if self.aside.is_empty() {
-            return Vec::new();
+            return None;
         }
         let mut out = Outgoing::default();
         self.aside.drain(&mut self.clocks, moved.into_iter(), &mut out);
@@ -116,17 +117,17 @@ impl Gate {
         joins.then_some(ends)
     }
 
-    /// Where a section ends if it has no hole beyond the known clock.
+    /// Where a section ends if it has no hole beyond the known clock, and no struct that is known in part.
     fn end_of_contiguous(&self, section: &Section<'_>) -> Option<u32> {
         let mut end = self.clocks.get(section.client);
         for item in section.structs() {
-            if item.clock + item.len <= end {
+            if item.end() <= end {
                 continue;
             }
-            if item.kind == StructKind::Skip || item.clock > end {
+            if item.kind == StructKind::Skip || item.clock != end {
                 return None;
             }
-            end = item.clock + item.len;
+            end = item.end();
         }
         Some(end)
     }

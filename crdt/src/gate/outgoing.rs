@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use synapti_protocol::update::UpdateWriter;
 
+use super::cut::part_from;
+
 /// One client's structs without a gap.
 #[derive(Debug, Default)]
 struct Run {
@@ -13,22 +15,27 @@ struct Run {
     bytes: Vec<u8>,
 }
 
-/// Collects structs and delete ranges, and encodes them as updates that are to be integrated in order.
+/// Collects structs and delete ranges, and encodes them as one update.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
     runs: BTreeMap<u64, Run>,
     deletes: BTreeMap<u64, Vec<(u32, u32)>>,
-    finished: Vec<Vec<u8>>,
 }
 
 impl Outgoing {
-    /// Adds a struct of `client` that covers `clock..clock + len`.
-    pub(super) fn push(&mut self, client: u64, clock: u32, len: u32, bytes: &[u8]) {
-        // A struct that begins inside the one before it cannot stand in the same section: clocks are implied there.
-        if self.runs.get(&client).is_some_and(|run| run.end != clock) {
-            self.flush();
+    /// Adds what a struct of `client` that covers `clock..clock + len` says beyond `known`.
+    pub(super) fn push_from(&mut self, known: u32, client: u64, clock: u32, len: u32, bytes: &[u8]) {
+        if clock < known {
+            self.push(client, known, clock + len - known, &part_from(client, clock, bytes, known));
+        } else {
+            self.push(client, clock, len, bytes);
         }
+    }
+
+    /// Adds a struct of `client` that follows on the one before.
+    fn push(&mut self, client: u64, clock: u32, len: u32, bytes: &[u8]) {
         let run = self.runs.entry(client).or_insert_with(|| Run { start: clock, end: clock, ..Run::default() });
+        debug_assert_eq!(run.end, clock, "what leaves the gate has no holes");
         run.end = clock + len;
         run.count += 1;
         run.bytes.extend_from_slice(bytes);
@@ -39,25 +46,32 @@ impl Outgoing {
         self.deletes.entry(client).or_default().push((clock, len));
     }
 
-    /// The updates, in the order in which they must be integrated.
-    pub(super) fn finish(mut self) -> Vec<Vec<u8>> {
-        self.flush();
-        self.finished
-    }
-
-    fn flush(&mut self) {
+    /// The update, if there is anything in it.
+    pub(super) fn finish(self) -> Option<Vec<u8>> {
         if self.runs.is_empty() && self.deletes.is_empty() {
-            return;
+            return None;
         }
         let mut writer = UpdateWriter::new();
         // Yjs writes the highest client first; others read any order.
-        for (client, run) in std::mem::take(&mut self.runs).into_iter().rev() {
+        for (client, run) in self.runs.into_iter().rev() {
             writer.section(client, run.start, run.count, [run.bytes.as_slice()]);
         }
-        for (client, mut ranges) in std::mem::take(&mut self.deletes).into_iter().rev() {
+        for (client, mut ranges) in self.deletes.into_iter().rev() {
             ranges.sort_unstable();
-            writer.delete(client, &ranges);
+            writer.delete(client, &joined(&ranges));
         }
-        self.finished.push(writer.finish());
+        Some(writer.finish())
     }
+}
+
+/// Sorted ranges without those that touch or overlap.
+fn joined(ranges: &[(u32, u32)]) -> Vec<(u32, u32)> {
+    let mut joined: Vec<(u32, u32)> = Vec::with_capacity(ranges.len());
+    for &(clock, len) in ranges {
+        match joined.last_mut() {
+            Some((start, known)) if clock <= *start + *known => *known = (*known).max(clock + len - *start),
+            _ => joined.push((clock, len)),
+        }
+    }
+    joined
 }

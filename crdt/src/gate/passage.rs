@@ -93,7 +93,7 @@ impl SectionRest<'_> {
                 if let Some(missing) = item.dependencies().find(|id| id.clock >= clocks.get(id.client)) {
                     return Some(Stop::Missing(missing));
                 }
-                out.push(self.client, item.clock, item.len, item.bytes);
+                out.push_from(known, self.client, item.clock, item.len, item.bytes);
                 clocks.raise(self.client, item.end());
             }
             self.structs.next();
