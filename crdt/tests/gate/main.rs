@@ -5,6 +5,7 @@
 mod convergence;
 mod hostile;
 mod mutations;
+mod pairs;
 mod support;
 mod vectors;
 mod waiting;
