@@ -163,7 +163,9 @@ impl Aside {
                     held.claims.retain(|claim| keep(claim));
                     !held.claims.is_empty()
                 });
-                of_client.values().for_each(|held| self.books.count(held));
+                for held in of_client.values() {
+                    self.books.count(held);
+                }
                 !of_client.is_empty()
             });
         }

@@ -47,7 +47,7 @@ fn play(steps: &[Step]) -> Vec<Vec<u8>> {
         match step {
             Step::Edit(author, kind, at, word) => {
                 let mut txn = authors[*author].transact_mut();
-                edit(&mut txn, *kind, at, WORDS[word.index(WORDS.len())]);
+                edit(&mut txn, *kind, *at, WORDS[word.index(WORDS.len())]);
                 txn.commit();
                 updates.push(txn.encode_update_v1());
             }
@@ -78,7 +78,7 @@ fn declare_roots(doc: &Doc) {
     doc.get_or_insert_map("nodes");
 }
 
-fn edit(txn: &mut TransactionMut<'_>, kind: u8, at: &Index, word: &str) {
+fn edit(txn: &mut TransactionMut<'_>, kind: u8, at: Index, word: &str) {
     let text = txn.get_text("text").unwrap();
     let list = txn.get_array("list").unwrap();
     let nodes = txn.get_map("nodes").unwrap();
@@ -123,7 +123,7 @@ fn edit(txn: &mut TransactionMut<'_>, kind: u8, at: &Index, word: &str) {
 }
 
 /// A place in the text, never between the halves of a character: bare yrs documents write these histories.
-fn position(txn: &TransactionMut<'_>, text: &yrs::TextRef, at: &Index) -> u32 {
+fn position(txn: &TransactionMut<'_>, text: &yrs::TextRef, at: Index) -> u32 {
     let content = text.get_string(txn);
     let characters = at.index(content.chars().count() + 1);
     content.chars().take(characters).map(char::len_utf16).sum::<usize>() as u32
