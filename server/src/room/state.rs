@@ -115,6 +115,8 @@ pub struct Tail {
 #[derive(Debug)]
 struct Member {
     joined: JoinOrder,
+    /// Edits of this session that have been looked at.
+    edits: u64,
     asked: Option<Asked>,
 }
 
@@ -218,7 +220,7 @@ impl RoomState {
         if self.limits.sessions_max > 0 && self.members.len() >= self.limits.sessions_max {
             return Err(RoomError::AtCapacity { what: "connections to this map" });
         }
-        self.members.insert(session, Member { joined: self.presence.join(), asked: None });
+        self.members.insert(session, Member { joined: self.presence.join(), edits: 0, asked: None });
         Ok(Welcome {
             question: self.cache.question(&self.replica),
             presence: self.presence.everybody(),
@@ -443,6 +445,11 @@ impl RoomState {
     }
 
     fn conclude(&mut self, edit: &Edit, result: Result<(), Rejection>, now_ms: u64, waiting: &mut Vec<RequestId>) {
+        if let Edit::Update { session, .. } = edit
+            && let Some(member) = self.members.get_mut(session)
+        {
+            member.edits += 1;
+        }
         match (edit, result) {
             (Edit::Map { request, .. }, Ok(())) => waiting.push(*request),
             (Edit::Map { request, .. }, Err(rejection)) => {
@@ -518,14 +525,28 @@ impl RoomState {
             self.effects.push(Effect::Ask(session, question));
         }
         for (request, read) in std::mem::take(&mut self.reads) {
+            if self.is_early(&read) {
+                self.reads.push((request, read));
+                continue;
+            }
             let answer = self.answer(&read);
             self.effects.push(Effect::Answer(request, answer));
         }
     }
 
+    /// Whether edits that the reader sent before are still in the lane: everybody reads their own writes.
+    fn is_early(&self, read: &Read) -> bool {
+        match read {
+            Read::Sync { after: Some((session, edits)), .. } => {
+                self.members.get(session).is_some_and(|member| member.edits < *edits)
+            }
+            _ => false,
+        }
+    }
+
     fn answer(&mut self, read: &Read) -> Answer {
         match read {
-            Read::Sync { state_vector } => Answer::Sync(SyncReply {
+            Read::Sync { state_vector, .. } => Answer::Sync(SyncReply {
                 step2: self.cache.diff(&self.replica, state_vector),
                 state_vector: self.cache.state_vector(&self.replica),
                 presence: self.presence.everybody(),
