@@ -20,8 +20,6 @@ mod path;
 pub mod request_id;
 mod schema;
 pub mod state;
-#[cfg(test)]
-mod tests;
 
 use axum::{
     Router,

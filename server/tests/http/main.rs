@@ -1,0 +1,11 @@
+//! The HTTP API as a client sees it, on a real store in a temporary folder.
+
+mod app;
+mod conditional;
+mod description;
+mod edges;
+mod envelope;
+mod graphs;
+mod nodes;
+mod operations;
+mod validation;
