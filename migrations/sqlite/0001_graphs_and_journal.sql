@@ -10,6 +10,8 @@ CREATE TABLE graphs (
     modified_at INTEGER NOT NULL,
     -- Set: a tombstone. The row stays so that the id is not given out again.
     deleted_at  INTEGER,
+    -- Records ever appended. Snapshot and tail must add up to it: a damaged index hides rows, and no checksum notices.
+    records     INTEGER NOT NULL DEFAULT 0,
     -- The current snapshot. No foreign key: it would make every delete of a snapshot scan this table.
     snapshot    INTEGER
 ) STRICT;
@@ -32,7 +34,7 @@ CREATE INDEX updates_by_graph ON updates (graph, id);
 -- A trigger rather than a second statement: an append stays one statement in its own commit.
 CREATE TRIGGER updates_touch_graph AFTER INSERT ON updates BEGIN
     UPDATE graphs
-    SET modified_at = NEW.at, topic = coalesce(NEW.topic, topic)
+    SET modified_at = NEW.at, topic = coalesce(NEW.topic, topic), records = records + 1
     WHERE key = NEW.graph AND deleted_at IS NULL;
 END;
 
@@ -41,6 +43,8 @@ CREATE TABLE snapshots (
     graph    INTEGER NOT NULL REFERENCES graphs (key),
     -- The newest record of the graph that the snapshot contains.
     covers   INTEGER NOT NULL,
+    -- How many of the graph's records that are, the deleted ones included.
+    records  INTEGER NOT NULL,
     slices   INTEGER NOT NULL DEFAULT 0,
     bytes    INTEGER NOT NULL DEFAULT 0,
     complete INTEGER NOT NULL DEFAULT 0 CHECK (complete IN (0, 1))

@@ -5,6 +5,8 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use tokio::sync::Notify;
+
 /// Counts connections of all transports against the node's limit. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Connections(Arc<Inner>);
@@ -13,6 +15,7 @@ pub struct Connections(Arc<Inner>);
 struct Inner {
     open: AtomicUsize,
     max: usize,
+    emptied: Notify,
 }
 
 /// One connection's place; dropping it frees the place.
@@ -22,7 +25,7 @@ pub struct ConnectionPermit(Arc<Inner>);
 impl Connections {
     /// Room for `max` connections; 0 = no limit.
     pub fn new(max: usize) -> Self {
-        Self(Arc::new(Inner { open: AtomicUsize::new(0), max }))
+        Self(Arc::new(Inner { open: AtomicUsize::new(0), max, emptied: Notify::new() }))
     }
 
     /// Takes a place, if one is free.
@@ -40,6 +43,17 @@ impl Connections {
         self.0.open.load(Ordering::Relaxed)
     }
 
+    /// Waits until none is open.
+    pub async fn emptied(&self) {
+        loop {
+            let emptied = self.0.emptied.notified();
+            if self.open() == 0 {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
     /// The limit; 0 = none.
     pub fn max(&self) -> usize {
         self.0.max
@@ -48,6 +62,8 @@ impl Connections {
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        if self.0.open.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.emptied.notify_waiters();
+        }
     }
 }

@@ -75,18 +75,22 @@ impl Hub {
         session: SessionId,
         create: bool,
     ) -> Result<(RoomHandle, Joined), RoomError> {
-        self.call(id, create, async |room| room.join(session).await.map(|joined| (room.clone(), joined))).await
+        let join = |room: RoomHandle| async move { room.join(session).await.map(|joined| (room, joined)) };
+        self.call(id, create, join).await
     }
 
     /// The map as JSON.
     pub async fn view(&self, id: &GraphId) -> Result<Arc<GraphView>, RoomError> {
-        self.saved(self.call(id, false, async |room| room.view().await)).await
+        self.saved(self.call(id, false, |room| async move { room.view().await })).await
     }
 
     /// Makes a new graph with its first edit.
     pub async fn create(&self, id: &GraphId, init: MapEdit) -> Result<Arc<GraphView>, RoomError> {
-        let topic = init.topic().unwrap_or_default().to_owned();
-        match self.0.env.store.create(id, &topic, self.0.env.clock.now()).await? {
+        let topic = match &init {
+            MapEdit::Init { topic, .. } => topic,
+            _ => "",
+        };
+        match self.0.env.store.create(id, topic, self.0.env.clock.now()).await? {
             (Lookup::Live(_), true) => self.edit(id, init).await,
             (Lookup::Deleted { .. }, _) => Err(RoomError::Gone),
             _ => Err(RoomError::Exists),
@@ -95,12 +99,16 @@ impl Hub {
 
     /// Edits a map; returns it when the edit is durable.
     pub async fn edit(&self, id: &GraphId, edit: MapEdit) -> Result<Arc<GraphView>, RoomError> {
-        self.saved(self.call(id, false, async |room| room.edit(edit.clone()).await)).await
+        let call = |room: RoomHandle| {
+            let edit = edit.clone();
+            async move { room.edit(edit).await }
+        };
+        self.saved(self.call(id, false, call)).await
     }
 
     /// Deletes a graph, and ends its sessions.
     pub async fn delete(&self, id: &GraphId) -> Result<(), RoomError> {
-        self.saved(self.call(id, false, async |room| room.delete().await)).await
+        self.saved(self.call(id, false, |room| async move { room.delete().await })).await
     }
 
     /// Figures.
@@ -162,12 +170,15 @@ impl Hub {
     }
 
     /// Calls a room, again if it closed in between.
-    async fn call<T>(
+    async fn call<T, F>(
         &self,
         id: &GraphId,
         create: bool,
-        call: impl AsyncFn(RoomHandle) -> Result<T, CallError>,
-    ) -> Result<T, RoomError> {
+        call: impl Fn(RoomHandle) -> F,
+    ) -> Result<T, RoomError>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
         for attempt in 1..=TRIES_MAX {
             if create && !self.0.rooms.contains_key(id) {
                 self.create_if_missing(id).await?;

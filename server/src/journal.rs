@@ -56,6 +56,7 @@ struct Entry {
 struct Shared {
     backlog_bytes: AtomicU64,
     last_commit_us: AtomicU64,
+    commits: AtomicU64,
     trouble: Mutex<Option<Trouble>>,
     started: Mutex<Option<Instant>>,
 }
@@ -97,6 +98,11 @@ impl Journal {
         // When the worker is gone the receipt says so.
         let _ = self.entries.send(Entry { record, done });
         receipt
+    }
+
+    /// Commits since the start: tells whether there was one since somebody last looked.
+    pub fn commit_count(&self) -> u64 {
+        self.shared.commits.load(Ordering::Relaxed)
     }
 
     /// How the journal is.
@@ -158,6 +164,7 @@ impl Worker {
             self.shared.last_commit_us.store(took.as_micros() as u64, Ordering::Relaxed);
             match result {
                 Ok(ids) => {
+                    self.shared.commits.fetch_add(1, Ordering::Relaxed);
                     self.recovered();
                     return Some(ids);
                 }

@@ -1,2 +1,109 @@
-//! The program.
-fn main() {}
+//! `synapti`: reads its settings, does what it is asked, and says with its exit code how that went.
+
+use std::process::ExitCode;
+
+use synapti_server::{
+    app,
+    cli::{self, Cli, Command, EXIT_USAGE},
+    config::Config,
+    http::openapi,
+    store::SqliteStore,
+    telemetry,
+};
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{SignalKind, signal},
+};
+use tokio_util::sync::CancellationToken;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Stack of every thread that may decode or delete what a client sent: nested types are walked recursively.
+/// Only what is touched is ever backed by memory.
+const THREAD_STACK_BYTES: usize = 64 << 20;
+
+/// It started, and failed.
+const EXIT_FAILURE: u8 = 1;
+
+fn main() -> ExitCode {
+    let cli = match Cli::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(cli::report(&error)),
+    };
+    if cli.command == Command::Openapi {
+        println!("{}", openapi::description());
+        return ExitCode::SUCCESS;
+    }
+    let config = match Config::load(cli.config_file.as_deref(), std::env::vars_os(), &cli.flags) {
+        Ok(config) => config,
+        Err(error) => return usage(&error),
+    };
+    if let Err(error) = telemetry::logs::init(&config.log) {
+        return usage(&error);
+    }
+    match perform(cli.command, config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::from(EXIT_FAILURE)
+        }
+    }
+}
+
+fn usage(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("synapti: {error}");
+    ExitCode::from(EXIT_USAGE)
+}
+
+fn perform(command: Command, config: Config) -> anyhow::Result<()> {
+    let runtime = runtime()?;
+    let performed = runtime.block_on(async {
+        match command {
+            Command::Serve => app::serve(config, stop_signal()?).await,
+            Command::Migrate => migrate(&config).await,
+            Command::Openapi => Ok(()),
+        }
+    });
+    runtime.shutdown_background();
+    performed
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    // Ten thousand sockets need ten thousand descriptors; what the system grants is what we can have.
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(THREAD_STACK_BYTES).build()?)
+}
+
+/// Cancelled at the first SIGTERM or SIGINT; the second one ends the process at once.
+fn stop_signal() -> anyhow::Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let told = stop.clone();
+    #[expect(clippy::disallowed_methods, reason = "this task outlives everything that shutdown waits for")]
+    tokio::spawn(async move {
+        for attempt in 1.. {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if attempt > 1 {
+                tracing::warn!("told twice: stopping at once");
+                std::process::exit(i32::from(EXIT_FAILURE));
+            }
+            told.cancel();
+        }
+    });
+    Ok(stop)
+}
+
+async fn migrate(config: &Config) -> anyhow::Result<()> {
+    let report = SqliteStore::migrate_only(config.database_url.expose()).await?;
+    for migration in &report.applied {
+        println!("applied {migration}");
+    }
+    println!("the database has schema version {}", report.version);
+    Ok(())
+}

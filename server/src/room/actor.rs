@@ -123,7 +123,7 @@ impl Actor {
         loop {
             match self.next_event().await {
                 Event::Committed(Some(record)) => {
-                    metrics::get().updates_committed.increment(1);
+                    metrics::get().frames.increment(1);
                     self.state.committed(record);
                 }
                 Event::Committed(None) => return Ended::JournalGone,
@@ -138,6 +138,7 @@ impl Actor {
             self.perform_effects();
             if self.state.can_integrate() && !self.gathering.is_empty() {
                 let edits = self.gathering.cut();
+                metrics::get().updates.increment(edits.len() as u64);
                 self.state.integrate(&edits, self.env.clock.now(), self.now_ms());
                 self.perform_effects();
             }

@@ -36,13 +36,13 @@ impl Edit {
     pub fn bytes(&self) -> usize {
         match self {
             Self::Update { update, .. } => update.len(),
-            Self::Map { edit, .. } => edit.text_bytes() + MAP_EDIT_BYTES,
+            Self::Map { .. } => MAP_EDIT_BYTES,
         }
     }
 }
 
-/// What an edit of the map adds besides its texts.
-const MAP_EDIT_BYTES: usize = 512;
+/// What an edit of the map adds, about; its real size is counted once it is integrated.
+const MAP_EDIT_BYTES: usize = 4096;
 
 /// Edits in one batch at most: bounds how long a room integrates without looking up.
 const BATCH_EDITS_MAX: usize = 4096;

@@ -71,7 +71,7 @@ pub enum CallError {
 
 /// Messages of the control lane.
 #[derive(Debug)]
-pub(super) enum Control {
+pub(crate) enum Control {
     Join { session: SessionId, slot: Arc<SessionSlot>, reply: oneshot::Sender<Result<Welcome, CallError>> },
     Leave { session: SessionId },
     Awareness { session: SessionId, payload: Bytes },
@@ -81,7 +81,7 @@ pub(super) enum Control {
 
 /// Messages of the edits lane. The permit is the message's share of the lane's bytes.
 #[derive(Debug)]
-pub(super) enum LaneEdit {
+pub(crate) enum LaneEdit {
     Update { session: SessionId, update: Bytes, permit: OwnedSemaphorePermit },
     Map { edit: Box<MapEdit>, reply: oneshot::Sender<Result<Answer, CallError>>, permit: OwnedSemaphorePermit },
 }
@@ -101,13 +101,13 @@ struct Inner {
 
 /// The room's ends of its lanes.
 #[derive(Debug)]
-pub(super) struct Lanes {
+pub(crate) struct Lanes {
     pub(super) control: mpsc::Receiver<Control>,
     pub(super) edits: mpsc::Receiver<LaneEdit>,
 }
 
 impl RoomHandle {
-    pub(super) fn new(id: GraphId, feed: Arc<Feed>) -> (Self, Lanes) {
+    pub(crate) fn new(id: GraphId, feed: Arc<Feed>) -> (Self, Lanes) {
         let (control, control_lane) = mpsc::channel(CONTROL_LANE_MAX);
         let (edits, edits_lane) = mpsc::channel(EDITS_LANE_MAX);
         let edit_bytes = Arc::new(Semaphore::new(EDITS_LANE_BYTES_MAX));

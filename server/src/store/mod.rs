@@ -6,7 +6,7 @@
 mod error;
 mod sqlite;
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -110,7 +110,7 @@ pub struct ListCursor {
 /// - `load` sees snapshot and tail in one consistent view, whatever compaction does meanwhile;
 /// - snapshot and trim calls are slices: none blocks `append` for longer than one slice takes.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Looks a graph up by its public id.
     async fn find(&self, id: &GraphId) -> Result<Lookup, StoreError>;
 

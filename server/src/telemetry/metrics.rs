@@ -61,6 +61,10 @@ pub struct Metrics {
     pub delivery_lag_seconds: Histogram,
     /// Sessions that fell off their room's ring and were sent a diff instead.
     pub cursor_falls: Counter,
+    /// Commits that failed; each is tried again.
+    pub commit_failures: Counter,
+    /// Rooms that failed and were opened again.
+    pub room_panics: Counter,
     /// Bytes that wait for the journal.
     pub journal_backlog_bytes: Gauge,
     cache: HitRate,
@@ -137,6 +141,8 @@ impl Metrics {
             commit_seconds: histogram!("synapti_commit_seconds"),
             delivery_lag_seconds: histogram!("synapti_delivery_lag_seconds"),
             cursor_falls: counter!("synapti_cursor_falls_total"),
+            commit_failures: counter!("synapti_commit_failures_total"),
+            room_panics: counter!("synapti_room_panics_total"),
             journal_backlog_bytes: gauge!("synapti_journal_backlog_bytes"),
             cache: HitRate::new(gauge!("cache_hit_rate")),
             closes: CLOSE_CODES.map(|code| closes(code.to_string())),
@@ -197,6 +203,14 @@ fn describe() {
     describe_counter!(
         "api_errors_total",
         "HTTP requests that ended with 4xx (client) or 5xx (server)"
+    );
+    describe_counter!(
+        "synapti_commit_failures_total",
+        "Commits that failed; each is tried again until it succeeds"
+    );
+    describe_counter!(
+        "synapti_room_panics_total",
+        "Rooms that failed and were opened again from the store"
     );
     describe_gauge!("synapti_rooms", "Open rooms");
     describe_counter!("synapti_updates_total", "Merged updates on disk: one for each room and commit");

@@ -1,8 +1,11 @@
 //! What every transport asks before it lets a client in.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use synapti_protocol::close::CloseCode;
@@ -15,6 +18,9 @@ use crate::{
     session::SessionLimits,
 };
 
+/// Time between two sessions that are sent away when the node goes, unless the grace time is too short for it.
+const DEPART_EVERY: Duration = Duration::from_millis(1);
+
 /// Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Gate(Arc<Inner>);
@@ -25,6 +31,7 @@ struct Inner {
     connections: Connections,
     limits: SessionLimits,
     sessions: AtomicU64,
+    drain_within: Duration,
     draining: CancellationToken,
     tracker: TaskTracker,
 }
@@ -41,11 +48,12 @@ impl Gate {
         hub: Hub,
         connections: Connections,
         limits: SessionLimits,
+        drain_within: Duration,
         draining: CancellationToken,
         tracker: TaskTracker,
     ) -> Self {
         let sessions = AtomicU64::new(1);
-        Self(Arc::new(Inner { hub, connections, limits, sessions, draining, tracker }))
+        Self(Arc::new(Inner { hub, connections, limits, sessions, drain_within, draining, tracker }))
     }
 
     /// Lets a client in.
@@ -78,9 +86,12 @@ impl Gate {
         self.0.limits
     }
 
-    /// Cancelled when the node goes.
-    pub fn draining(&self) -> &CancellationToken {
-        &self.0.draining
+    /// Waits until the node goes, then for this session's turn: all at once, its clients would come back somewhere
+    /// else all at once.
+    pub async fn departure(&self) {
+        self.0.draining.cancelled().await;
+        let all_within = (DEPART_EVERY * self.0.connections.open() as u32).min(self.0.drain_within.mul_f64(0.8));
+        tokio::time::sleep(all_within.mul_f64(rand::random())).await;
     }
 
     /// Counts what shutdown waits for.

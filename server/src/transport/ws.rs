@@ -6,9 +6,14 @@
 use std::{future::poll_fn, ops::ControlFlow, pin::Pin, task::Poll, time::Duration};
 
 use axum::{
-    Error,
-    extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade},
-    response::Response,
+    Error, Extension, Router,
+    extract::{
+        Path, State,
+        ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
+    },
+    http::{HeaderMap, StatusCode, Uri},
+    response::{IntoResponse as _, Response},
+    routing::get,
 };
 use bytes::Bytes;
 use futures_util::{Sink as _, SinkExt as _, StreamExt as _};
@@ -19,10 +24,10 @@ use synapti_protocol::{
 };
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_tungstenite::tungstenite;
-use tokio_util::sync::CancellationToken;
 
 use super::gate::{Admitted, Gate};
 use crate::{
+    http::{AppState, error::ApiError, origin::is_allowed},
     room::{Refusal, SessionId},
     session::{Session, SessionLimits, refusal},
     telemetry::metrics,
@@ -65,8 +70,45 @@ const PROTOCOL_ERROR: u16 = 1002;
 /// Text that is not UTF-8, of RFC 6455.
 const INVALID_PAYLOAD: u16 = 1007;
 
+/// The subprotocol that y-websocket clients may ask for.
+const SUBPROTOCOL: &str = "y-sync";
+
+/// The routes of this transport.
+pub fn routes(gate: Gate) -> Router<AppState> {
+    // Anything may stand where the id should, so that a wrong one is answered with a reason and not with "no route".
+    Router::new().route("/v1/ws/{*graph_id}", get(connect)).layer(Extension(gate))
+}
+
+async fn connect(
+    State(state): State<AppState>,
+    Extension(gate): Extension<Gate>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    uri: Uri,
+    socket: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let id = GraphId::try_from(id.as_str()).map_err(|error| error.to_string());
+    let socket = match (socket, &id) {
+        (Ok(socket), _) => socket.protocols([SUBPROTOCOL]),
+        (Err(_), Err(reason)) => {
+            return ApiError::new(StatusCode::BAD_REQUEST, "invalid_graph_id", reason.clone()).into_response();
+        }
+        (Err(_), Ok(_)) => {
+            let message = "this address speaks WebSocket: connect with a WebSocket client";
+            return ApiError::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", message).into_response();
+        }
+    };
+    let place = if is_allowed(&headers, &uri, &state.config.auth.allowed_origins) {
+        id.map_err(|reason| Refusal::new(CloseCode::Malformed, reason))
+    } else {
+        let reason = "pages of this origin may not use this server (SYNAPTI_AUTH_ALLOWED_ORIGINS)";
+        Err(Refusal::new(CloseCode::Forbidden, reason))
+    };
+    upgrade(gate, place, socket)
+}
+
 /// Answers the upgrade. A refusal is a close code after it, because a browser sees nothing else.
-pub fn upgrade(gate: Gate, id: Result<GraphId, String>, upgrade: WebSocketUpgrade) -> Response {
+fn upgrade(gate: Gate, id: Result<GraphId, Refusal>, upgrade: WebSocketUpgrade) -> Response {
     let limits = gate.session_limits();
     let message_max = match limits.message_bytes_max.max(limits.sync_bytes_max) {
         _ if limits.message_bytes_max == 0 || limits.sync_bytes_max == 0 => usize::MAX,
@@ -85,12 +127,12 @@ pub fn upgrade(gate: Gate, id: Result<GraphId, String>, upgrade: WebSocketUpgrad
         })
 }
 
-async fn serve(gate: Gate, id: Result<GraphId, String>, socket: WebSocket, limits: SessionLimits) {
+async fn serve(gate: Gate, id: Result<GraphId, Refusal>, socket: WebSocket, limits: SessionLimits) {
     let mut socket = Socket::new(socket);
     let goodbye = match admit(&gate, id, limits).await {
         Ok((mut session, _permit)) => {
             metrics::get().websocket_connections.increment(1.0);
-            let goodbye = socket.run(&mut session, gate.draining()).await;
+            let goodbye = socket.run(&mut session, &gate).await;
             // What the client sent last may still wait for a place in the lane.
             let _ = timeout(HANDED_OVER_WITHIN, session.finish_work()).await;
             metrics::get().websocket_connections.decrement(1.0);
@@ -103,10 +145,10 @@ async fn serve(gate: Gate, id: Result<GraphId, String>, socket: WebSocket, limit
 
 async fn admit(
     gate: &Gate,
-    id: Result<GraphId, String>,
+    id: Result<GraphId, Refusal>,
     limits: SessionLimits,
 ) -> Result<(Session, Admitted), Refusal> {
-    let id = id.map_err(|reason| Refusal::new(CloseCode::Malformed, reason))?;
+    let id = id?;
     let permit = gate.admit()?;
     let session = SessionId(gate.next_session());
     let (room, joined) = gate.hub().join(&id, session, true).await.map_err(|error| refusal(&error))?;
@@ -148,7 +190,9 @@ impl Socket {
     }
 
     /// Carries messages until one side has had enough.
-    async fn run(&mut self, session: &mut Session, draining: &CancellationToken) -> Goodbye {
+    async fn run(&mut self, session: &mut Session, gate: &Gate) -> Goodbye {
+        let departure = gate.departure();
+        tokio::pin!(departure);
         let mut look_after = interval_at(Instant::now() + LOOK_AFTER_EVERY, LOOK_AFTER_EVERY);
         look_after.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -162,7 +206,7 @@ impl Socket {
                 event = self.next_event(session.may_read()) => self.handle(event, session),
                 waited = session.wait(may_send) => waited.map_or_else(|refusal| ControlFlow::Break(refusal.into()), ControlFlow::Continue),
                 _ = look_after.tick() => self.look_after(),
-                () = draining.cancelled() => ControlFlow::Break(Refusal::new(CloseCode::Restarting, CloseCode::Restarting.reason()).into()),
+                () = &mut departure => ControlFlow::Break(Refusal::new(CloseCode::Restarting, CloseCode::Restarting.reason()).into()),
             };
             if let ControlFlow::Break(goodbye) = step {
                 return goodbye;

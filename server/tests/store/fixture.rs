@@ -1,9 +1,16 @@
 //! A database of one's own, and short names for what every test does.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use sqlx::{
+    ConnectOptions, Connection,
+    sqlite::{SqliteConnectOptions, SqliteConnection},
+};
 use synapti_protocol::graph_id::GraphId;
 use synapti_server::store::{
     GraphKey, JournalRecord, Lookup, RecordId, SharedStore, SnapshotId, SqliteStore, Store,
@@ -25,6 +32,10 @@ impl Home {
 
     pub fn path(&self) -> PathBuf {
         self.folder.path().join("synapti.db")
+    }
+
+    pub fn log(&self) -> PathBuf {
+        self.folder.path().join("synapti.db-wal")
     }
 
     pub fn url(&self) -> String {
@@ -110,4 +121,59 @@ pub async fn trim_all(store: &dyn Store, key: GraphKey, rows: u32) -> usize {
         }
     }
     panic!("trim never ends");
+}
+
+/// Runs statements on the file behind the store's back.
+pub async fn raw(path: &Path, sql: &'static str) {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .foreign_keys(false);
+    let mut connection = options.connect().await.unwrap();
+    sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+/// Copies the database as a crash would leave it: the main file, and the first bytes of the log.
+pub fn crash_copy(from: &Home, log_bytes: usize) -> Home {
+    let copy = Home::new();
+    std::fs::copy(from.path(), copy.path()).unwrap();
+    let log = std::fs::read(from.log()).unwrap();
+    std::fs::write(copy.log(), &log[..log_bytes.min(log.len())]).unwrap();
+    copy
+}
+
+/// A write transaction of somebody else's.
+pub struct Blocker(SqliteConnection);
+
+impl Blocker {
+    pub async fn release(self) {
+        self.0.close().await.unwrap();
+    }
+}
+
+impl Home {
+    /// Holds the database's write lock until released.
+    pub async fn block_writes(&self) -> Blocker {
+        let options = SqliteConnectOptions::new().filename(self.path());
+        let mut connection = options.connect().await.unwrap();
+        sqlx::query("BEGIN IMMEDIATE")
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        Blocker(connection)
+    }
+
+    /// Records, snapshots and slices of all graphs.
+    pub async fn count_rows(&self) -> (i64, i64, i64) {
+        let options = SqliteConnectOptions::new().filename(self.path());
+        let mut connection = options.connect().await.unwrap();
+        let counts = sqlx::query_as(
+            "SELECT (SELECT count(*) FROM updates), (SELECT count(*) FROM snapshots), (SELECT count(*) FROM snapshot_slices)",
+        )
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+        connection.close().await.unwrap();
+        counts
+    }
 }

@@ -1,5 +1,11 @@
 //! The store's contract, told against `Arc<dyn Store>` so that every backend can be held to the same story, and what is
 //! `SQLite`'s own: opening, damage, the log.
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+mod concurrency;
+mod crash;
+mod damage;
 mod fixture;
+mod model;
+mod opening;
 mod story;

@@ -7,7 +7,7 @@ use synapti_protocol::graph_id::GraphId;
 use super::{SqliteStore, checksum::record_crc, read};
 use crate::store::{GraphKey, JournalRecord, Lookup, RecordId, StoreError};
 
-/// Records in one INSERT: at 5 variables each far below SQLite's 32,766, and beyond it one more statement costs nothing.
+/// Records in one INSERT: at 5 variables each far below `SQLite`'s 32,766, and beyond it one more statement costs nothing.
 const STATEMENT_ROWS_MAX: usize = 1_000;
 
 /// Bytes of updates that are copied to the database's thread at once, so that a big batch is not in memory twice.

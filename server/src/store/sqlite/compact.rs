@@ -25,7 +25,10 @@ impl SqliteStore {
             )));
         }
         let made = sqlx::query(
-            "INSERT INTO snapshots (graph, covers) SELECT key, ?2 FROM graphs WHERE key = ?1 AND deleted_at IS NULL",
+            "INSERT INTO snapshots (graph, covers, records) \
+             SELECT g.key, ?2, coalesce(s.records, 0) + (SELECT count(*) FROM updates \
+                 WHERE graph = g.key AND id > coalesce(s.covers, 0) AND id <= ?2) \
+             FROM graphs g LEFT JOIN snapshots s ON s.id = g.snapshot WHERE g.key = ?1 AND g.deleted_at IS NULL",
         )
         .bind(key.0)
         .bind(covers.0)

@@ -8,12 +8,16 @@ mod checkpoint;
 mod checksum;
 mod compact;
 mod connection;
+mod examine;
+mod file;
+mod load;
 mod open;
 mod place;
 mod read;
+mod refusal;
 mod trim;
 
-use std::{fs::File, path::PathBuf, time::Duration};
+use std::{fmt, fs::File, path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -23,7 +27,7 @@ use synapti_protocol::graph_id::GraphId;
 
 pub use open::MigrationReport;
 
-use self::connection::SoloConnection;
+use self::{connection::SoloConnection, file::FileIdentity, refusal::unusable};
 use super::{
     GraphKey, GraphRecord, JournalRecord, ListQuery, Lookup, PoolSize, RecordId, SnapshotId, Store,
     StoreError, StoredGraph,
@@ -32,6 +36,8 @@ use super::{
 /// A [`Store`] in one `SQLite` file. Made by [`SqliteStore::open`].
 pub struct SqliteStore {
     path: PathBuf,
+    /// Which file `path` named when it was opened.
+    file: FileIdentity,
     writer: SoloConnection,
     checkpointer: SoloConnection,
     readers: SqlitePool,
@@ -104,10 +110,12 @@ impl Store for SqliteStore {
     }
 
     async fn checkpoint(&self) -> Result<(), StoreError> {
+        self.check_in_place()?;
         self.copy_log().await
     }
 
     async fn ping(&self) -> Result<Duration, StoreError> {
+        self.check_in_place()?;
         self.measure_ping().await
     }
 
@@ -137,7 +145,21 @@ impl Store for SqliteStore {
     }
 }
 
-/// Whether `SQLite` says that the file itself is not what it wrote (`SQLITE_CORRUPT`, `SQLITE_NOTADB`).
-fn is_corruption(error: &sqlx::Error) -> bool {
-    matches!(open::primary_code(error), Some(11 | 26))
+impl SqliteStore {
+    /// Commits go on into a file that was removed or replaced under us, but the next start would not find them.
+    fn check_in_place(&self) -> Result<(), StoreError> {
+        if FileIdentity::of(&self.path).is_ok_and(|now| now == self.file) {
+            return Ok(());
+        }
+        Err(unusable(format!(
+            "{} was removed or replaced while in use: stop synapti and restore the file",
+            self.path.display()
+        )))
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore").field("place", &self.describe()).finish_non_exhaustive()
+    }
 }

@@ -1,11 +1,11 @@
-//! Opening: every way in which a database can be unfit is found here, and said in words, before anything is written.
+//! Opening: from a place to a store that is checked, migrated and ready.
 
-use std::{path::Path, time::Duration};
+use std::{fs::File, path::Path, time::Duration};
 
 use parking_lot::Mutex;
 use sqlx::{
-    ConnectOptions, Connection,
-    migrate::{MigrateError, Migrator},
+    AssertSqlSafe, ConnectOptions, Connection,
+    migrate::Migrator,
     sqlite::{
         SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions,
         SqliteSynchronous,
@@ -16,14 +16,14 @@ use super::{
     SqliteStore,
     checkpoint::WAL_BYTES_MAX,
     connection::SoloConnection,
-    place::{Place, file_read_only, folder_not_writable, not_a_database, unusable},
+    examine::{APPLICATION_ID, examine},
+    file::FileIdentity,
+    place::Place,
+    refusal::{name_failure, name_migration_failure, unusable},
 };
 use crate::store::StoreError;
 
 static MIGRATOR: Migrator = sqlx::migrate!("../migrations/sqlite");
-
-/// "SYNP" in the file's header says whose database it is.
-const APPLICATION_ID: i64 = 0x5359_4E50;
 
 /// Connections for reading. A load is mostly waiting for its rows' thread, so a few more than cores are enough.
 const READERS_MAX: u32 = 4;
@@ -69,11 +69,21 @@ impl SqliteStore {
     }
 
     async fn open_at(place: Place) -> Result<Self, StoreError> {
-        let (mut writer, report) = prepare(&place).await?;
-        let Place { path, lock, .. } = place;
+        let (writer, report) = prepare(&place).await?;
         for migration in &report.applied {
             tracing::info!(migration, "the database schema was brought up to date");
         }
+        let name = |error| name_failure(&place.path, error);
+        Self::connect(&place.path, writer, place.lock)
+            .await
+            .map_err(name)
+    }
+
+    async fn connect(
+        path: &Path,
+        mut writer: SqliteConnection,
+        lock: File,
+    ) -> Result<Self, StoreError> {
         let page_bytes: i64 = sqlx::query_scalar("PRAGMA page_size")
             .fetch_one(&mut writer)
             .await?;
@@ -82,22 +92,23 @@ impl SqliteStore {
         )
         .fetch_one(&mut writer)
         .await?;
-        let checkpoint_options = write_options(&path).busy_timeout(CHECKPOINT_BUSY_TIMEOUT);
+        let checkpoint_options = write_options(path).busy_timeout(CHECKPOINT_BUSY_TIMEOUT);
         let checkpointer = checkpoint_options.connect().await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
             .acquire_timeout(READER_WAIT_MAX)
             .idle_timeout(None)
             .max_lifetime(None)
-            .connect_with(read_options(&path))
+            .connect_with(read_options(path))
             .await?;
         Ok(Self {
-            writer: SoloConnection::new(writer, write_options(&path)),
+            writer: SoloConnection::new(writer, write_options(path)),
             checkpointer: SoloConnection::new(checkpointer, checkpoint_options),
             readers,
             page_bytes: u64::try_from(page_bytes).unwrap_or(0),
             first_own_snapshot: last_snapshot + 1,
-            path,
+            file: FileIdentity::of(path)?,
+            path: path.to_owned(),
             lock: Mutex::new(Some(lock)),
         })
     }
@@ -105,10 +116,11 @@ impl SqliteStore {
 
 /// Checks the file, makes it a Synapti database of this version, and answers the connection that did it.
 async fn prepare(place: &Place) -> Result<(SqliteConnection, MigrationReport), StoreError> {
-    let name = |error: StoreError| name_failure(place, error);
-    let version_before = match place.exists {
-        true => examine(&place.path).await.map_err(name)?,
-        false => 0,
+    let name = |error: StoreError| name_failure(&place.path, error);
+    let version_before = if place.exists {
+        examine(&place.path, newest_known()).await.map_err(name)?
+    } else {
+        0
     };
     let mut connection = connect_writer(place).await.map_err(name)?;
     if !place.exists {
@@ -117,7 +129,7 @@ async fn prepare(place: &Place) -> Result<(SqliteConnection, MigrationReport), S
     MIGRATOR
         .run(&mut connection)
         .await
-        .map_err(|error| name_migration_failure(place, error))?;
+        .map_err(|error| name_migration_failure(&place.path, error))?;
     let applied = MIGRATOR
         .iter()
         .filter(|migration| migration.version > version_before);
@@ -128,52 +140,6 @@ async fn prepare(place: &Place) -> Result<(SqliteConnection, MigrationReport), S
         version: newest_known(),
     };
     Ok((connection, report))
-}
-
-/// Reads whose database it is and of which version, without changing it. Answers zero for an empty one.
-async fn examine(path: &Path) -> Result<i64, StoreError> {
-    let mut connection = read_options(path).connect().await?;
-    let application: i64 = sqlx::query_scalar("PRAGMA application_id")
-        .fetch_one(&mut connection)
-        .await?;
-    let tables: Vec<String> =
-        sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table'")
-            .fetch_all(&mut connection)
-            .await?;
-    if application != APPLICATION_ID && (application != 0 || !tables.is_empty()) {
-        return Err(unusable(format!(
-            "{} is the database of another application (id {application}): name another place",
-            path.display()
-        )));
-    }
-    let mut version = 0;
-    if tables.iter().any(|table| table == "_sqlx_migrations") {
-        let applied: Vec<(i64, bool)> =
-            sqlx::query_as("SELECT version, success FROM _sqlx_migrations ORDER BY version")
-                .fetch_all(&mut connection)
-                .await?;
-        version = check_versions(path, &applied)?;
-    }
-    connection.close().await?;
-    Ok(version)
-}
-
-fn check_versions(path: &Path, applied: &[(i64, bool)]) -> Result<i64, StoreError> {
-    let path = path.display();
-    if let Some((version, _)) = applied.iter().find(|(_, success)| !success) {
-        return Err(unusable(format!(
-            "{path} is half migrated (version {version} did not finish): restore it from the backup made before the upgrade"
-        )));
-    }
-    let version = applied.last().map_or(0, |(version, _)| *version);
-    let newest = newest_known();
-    if version > newest {
-        return Err(unusable(format!(
-            "{path} is from a newer version of synapti (schema {version}, this program knows {newest}): \
-             run the newer program, or restore the backup made before the upgrade"
-        )));
-    }
-    Ok(version)
 }
 
 /// Opens for writing and proves that writing works by a real commit.
@@ -192,18 +158,12 @@ async fn connect_writer(place: &Place) -> Result<SqliteConnection, StoreError> {
         )));
     }
     // SQLite writes the header page for this even when the value stays the same.
-    sqlx::query("PRAGMA application_id = 0x53594E50")
-        .execute(&mut connection)
-        .await?;
+    sqlx::query(AssertSqlSafe(format!(
+        "PRAGMA application_id = {APPLICATION_ID}"
+    )))
+    .execute(&mut connection)
+    .await?;
     Ok(connection)
-}
-
-fn newest_known() -> i64 {
-    MIGRATOR
-        .iter()
-        .map(|migration| migration.version)
-        .max()
-        .unwrap_or(0)
 }
 
 /// For the connections that write. They never make the file: if it was removed while in use, a new empty one in its
@@ -223,52 +183,17 @@ fn write_options(path: &Path) -> SqliteConnectOptions {
         .pragma("trusted_schema", "off")
 }
 
-fn read_options(path: &Path) -> SqliteConnectOptions {
+pub(super) fn read_options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .read_only(true)
         .busy_timeout(BUSY_TIMEOUT)
 }
 
-/// SQLite's result code without its extension.
-pub(super) fn primary_code(error: &sqlx::Error) -> Option<u32> {
-    let code: u32 = error.as_database_error()?.code()?.parse().ok()?;
-    Some(code & 0xFF)
-}
-
-/// Turns what SQLite says while it opens a file into what the operator can do about it.
-fn name_failure(place: &Place, error: StoreError) -> StoreError {
-    let StoreError::Backend(error) = error else {
-        return error;
-    };
-    let path = place.path.display();
-    match primary_code(&error) {
-        Some(8) => file_read_only(&place.path, &error.to_string()),
-        Some(11) => unusable(format!(
-            "{path} is damaged ({error}): restore it from a backup"
-        )),
-        Some(13) => unusable(format!("{path} cannot grow: the disk is full ({error})")),
-        Some(14) => folder_not_writable(place.folder(), &error.to_string()),
-        Some(26) => not_a_database(&place.path),
-        Some(5) => unusable(format!(
-            "{path} is locked by another program ({error}): stop that one first"
-        )),
-        _ => unusable(format!("cannot open {path}: {error}")),
-    }
-}
-
-fn name_migration_failure(place: &Place, error: MigrateError) -> StoreError {
-    let path = place.path.display();
-    match error {
-        MigrateError::VersionMismatch(version) => unusable(format!(
-            "{path} was made by a different build of synapti (migration {version} is not the same): run the program that made it"
-        )),
-        MigrateError::VersionMissing(version) => unusable(format!(
-            "{path} is from another version of synapti (this program does not know migration {version}): run that one"
-        )),
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
-            name_failure(place, error.into())
-        }
-        other => unusable(format!("cannot bring {path} up to date: {other}")),
-    }
+fn newest_known() -> i64 {
+    MIGRATOR
+        .iter()
+        .map(|migration| migration.version)
+        .max()
+        .unwrap_or(0)
 }

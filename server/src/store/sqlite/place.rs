@@ -2,14 +2,15 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    io::{self, ErrorKind, Read},
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
+use super::{
+    file::inspect,
+    refusal::{cannot, folder_not_writable, unusable},
+};
 use crate::store::StoreError;
-
-/// Every `SQLite` file with content begins with these bytes.
-const SQLITE_MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// A place for a database that nobody else uses as long as `lock` lives.
 pub(super) struct Place {
@@ -25,13 +26,7 @@ impl Place {
     /// Makes the folder if it may, takes the lock, and looks at the file without `SQLite`.
     pub(super) fn claim(path_or_url: &str, create: bool) -> Result<Self, StoreError> {
         let path = parse(path_or_url)?;
-        if path.is_dir() {
-            return Err(unusable(format!(
-                "{} is a folder: name a file in it, such as {}",
-                path.display(),
-                path.join("synapti.db").display()
-            )));
-        }
+        check_kind(&path)?;
         if !create && !path.exists() {
             return Err(unusable(format!(
                 "there is no database at {}",
@@ -51,7 +46,7 @@ impl Place {
         self.path.parent().unwrap_or(Path::new("/"))
     }
 
-    /// Makes the file's name durable after it was created: SQLite syncs the file, not the folder.
+    /// Makes the file's name durable after it was created: `SQLite` syncs the file, not the folder.
     pub(super) fn sync_folder(&self) -> Result<(), StoreError> {
         sync_folder(self.folder())
     }
@@ -80,12 +75,29 @@ fn parse(path_or_url: &str) -> Result<PathBuf, StoreError> {
             "parameters are not supported here: write sqlite:{path} without ?{parameters}"
         )));
     }
-    if rest.is_empty() || rest.contains('\0') {
+    if rest.is_empty() || rest.ends_with('/') || rest.contains('\0') {
         return Err(unusable(format!(
             "{path_or_url:?} names no file: write, for example, sqlite:data/synapti.db"
         )));
     }
     Ok(PathBuf::from(rest))
+}
+
+/// Before anything is made beside it: what is there must be a regular file.
+fn check_kind(path: &Path) -> Result<(), StoreError> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Err(unusable(format!(
+            "{} is a folder: name a file in it, such as {}",
+            path.display(),
+            path.join("synapti.db").display()
+        ))),
+        Ok(metadata) if !metadata.is_file() => Err(unusable(format!(
+            "{} is not a regular file: name another place",
+            path.display()
+        ))),
+        // What cannot be read is named by the steps that follow.
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// Makes missing folders and answers the absolute path with links resolved, so that one file has one lock.
@@ -126,9 +138,7 @@ fn make_folders(folder: &Path) -> Result<(), StoreError> {
 }
 
 fn take_lock(path: &Path) -> Result<File, StoreError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let lock_path = PathBuf::from(name);
+    let lock_path = beside(path, ".lock");
     let file = File::options()
         .create(true)
         .truncate(false)
@@ -151,75 +161,15 @@ fn take_lock(path: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// Answers whether there is a file, after checking that it can be written and looks like a database.
-fn inspect(path: &Path) -> Result<bool, StoreError> {
-    let metadata = match fs::metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(cannot("read", path, &error)),
-    };
-    if !metadata.is_file() {
-        return Err(unusable(format!(
-            "{} is not a regular file: name another place",
-            path.display()
-        )));
-    }
-    // The superuser could write to it all the same, but somebody wanted that nobody does.
-    if metadata.permissions().readonly() {
-        return Err(file_read_only(path, "its permissions say so"));
-    }
-    let mut file =
-        File::options()
-            .read(true)
-            .write(true)
-            .open(path)
-            .map_err(|error| match error.kind() {
-                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-                    file_read_only(path, &error.to_string())
-                }
-                _ => cannot("open", path, &error),
-            })?;
-    let mut magic = [0u8; SQLITE_MAGIC.len()];
-    match file.read_exact(&mut magic) {
-        Ok(()) if &magic == SQLITE_MAGIC => Ok(true),
-        // An empty file is a database without content to SQLite, and what a crash at the very first start leaves.
-        Err(error) if error.kind() == ErrorKind::UnexpectedEof && metadata.len() == 0 => Ok(true),
-        Err(error) if error.kind() != ErrorKind::UnexpectedEof => Err(cannot("read", path, &error)),
-        _ => Err(not_a_database(path)),
-    }
+/// The path with something added to its last part.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 fn sync_folder(folder: &Path) -> Result<(), StoreError> {
     File::open(folder)
         .and_then(|folder| folder.sync_all())
         .map_err(|error| cannot("flush the folder", folder, &error))
-}
-
-pub(super) fn unusable(message: String) -> StoreError {
-    StoreError::Unusable(message)
-}
-
-pub(super) fn not_a_database(path: &Path) -> StoreError {
-    unusable(format!(
-        "{} is not a database: move it away or name another place; if it was a Synapti database, restore it from a backup",
-        path.display()
-    ))
-}
-
-pub(super) fn file_read_only(path: &Path, why: &str) -> StoreError {
-    unusable(format!(
-        "{} is read-only ({why}): make it writable for the user that runs synapti",
-        path.display()
-    ))
-}
-
-pub(super) fn folder_not_writable(folder: &Path, why: &str) -> StoreError {
-    unusable(format!(
-        "the folder {} is not writable ({why}): the database needs to make files in it",
-        folder.display()
-    ))
-}
-
-fn cannot(what: &str, path: &Path, error: &io::Error) -> StoreError {
-    unusable(format!("cannot {what} {}: {error}", path.display()))
 }

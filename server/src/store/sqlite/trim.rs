@@ -5,8 +5,8 @@ use sqlx::Row;
 use super::{SqliteStore, read::gone};
 use crate::store::{GraphKey, StoreError};
 
-/// Data deleted by one statement: its pages are visited one by one while appends wait (about a millisecond).
-const TRIM_BYTES_MAX: i64 = 4 * 1024 * 1024;
+/// Data deleted by one call: its pages are visited one by one while appends wait (about a millisecond).
+const TRIM_BYTES_MAX: i64 = 1024 * 1024;
 
 /// What of a graph's rows may go.
 struct Disposable {

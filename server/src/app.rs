@@ -1,0 +1,197 @@
+//! Puts the parts together, runs them, and takes them down in order.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use tokio::{net::TcpListener, time::timeout};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    clock::Clock,
+    compaction::Compactor,
+    config::Config,
+    connections::Connections,
+    http::{self, AppState},
+    hub::{Hub, HubLimits},
+    journal::Journal,
+    room::{actor::RoomEnv, state::RoomLimits},
+    session::SessionLimits,
+    store::{SharedStore, SqliteStore},
+    telemetry::metrics::{self, Stopwatch},
+    transport::{accept::Acceptor, gate::Gate, ws},
+};
+
+/// How often the store's log is copied into its main file, and gauges are read.
+const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(1);
+
+/// How long requests under way and background work may take to finish.
+const REQUESTS_FINISH_WITHIN: Duration = Duration::from_secs(3);
+
+/// What shutdown may take beyond the grace time, for what is under way to reach the disk.
+const FLUSHED_WITHIN: Duration = Duration::from_secs(10);
+
+/// The running parts, in the order in which they are taken down.
+struct App {
+    config: Arc<Config>,
+    store: SharedStore,
+    journal: Journal,
+    /// Nobody new, and everybody is asked to go.
+    draining: CancellationToken,
+    /// Rooms close as soon as they are empty.
+    rooms_closing: CancellationToken,
+    /// The journal gives up what it cannot save.
+    giving_up: CancellationToken,
+    sessions: Connections,
+    connections: TaskTracker,
+    rooms: TaskTracker,
+    background: TaskTracker,
+}
+
+/// Runs the server until `stop` is cancelled; then drains it.
+///
+/// # Errors
+/// When it cannot start, or stops with edits that could not be saved.
+pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
+    let uptime = Stopwatch::start();
+    let config = Arc::new(config);
+    let store: SharedStore = Arc::new(SqliteStore::open(config.database_url.expose()).await?);
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {} (SYNAPTI_LISTEN)", config.listen))?;
+    let giving_up = CancellationToken::new();
+    let background = TaskTracker::new();
+    let journal = Journal::start(store.clone(), &background, giving_up.clone());
+    let app = App {
+        config: config.clone(),
+        store,
+        journal,
+        draining: CancellationToken::new(),
+        rooms_closing: CancellationToken::new(),
+        giving_up,
+        sessions: Connections::new(config.limits.max_connections),
+        connections: TaskTracker::new(),
+        rooms: TaskTracker::new(),
+        background,
+    };
+    app.announce(&listener)?;
+    app.run(listener, uptime, stop).await
+}
+
+impl App {
+    async fn run(self, listener: TcpListener, uptime: Stopwatch, stop: CancellationToken) -> anyhow::Result<()> {
+        let hub = self.hub();
+        let gate = Gate::new(
+            hub.clone(),
+            self.sessions.clone(),
+            self.session_limits(),
+            self.config.shutdown_grace,
+            self.draining.clone(),
+            self.connections.clone(),
+        );
+        let state = AppState {
+            hub,
+            store: self.store.clone(),
+            journal: self.journal.clone(),
+            config: self.config.clone(),
+            draining: self.draining.clone(),
+            clock: Clock::system(),
+            uptime,
+        };
+        let acceptor = Acceptor {
+            listener,
+            connections_max: self.config.limits.max_connections,
+            stop: self.rooms_closing.clone(),
+            tracker: self.connections.clone(),
+        };
+        self.background.spawn(acceptor.run(http::router(state, ws::routes(gate))));
+        self.background.spawn(self.housekeeping());
+        self.background.spawn(metrics::upkeep(self.rooms_closing.clone()));
+        stop.cancelled().await;
+        self.drain().await
+    }
+
+    fn hub(&self) -> Hub {
+        let limits = &self.config.limits;
+        let env = RoomEnv {
+            store: self.store.clone(),
+            journal: self.journal.clone(),
+            compactor: Arc::new(Compactor::default()),
+            clock: Clock::system(),
+            idle_close_after: self.config.room_idle_close_after,
+            closing: self.rooms_closing.clone(),
+        };
+        let room = RoomLimits {
+            sessions_max: limits.max_connections_per_room,
+            document_bytes_max: limits.document_bytes_max,
+        };
+        let limits = HubLimits { room, feed_bytes_max: limits.feed_bytes_max };
+        Hub::new(Arc::new(env), limits, self.sessions.clone(), self.rooms.clone())
+    }
+
+    fn session_limits(&self) -> SessionLimits {
+        let limits = &self.config.limits;
+        SessionLimits { message_bytes_max: limits.message_bytes_max, sync_bytes_max: limits.sync_bytes_max }
+    }
+
+    /// Says what listens where, where the data is, and what is on or off.
+    fn announce(&self, listener: &TcpListener) -> anyhow::Result<()> {
+        let address = listener.local_addr().context("the listening socket has no address")?;
+        for warning in &self.config.warnings {
+            tracing::warn!("{warning}");
+        }
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            store = %self.store.describe(),
+            auth = ?self.config.auth.mode,
+            bus = "off: one node",
+            ai = "off: not in this version",
+            connections_max = self.config.limits.max_connections,
+            "synapti starts"
+        );
+        tracing::info!(%address, page = %format!("http://{address}/"), "listening");
+        Ok(())
+    }
+
+    fn housekeeping(&self) -> impl Future<Output = ()> + Send + 'static {
+        let (store, journal, stop) = (self.store.clone(), self.journal.clone(), self.rooms_closing.clone());
+        async move {
+            let mut tick = tokio::time::interval(HOUSEKEEPING_EVERY);
+            let mut committed = journal.commit_count();
+            while stop.run_until_cancelled(tick.tick()).await.is_some() {
+                metrics::get().database_pool_size.set(store.pool_size().open);
+                metrics::get().journal_backlog_bytes.set(journal.health().backlog_bytes as f64);
+                let now = journal.commit_count();
+                if now != committed {
+                    committed = now;
+                    if let Err(error) = store.checkpoint().await {
+                        tracing::warn!(%error, "the write-ahead log could not be copied yet; it grows");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes everything down: sessions over the grace time, then rooms, then the journal, then the store.
+    async fn drain(self) -> anyhow::Result<()> {
+        let grace = self.config.shutdown_grace;
+        tracing::info!(grace_seconds = grace.as_secs_f64(), "draining: no new sessions, clients are sent to reconnect");
+        self.draining.cancel();
+        if timeout(grace, self.sessions.emptied()).await.is_err() {
+            tracing::warn!(sessions = self.sessions.open(), "some clients did not go within the grace time");
+        }
+        self.connections.close();
+        self.rooms_closing.cancel();
+        let _ = timeout(REQUESTS_FINISH_WITHIN, self.connections.wait()).await;
+        self.rooms.close();
+        let saved = timeout(FLUSHED_WITHIN, self.rooms.wait()).await.is_ok() && self.journal.health().backlog_bytes == 0;
+        self.giving_up.cancel();
+        let Self { store, journal, background, .. } = self;
+        drop(journal);
+        background.close();
+        let _ = timeout(REQUESTS_FINISH_WITHIN, background.wait()).await;
+        store.close().await;
+        anyhow::ensure!(saved, "stopped with edits that could not be saved: no client was told that they were");
+        tracing::info!("stopped; everything is saved");
+        Ok(())
+    }
+}

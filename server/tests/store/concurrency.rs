@@ -1,0 +1,118 @@
+//! Appends, loads, compaction, listing and checkpoints at once on one store.
+
+use std::cell::Cell;
+
+use synapti_server::store::{GraphKey, ListQuery, RecordId, SharedStore, StoredGraph};
+
+use crate::fixture::{Home, compact, create, record};
+
+const GRAPHS: usize = 3;
+const BATCHES: u64 = 150;
+
+/// Each record is its sequence number, and a snapshot is the records that it covers, one after the other.
+fn document(loaded: &StoredGraph) -> Vec<u64> {
+    let bytes = [
+        loaded.snapshot.clone().unwrap_or_default(),
+        loaded.tail.concat(),
+    ]
+    .concat();
+    bytes
+        .chunks(8)
+        .map(|number| u64::from_le_bytes(number.try_into().unwrap()))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_see_every_acknowledged_record_once_and_in_order() {
+    let home = Home::new();
+    let store = home.open().await;
+    let mut keys = Vec::new();
+    for n in 0..GRAPHS {
+        keys.push(create(&*store, &format!("graph{n}")).await);
+    }
+    let acknowledged = Cell::new(0);
+    tokio::join!(
+        append_all(&store, &keys, &acknowledged),
+        load_all(&store, &keys, &acknowledged),
+        load_all(&store, &keys, &acknowledged),
+        compact_all(&store, &keys, &acknowledged),
+        list_all(&store, &acknowledged),
+        checkpoint_all(&store, &acknowledged),
+    );
+    store.close().await;
+    let store = home.open().await;
+    for key in keys {
+        assert_eq!(
+            document(&store.load(key).await.unwrap()),
+            (0..BATCHES).collect::<Vec<_>>()
+        );
+    }
+}
+
+async fn append_all(store: &SharedStore, keys: &[GraphKey], acknowledged: &Cell<u64>) {
+    let mut newest = RecordId(0);
+    for n in 0..BATCHES {
+        let batch: Vec<_> = keys
+            .iter()
+            .map(|key| record(*key, &n.to_le_bytes(), 1))
+            .collect();
+        for id in store.append(&batch).await.unwrap() {
+            assert!(id > newest);
+            newest = id;
+        }
+        acknowledged.set(n + 1);
+    }
+}
+
+async fn load_all(store: &SharedStore, keys: &[GraphKey], acknowledged: &Cell<u64>) {
+    let mut seen = [RecordId(0); GRAPHS];
+    while acknowledged.get() < BATCHES {
+        for (key, seen) in keys.iter().zip(&mut seen) {
+            let at_least = acknowledged.get();
+            let loaded = store.load(*key).await.unwrap();
+            let numbers = document(&loaded);
+            assert!(numbers.len() as u64 >= at_least);
+            assert!(
+                numbers
+                    .iter()
+                    .enumerate()
+                    .all(|(n, number)| n as u64 == *number),
+                "{numbers:?}"
+            );
+            assert!(loaded.last >= *seen);
+            *seen = loaded.last;
+        }
+    }
+}
+
+async fn compact_all(store: &SharedStore, keys: &[GraphKey], acknowledged: &Cell<u64>) {
+    while acknowledged.get() < BATCHES {
+        for key in keys {
+            let loaded = store.load(*key).await.unwrap();
+            let state = [loaded.snapshot.unwrap_or_default(), loaded.tail.concat()].concat();
+            let slices: Vec<&[u8]> = state.chunks(100).collect();
+            compact(&**store, *key, loaded.last, &slices).await;
+            store.trim(*key, 7).await.unwrap();
+        }
+    }
+}
+
+async fn list_all(store: &SharedStore, acknowledged: &Cell<u64>) {
+    while acknowledged.get() < BATCHES {
+        let page = store
+            .list(&ListQuery {
+                after: None,
+                limit: 10,
+            })
+            .await
+            .unwrap();
+        assert_eq!(page.len(), GRAPHS);
+    }
+}
+
+async fn checkpoint_all(store: &SharedStore, acknowledged: &Cell<u64>) {
+    while acknowledged.get() < BATCHES {
+        store.checkpoint().await.unwrap();
+        tokio::task::yield_now().await;
+    }
+}
