@@ -1,5 +1,7 @@
 //! The program as a user types it: what it prints, and with which code it ends.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     fs,
     process::{Command, Output},

@@ -89,10 +89,7 @@ impl ApiError {
 
 #[cfg(test)]
 mod tests {
-    use axum::{
-        http::header,
-        response::IntoResponse,
-    };
+    use axum::{http::header, response::IntoResponse};
 
     use super::*;
 

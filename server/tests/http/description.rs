@@ -92,13 +92,18 @@ async fn the_reader_and_the_front_page_need_no_other_host() {
     let redirect = app.get("/docs").await;
     assert_eq!((redirect.status, redirect.header("location")), (StatusCode::SEE_OTHER, "/docs/"));
     let page = app.get("/docs/").await;
-    let files: Vec<String> = page.text().split(['"', '\'']).filter(|it| it.starts_with("./")).map(str::to_owned).collect();
-    assert!(files.iter().any(|file| file.ends_with(".js")) && files.iter().any(|file| file.ends_with(".css")), "{files:?}");
+    let files: Vec<String> =
+        page.text().split(['"', '\'']).filter(|it| it.starts_with("./")).map(str::to_owned).collect();
+    assert!(files.len() > 3, "{files:?}");
     for file in files.iter().map(|file| format!("/docs/{}", &file[2..])) {
         assert_eq!(app.get(&file).await.status, StatusCode::OK, "{file}");
     }
     let start = app.get("/docs/swagger-initializer.js").await;
-    assert!(start.text().contains("\"/openapi.json\"") && start.text().contains("\"validatorUrl\": \"none\""), "{}", start.text());
+    assert!(
+        start.text().contains("\"/openapi.json\"") && start.text().contains("\"validatorUrl\": \"none\""),
+        "{}",
+        start.text()
+    );
     for page in [page, start, app.get("/").await] {
         assert_eq!(page.status, StatusCode::OK);
         assert!(!page.text().contains("http://") && !page.text().contains("https://"), "{}", page.text());

@@ -6,7 +6,18 @@ use crate::app::{TestApp, request};
 #[tokio::test]
 async fn every_response_has_an_id_and_its_time() {
     let app = TestApp::with_map().await;
-    for path in ["/", "/health", "/live", "/docs/", "/docs", "/v1/graphs", "/v1/graphs/m", "/v1/graphs/none", "/nowhere", "/v1/panic"] {
+    for path in [
+        "/",
+        "/health",
+        "/live",
+        "/docs/",
+        "/docs",
+        "/v1/graphs",
+        "/v1/graphs/m",
+        "/v1/graphs/none",
+        "/nowhere",
+        "/v1/panic",
+    ] {
         let answer = app.get(path).await;
         assert!(uuid::Uuid::parse_str(answer.header("x-request-id")).is_ok(), "{path}");
         let time = answer.header("x-process-time");

@@ -12,7 +12,10 @@ async fn a_graph_with_a_topic_has_a_root_with_that_title() {
     assert_eq!((&graph["id"], &graph["topic"]), (&json!("solar-system"), &json!("The solar system")));
     assert_eq!(graph["nodes"].as_array().unwrap().len(), 1);
     let root = &graph["nodes"][0];
-    assert_eq!((&root["title"], &root["parent_id"], &root["depth"]), (&json!("The solar system"), &Value::Null, &json!(0)));
+    assert_eq!(
+        (&root["title"], &root["parent_id"], &root["depth"]),
+        (&json!("The solar system"), &Value::Null, &json!(0))
+    );
     assert_eq!(root["position"], json!({"x": 0, "y": 0, "z": 0}));
     let read = app.get("/v1/graphs/solar-system").await;
     assert_eq!(read.expect(StatusCode::OK)["nodes"], graph["nodes"]);
@@ -64,7 +67,9 @@ async fn what_never_was_is_not_found_and_not_made() {
 async fn ids_that_are_none_are_told_apart_from_those_that_are_missing() {
     let app = TestApp::new().await;
     let long = "x".repeat(129);
-    for path in ["/v1/graphs/a%20b", "/v1/graphs/%C3%A4", "/v1/graphs/a%2Fb", "/v1/graphs/a+b", &format!("/v1/graphs/{long}")] {
+    for path in
+        ["/v1/graphs/a%20b", "/v1/graphs/%C3%A4", "/v1/graphs/a%2Fb", "/v1/graphs/a+b", &format!("/v1/graphs/{long}")]
+    {
         app.get(path).await.expect_error(400, "invalid_graph_id");
         app.delete(&format!("{path}/nodes/x")).await.expect_error(400, "invalid_graph_id");
     }

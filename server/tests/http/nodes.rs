@@ -12,7 +12,10 @@ async fn a_node_goes_under_the_root_unless_it_says_otherwise() {
     let app = TestApp::with_map().await;
     let made = app.post("/v1/graphs/m/nodes", json!({"title": "Venus"})).await;
     let node = made.expect(StatusCode::CREATED);
-    assert_eq!((&node["parent_id"], &node["title"], &node["source"]), (&json!("sun"), &json!("Venus"), &json!("human")));
+    assert_eq!(
+        (&node["parent_id"], &node["title"], &node["source"]),
+        (&json!("sun"), &json!("Venus"), &json!("human"))
+    );
     assert_eq!(app.get(made.header("location")).await.expect(StatusCode::OK), node);
     let topic = app.post("/v1/graphs/m/nodes", json!({"title": "Comets", "parent_id": null})).await;
     assert_eq!(topic.expect(StatusCode::CREATED)["parent_id"], Value::Null);

@@ -35,11 +35,24 @@ async fn requests_are_measured_by_route() {
     let app = TestApp::with_map().await;
     app.get("/v1/graphs/never-in-a-label").await.expect_error(404, "graph_not_found");
     let page = app.get("/metrics").await;
-    assert_eq!((page.status, page.header("content-type")), (StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8"));
+    assert_eq!(
+        (page.status, page.header("content-type")),
+        (StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8")
+    );
     let text = page.text();
-    assert!(text.contains("api_request_duration_count{method=\"GET\",route=\"/v1/graphs/{graph_id}\",status=\"404\"}"), "{text}");
+    assert!(
+        text.contains("api_request_duration_count{method=\"GET\",route=\"/v1/graphs/{graph_id}\",status=\"404\"}"),
+        "{text}"
+    );
     assert!(!text.contains("never-in-a-label"));
-    for name in ["cache_hit_rate", "websocket_connections", "database_pool_size", "ai_token_usage", "error_rate", "synapti_rooms"] {
+    for name in [
+        "cache_hit_rate",
+        "websocket_connections",
+        "database_pool_size",
+        "ai_token_usage",
+        "error_rate",
+        "synapti_rooms",
+    ] {
         assert!(text.lines().any(|line| line.starts_with(&format!("{name} "))), "{name} is missing");
     }
 }

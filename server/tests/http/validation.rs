@@ -120,7 +120,9 @@ async fn all_bad_fields_are_named_at_once() {
 async fn text_that_is_not_json_is_another_mistake() {
     let app = TestApp::with_map().await;
     let json = Some("application/json");
-    for body in ["{", "{\"title\": \"x\"} x", "title=x", "{\"title\": \"\\ud800\"}", "{\"title\": \"\u{1}\"}", "\u{feff}{}"] {
+    for body in
+        ["{", "{\"title\": \"x\"} x", "title=x", "{\"title\": \"\\ud800\"}", "{\"title\": \"\u{1}\"}", "\u{feff}{}"]
+    {
         raw(&app, json, body).await.expect_error(400, "invalid_json");
     }
     raw(&app, json, vec![b'{', b'"', 0xff, b'"', b':', b'1', b'}']).await.expect_error(400, "invalid_json");
@@ -136,7 +138,8 @@ async fn text_that_is_not_json_is_another_mistake() {
 async fn only_json_is_taken() {
     let app = TestApp::with_map().await;
     let body = json!({"title": "x"}).to_string();
-    for content_type in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("application/jsonx")] {
+    for content_type in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("application/jsonx")]
+    {
         raw(&app, content_type, body.clone()).await.expect_error(415, "unsupported_media_type");
     }
     for content_type in ["application/json", "Application/JSON; charset=utf-8", "application/merge-patch+json"] {
