@@ -7,7 +7,9 @@
 mod digest;
 mod gate;
 pub mod map;
+mod pairs;
 mod replica;
+mod transaction;
 
 pub use digest::Digest;
 pub use gate::{AsideLimits, Sender};

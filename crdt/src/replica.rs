@@ -1,18 +1,22 @@
 //! One document, as a room holds it.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
-use synapti_protocol::{DecodeError, update};
+use synapti_protocol::{
+    DecodeError,
+    update::{self, Id},
+};
 use yrs::{
-    Doc, OffsetKind, Options, ReadTxn, StateVector, Transact as _, TransactionMut, Update, WriteTxn as _,
-    block::ClientID,
-    updates::{decoder::Decode as _, encoder::Encode as _},
+    Doc, OffsetKind, Options, ReadTxn as _, StateVector, Transact as _, block::ClientID, merge_updates_v1,
+    updates::encoder::Encode as _,
 };
 
 use crate::{
     Digest,
-    gate::{Admitted, AsideLimits, Gate, Sender},
-    map::{EditError, MapEdit, MapRoots, MapState, apply_edit, read_map, read_topic},
+    gate::{AsideLimits, Gate, Sender},
+    map::{EditError, MapEdit, MapRoots, MapState, read_map, read_topic},
+    pairs::{self, Pairs},
+    transaction::{Transaction, Work, integrate},
 };
 
 /// A Yjs document behind its gate.
@@ -22,6 +26,7 @@ pub struct Replica {
     doc: Doc,
     roots: MapRoots,
     gate: Gate,
+    pairs: Pairs,
 }
 
 /// One edit, from a client or of the server's own.
@@ -71,13 +76,9 @@ impl Replica {
     /// An empty document. Its own edits carry `client_id`, which must be fresh: a (client, clock) pair that was
     /// used before makes other replicas drop the second edit silently.
     pub fn new(client_id: u64, limits: AsideLimits) -> Self {
-        let mut options = Options::with_client_id(ClientID::new(client_id));
-        options.offset_kind = OffsetKind::Utf16;
-        // Clients tidy up the formatting of their own texts; a server that did would edit by itself.
-        options.cleanup_formatting = false;
-        let doc = Doc::with_options(options);
+        let doc = empty_doc(ClientID::new(client_id));
         let roots = MapRoots::resolve(&doc);
-        Self { doc, roots, gate: Gate::new(limits) }
+        Self { doc, roots, gate: Gate::new(limits), pairs: Pairs::default() }
     }
 
     /// A document from stored updates, in the order in which they were committed. What does not join on (a damaged
@@ -91,19 +92,49 @@ impl Replica {
         updates: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<Self, ApplyError> {
         let mut replica = Self::new(client_id, limits);
-        let ops = updates.into_iter().map(|update| Op::Update { update, from: Sender::default() });
+        // One after the other they would be replaced in the document, which would have to be made anew each time.
+        let updates = pairs::replace_in_all(updates);
+        let ops = updates.iter().map(|update| Op::Update { update, from: Sender::default() });
         let results = replica.apply(ops, 0).results;
         results.into_iter().collect::<Result<(), _>>().map(|()| replica)
     }
 
     /// Performs edits in order, as one transaction. A refused one does not hinder the others.
     pub fn apply<'a>(&mut self, ops: impl IntoIterator<Item = Op<'a>>, now_ms: u64) -> Applied {
-        let mut transaction = Transaction { txn: self.doc.transact_mut(), gate: &mut self.gate, roots: &self.roots };
-        let results = ops.into_iter().map(|op| transaction.perform(&op, now_ms)).collect();
-        let Transaction { mut txn, .. } = transaction;
-        txn.commit();
-        let integrated = !txn.insert_set().is_empty() || !txn.delete_set().is_empty();
-        Applied { results, update: integrated.then(|| txn.encode_update_v1()) }
+        let mut work = Work::new(ops.into_iter());
+        let mut written = Vec::new();
+        loop {
+            let mut transaction = Transaction {
+                txn: self.doc.transact_mut(),
+                gate: &mut self.gate,
+                pairs: &mut self.pairs,
+                roots: &self.roots,
+            };
+            let cut = transaction.perform(&mut work, now_ms);
+            written.extend(transaction.commit());
+            let Some(cut) = cut else { break };
+            self.replace_pairs(&cut);
+        }
+        let update = if written.len() > 1 {
+            Some(merge_updates_v1(written).expect("yrs reads what it has written"))
+        } else {
+            written.pop()
+        };
+        Applied { results: work.results, update }
+    }
+
+    /// Makes the document anew without these pairs, since yrs has no way to change text in place. Each pair can be
+    /// cut only once.
+    fn replace_pairs(&mut self, cut: &BTreeSet<Id>) {
+        self.pairs.forget(cut);
+        let snapshot = self.snapshot();
+        let view = update::scan(&snapshot).expect("the scanner reads what yrs writes");
+        // Nothing to replace: all of it was deleted text.
+        let Some(replaced) = pairs::replace(&view, cut) else { return };
+        let doc = empty_doc(self.doc.client_id());
+        self.roots = MapRoots::resolve(&doc);
+        integrate(&mut doc.transact_mut(), &replaced).expect("a state is an update that lacks nothing");
+        self.doc = doc;
     }
 
     /// The document's state vector, encoded.
@@ -165,52 +196,10 @@ impl fmt::Debug for Replica {
     }
 }
 
-/// Edits under way on a [`Replica`].
-struct Transaction<'a> {
-    txn: TransactionMut<'a>,
-    gate: &'a mut Gate,
-    roots: &'a MapRoots,
-}
-
-impl Transaction<'_> {
-    fn perform(&mut self, op: &Op<'_>, now_ms: u64) -> Result<(), ApplyError> {
-        match *op {
-            Op::Update { update, from } => self.update(update, from, now_ms),
-            Op::Edit(edit) => self.edit(edit),
-        }
-    }
-
-    /// Integrates what of `update` joins on to the document, and whatever that frees; the rest waits at the gate.
-    fn update(&mut self, update: &[u8], from: Sender, now_ms: u64) -> Result<(), ApplyError> {
-        let view = update::scan(update)?;
-        let modern;
-        let view = if view.has_legacy_json() {
-            modern = update::modernize(&view);
-            update::scan(&modern)?
-        } else {
-            view
-        };
-        let Admitted { updates, overflow } = self.gate.admit(&view, from, now_ms);
-        let integrated = updates.iter().try_for_each(|update| self.integrate(update));
-        if integrated.is_err() || self.txn.prune_pending().is_some() {
-            // The gate took more for granted than the document could integrate.
-            let state = self.txn.state_vector();
-            self.gate.set_clocks(state.iter().map(|(client, &clock)| (client.get(), clock)));
-            return Err(integrated.err().unwrap_or(ApplyError::Circular));
-        }
-        if overflow { Err(ApplyError::AsideFull) } else { Ok(()) }
-    }
-
-    /// Edits the map as the server's own client.
-    fn edit(&mut self, edit: &MapEdit) -> Result<(), ApplyError> {
-        let edited = apply_edit(&mut self.txn, self.roots, edit);
-        let own = self.txn.doc().client_id();
-        self.gate.advance(own.get(), ReadTxn::store(&self.txn).get_local_state());
-        edited.map_err(ApplyError::Edit)
-    }
-
-    fn integrate(&mut self, update: &[u8]) -> Result<(), ApplyError> {
-        let update = Update::decode_v1(update).map_err(|error| ApplyError::Rejected(error.to_string()))?;
-        self.txn.apply_update(update).map_err(|error| ApplyError::Rejected(error.to_string()))
-    }
+fn empty_doc(client_id: ClientID) -> Doc {
+    let mut options = Options::with_client_id(client_id);
+    options.offset_kind = OffsetKind::Utf16;
+    // Clients tidy up the formatting of their own texts; a server that did would edit by itself.
+    options.cleanup_formatting = false;
+    Doc::with_options(options)
 }

@@ -4,9 +4,8 @@
 //! the same client; the state `null` says that the client has left.
 
 use crate::DecodeError;
-use crate::json::{self, JsonFault};
+use crate::json;
 use crate::lib0::{Reader, var_uint_len, write_var_str, write_var_uint};
-use crate::limits::NESTING_MAX;
 
 /// A client, a clock and the length of a string.
 const ENTRY_BYTES_MIN: usize = 3;
@@ -49,16 +48,7 @@ pub fn scan(payload: &[u8]) -> Result<AwarenessView<'_>, DecodeError> {
     for _ in 0..reader.count(ENTRY_BYTES_MIN)? {
         let entry = read_entry(&mut reader)?;
         let state_at = reader.position() - entry.state.len();
-        json::validate(entry.state).map_err(|error| {
-            let at = state_at + error.at;
-            match error.fault {
-                JsonFault::TooDeep => DecodeError::TooDeep {
-                    at,
-                    depth_max: NESTING_MAX,
-                },
-                fault => DecodeError::Json { at, fault },
-            }
-        })?;
+        json::validate(entry.state).map_err(|error| error.within(state_at))?;
     }
     reader.finish()?;
     Ok(AwarenessView { bytes: payload })

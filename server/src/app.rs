@@ -9,7 +9,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     clock::Clock,
     compaction::Compactor,
-    config::Config,
+    config::{Config, DatabaseUrl},
     connections::Connections,
     http::{self, AppState},
     hub::{Hub, HubLimits},
@@ -54,7 +54,7 @@ struct App {
 pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let uptime = Stopwatch::start();
     let config = Arc::new(config);
-    let store: SharedStore = Arc::new(SqliteStore::open(config.database_url.expose()).await?);
+    let store: SharedStore = Arc::new(SqliteStore::open(sqlite_url(&config)?).await?);
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {} (SYNAPTI_LISTEN)", config.listen))?;
@@ -75,6 +75,17 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     };
     app.announce(&listener)?;
     app.run(listener, uptime, stop).await
+}
+
+/// The embedded database's place.
+///
+/// # Errors
+/// For other databases, which the configuration refuses before this.
+pub fn sqlite_url(config: &Config) -> anyhow::Result<&str> {
+    match &config.database_url {
+        DatabaseUrl::Sqlite(url) => Ok(url),
+        DatabaseUrl::Postgres(_) => anyhow::bail!("this version keeps maps in SQLite only (SYNAPTI_DATABASE_URL)"),
+    }
 }
 
 impl App {

@@ -149,7 +149,7 @@ impl<'a> Reader<'a> {
         let remaining = self.remaining();
         usize::try_from(declared)
             .ok()
-            .filter(|count| *count <= remaining / bytes_each_min)
+            .filter(|count| *count <= remaining / bytes_each_min.max(1))
             .ok_or(DecodeError::CountTooLarge {
                 at,
                 declared,

@@ -5,7 +5,7 @@ use synapti_protocol::lib0::Reader;
 use synapti_protocol::limits::{CLIENT_ID_MAX, CLOCK_MAX};
 use synapti_protocol::message::{Message, SyncMessage, parse};
 use synapti_protocol::update::{
-    StructKind, UpdateView, UpdateWriter, modernize, scan, scan_state_vector,
+    ContentKind, StructKind, UpdateView, UpdateWriter, modernize, scan, scan_state_vector,
 };
 
 pub fn message(bytes: &[u8]) {
@@ -98,12 +98,27 @@ pub fn update(bytes: &[u8]) {
 
     let modern = modernize(&view);
     let modern = scan(&modern).expect("nothing that was not there before");
-    assert!(!modern.has_legacy_json());
+    assert!(!modern.needs_modernizing());
     assert!(modern.delete_set().eq(view.delete_set()));
-    let ends = |view: UpdateView<'_>| -> Vec<_> {
-        view.sections()
-            .map(|section| (section.client, section.end))
-            .collect()
-    };
-    assert_eq!(ends(modern), ends(view));
+    assert_eq!(runs(modern), runs(view));
+    if !view.needs_modernizing() {
+        assert!(modern.sections().eq(view.sections()));
+    }
+}
+
+/// Which elements an update has, and what they are.
+fn runs(view: UpdateView<'_>) -> Vec<(u64, u32, u32, StructKind)> {
+    let structs = view
+        .sections()
+        .flat_map(|section| section.structs().map(move |next| (section.client, next)));
+    structs
+        .filter(|(_, next)| next.len > 0)
+        .map(|(client, next)| {
+            let kind = match next.kind {
+                StructKind::Item(ContentKind::Json) => StructKind::Item(ContentKind::Any),
+                kind => kind,
+            };
+            (client, next.clock, next.len, kind)
+        })
+        .collect()
 }

@@ -51,10 +51,6 @@ pub struct Metrics {
     pub updates_committed: Counter,
     /// Merged frames that rooms have published.
     pub frames: Counter,
-    /// Group commits that failed.
-    pub commit_failures: Counter,
-    /// Rooms that failed and had to be opened again.
-    pub room_panics: Counter,
     /// Seconds that one group commit took.
     pub commit_seconds: Histogram,
     /// Seconds from the arrival of an update to the flush of the frame that holds it.
@@ -135,8 +131,6 @@ impl Metrics {
             ai_token_usage: counter!("ai_token_usage"),
             rooms: gauge!("synapti_rooms"),
             updates_committed: counter!("synapti_updates_total"),
-            commit_failures: counter!("synapti_commit_failures_total"),
-            room_panics: counter!("synapti_room_panics_total"),
             frames: counter!("synapti_frames_total"),
             commit_seconds: histogram!("synapti_commit_seconds"),
             delivery_lag_seconds: histogram!("synapti_delivery_lag_seconds"),
@@ -214,8 +208,6 @@ fn describe() {
     );
     describe_gauge!("synapti_rooms", "Open rooms");
     describe_counter!("synapti_updates_total", "Merged updates on disk: one for each room and commit");
-    describe_counter!("synapti_commit_failures_total", "Group commits that failed");
-    describe_counter!("synapti_room_panics_total", "Rooms that failed and had to be opened again");
     describe_counter!(
         "synapti_frames_total",
         "Merged frames that rooms have published"

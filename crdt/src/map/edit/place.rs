@@ -82,24 +82,23 @@ impl Gap {
                 .get(at)
                 .map(|&node| outline.orders[node].as_str())
         };
+        let is_short = |key: &String| key.len() <= ORDER_BYTES_MAX;
         let lower = self.at.checked_sub(1).and_then(order_of);
-        if lower.is_none_or(|lower| lower.len() < ORDER_BYTES_MAX) {
-            for end in self.at..=self.siblings.len() {
-                let upper = order_of(end);
-                let fits = |key: &String| key.len() <= ORDER_BYTES_MAX;
-                if !order::try_between(lower, upper).is_some_and(|key| fits(&key)) {
-                    continue;
-                }
-                let wanted = count + end - self.at;
-                if let Some(keys) = order::try_n_between(lower, upper, wanted)
-                    && keys.iter().all(fits)
-                {
-                    return self.slot(keys, self.at, count);
-                }
-            }
+        let has_room = |end: &usize| order::try_between(lower, order_of(*end)).is_some();
+        let end = (self.at..=self.siblings.len()).find(has_room);
+        let keys = end.and_then(|end| {
+            let wanted = count + end - self.at;
+            order::try_n_between(lower, order_of(end), wanted)
+                .filter(|keys| keys.iter().all(is_short))
+        });
+        match keys {
+            Some(keys) => self.slot(keys, self.at, count),
+            None => self.slot(
+                order::n_between(None, None, self.siblings.len() + count),
+                0,
+                count,
+            ),
         }
-        let keys = order::n_between(None, None, self.siblings.len() + count);
-        self.slot(keys, 0, count)
     }
 
     /// Deals out `keys`, which start at the sibling `from` and include those of the newcomers.

@@ -8,7 +8,12 @@ use super::{DIGITS, INTEGER_MIN, LAST, ZERO, integer_of};
 pub(super) fn between(lower: &str, upper: Option<&str>) -> Option<String> {
     let fits =
         |key: &String| key.as_str() > lower && upper.is_none_or(|upper| key.as_str() < upper);
-    if let Some(rung) = rungs().find(fits) {
+    // `lower` with zeros behind it would leave no room between the two.
+    let leaves_room = |key: &String| {
+        let rest = key.strip_prefix(lower).unwrap_or(key);
+        lower.is_empty() || rest.bytes().any(|byte| byte != ZERO)
+    };
+    if let Some(rung) = rungs().find(|key| fits(key) && leaves_room(key)) {
         return Some(rung);
     }
     let made = match upper {

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn keys_are_those_of_the_published_scheme() {
-    // From the scheme's own test suite (rocicorp/fractional-indexing, CC0).
+    // The first 22 are from the scheme's own test suite (rocicorp/fractional-indexing, CC0).
     let cases: [(Option<&str>, Option<&str>, &str); 27] = [
         (None, None, "a0"),
         (None, Some("a0"), "Zz"),

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Long campaigns of what `make test` runs briefly. Each is bounded by the variables below; seeds of failures are printed.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+# How many cases each property gets, how many inputs each fuzz target, and how often the client tests are repeated.
+export PROPTEST_CASES=${PROPTEST_CASES:-20000}
+export FUZZ_ITERATIONS=${FUZZ_ITERATIONS:-5000000}
+export TEST_ROUNDS=${TEST_ROUNDS:-100}
+repeats=${SOAK_REPEATS:-10}
+
+need_rust
+need_node
+cd "$root"
+
+say "properties ($PROPTEST_CASES cases each) and fuzz targets ($FUZZ_ITERATIONS inputs each)"
+cargo test --locked --release --workspace
+
+say "tests with real clients, $repeats times"
+install_clients
+cargo build --locked --release --bin synapti
+TEST_BINARY="$(target_directory)/release/synapti"
+export TEST_BINARY
+for repeat in $(seq "$repeats"); do
+  say "clients, $repeat of $repeats"
+  (cd tests/clients && npm run --silent soak)
+done

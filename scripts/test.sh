@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Everything that must hold before a change is merged. All steps run, so that one failure does not hide another; the
+# last line says how many tests passed and failed in all.
+set -uo pipefail
+. "$(dirname "$0")/lib.sh"
+
+need_rust
+need_rust_component fmt rustfmt
+need_rust_component clippy clippy
+need_node
+cd "$root"
+
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+failed_steps=()
+
+# step NAME LOG COMMAND…: runs the command, keeps its output in LOG, and remembers whether it failed.
+step() {
+  local name=$1 log=$logs/$2 begin=$SECONDS
+  shift 2
+  say "$name"
+  if "$@" 2>&1 | tee "$log"; then
+    printf '=== %s: ok (%d s)\n' "$name" $((SECONDS - begin))
+  else
+    printf '=== %s: FAILED (%d s)\n' "$name" $((SECONDS - begin))
+    failed_steps+=("$name")
+    return 1
+  fi
+}
+
+run_clients() {
+  cd "$root/tests/clients" && TEST_BINARY="$(target_directory)/debug/synapti" npm test --silent
+}
+
+step 'format' fmt cargo fmt --all --check
+step 'lints' clippy cargo clippy --locked --workspace --all-targets -- -D warnings
+step 'Rust tests' rust cargo test --locked --workspace --no-fail-fast
+if step 'npm packages' npm install_clients && step 'server for the clients' build cargo build --locked --bin synapti; then
+  step 'tests with real clients' clients run_clients
+else
+  failed_steps+=('tests with real clients (not run)')
+fi
+
+# Cargo prints "test result: ok. 12 passed; 0 failed; …" per binary, node "ℹ pass 12" and "ℹ fail 0" at its end.
+counted=$(cat "$logs/rust" "$logs/clients" 2>/dev/null | awk '
+  /^test result:/ { passed += $4; failed += $6 }
+  /^ℹ pass / { passed += $3 }
+  /^ℹ (fail|cancelled) / { failed += $3 }
+  END { printf "%d passed, %d failed", passed, failed }')
+
+if [ ${#failed_steps[@]} -gt 0 ]; then
+  printf '\nfailed: %s\n' "$(IFS=,; echo "${failed_steps[*]}" | sed 's/,/, /g')"
+  echo "$counted"
+  exit 1
+fi
+printf '\n%s\n' "$counted"
