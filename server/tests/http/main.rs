@@ -8,6 +8,7 @@ mod description;
 mod edges;
 mod envelope;
 mod graphs;
+mod hostile;
 mod nodes;
 mod operations;
 mod validation;
