@@ -181,8 +181,8 @@ export class Server {
 const listenAddress = line => {
   if (!line.includes('listening')) return undefined
   try {
-    const { fields } = JSON.parse(line)
-    return fields?.message === 'listening' ? fields.address : undefined
+    const { message, address } = JSON.parse(line)
+    return message === 'listening' ? address : undefined
   } catch {
     return undefined
   }
