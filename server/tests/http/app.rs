@@ -27,6 +27,7 @@ use tower::ServiceExt;
 
 pub struct TestApp {
     router: Router,
+    pub store: SharedStore,
     pub draining: CancellationToken,
     _folder: tempfile::TempDir,
 }
@@ -66,9 +67,9 @@ impl TestApp {
         let hub = Hub::new(room_env, limits, Connections::new(0), tracker);
         let clock = Clock::system();
         let uptime = Stopwatch::start();
-        let state = AppState { hub, store, journal, config, draining: draining.clone(), clock, uptime };
+        let state = AppState { hub, store: store.clone(), journal, config, draining: draining.clone(), clock, uptime };
         let live = Router::new().route("/v1/panic", get(async || -> StatusCode { panic!("as the test wants") }));
-        Self { router: http::router(state, live), draining, _folder: folder }
+        Self { router: http::router(state, live), store, draining, _folder: folder }
     }
 
     pub async fn get(&self, path: &str) -> Answer {

@@ -56,3 +56,18 @@ async fn requests_are_measured_by_route() {
         assert!(text.lines().any(|line| line.starts_with(&format!("{name} "))), "{name} is missing");
     }
 }
+
+#[tokio::test]
+async fn without_its_database_the_server_is_down_and_says_so() {
+    let app = TestApp::with_map().await;
+    app.store.close().await;
+    let health = app.get("/health").await.expect(StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!((&health["status"], &health["components"]["database"]["status"]), (&json!("down"), &json!("down")));
+    assert_eq!(health["components"]["database"]["latency_ms"], Value::Null);
+    let list = app.get("/v1/graphs").await;
+    list.expect_error(503, "store_unavailable");
+    assert!(list.header("retry-after").parse::<u32>().is_ok_and(|seconds| seconds > 0));
+    app.get("/v1/graphs/other").await.expect_error(503, "store_unavailable");
+    app.get("/v1/graphs/m").await.expect(StatusCode::OK);
+    app.get("/live").await.expect(StatusCode::OK);
+}
