@@ -131,10 +131,8 @@ impl App {
             idle_close_after: self.config.room_idle_close_after,
             closing: self.rooms_closing.clone(),
         };
-        let room = RoomLimits {
-            sessions_max: limits.max_connections_per_room,
-            document_bytes_max: limits.document_bytes_max,
-        };
+        let room =
+            RoomLimits { sessions_max: limits.max_connections_per_room, document_bytes_max: limits.document_bytes_max };
         let limits = HubLimits { room, feed_bytes_max: limits.feed_bytes_max };
         Hub::new(Arc::new(env), limits, self.sessions.clone(), self.rooms.clone())
     }
@@ -194,7 +192,8 @@ impl App {
         self.rooms_closing.cancel();
         let _ = timeout(REQUESTS_FINISH_WITHIN, self.connections.wait()).await;
         self.rooms.close();
-        let saved = timeout(FLUSHED_WITHIN, self.rooms.wait()).await.is_ok() && self.journal.health().backlog_bytes == 0;
+        let saved =
+            timeout(FLUSHED_WITHIN, self.rooms.wait()).await.is_ok() && self.journal.health().backlog_bytes == 0;
         self.giving_up.cancel();
         let Self { store, journal, background, .. } = self;
         drop(journal);

@@ -185,9 +185,10 @@ impl Presence {
 
     fn take(&mut self, session: SessionId, entry: &Entry<'_>, now_ms: u64) {
         let client = entry.client;
-        let newer = self.present.get(&client).is_none_or(|present| {
-            entry.clock > present.clock || (entry.clock == present.clock && entry.is_removal())
-        });
+        let newer = self
+            .present
+            .get(&client)
+            .is_none_or(|present| entry.clock > present.clock || (entry.clock == present.clock && entry.is_removal()));
         if !newer {
             return;
         }

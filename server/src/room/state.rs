@@ -279,7 +279,8 @@ impl RoomState {
         let mut results = applied.results.into_iter();
         let mut waiting = Vec::new();
         for (edit, fits) in edits.iter().zip(fits) {
-            let result = if fits { results.next().unwrap_or(Ok(())).map_err(Rejection::Apply) } else { Err(Rejection::Size) };
+            let result =
+                if fits { results.next().unwrap_or(Ok(())).map_err(Rejection::Apply) } else { Err(Rejection::Size) };
             self.conclude(edit, result, now_ms, &mut waiting);
         }
         match applied.update {
