@@ -94,7 +94,7 @@ impl Presence {
         if let Some(entry) = entries.iter().find(|entry| entry.state.len() > AWARENESS_STATE_BYTES_MAX) {
             return Err(PresenceError::TooLarge { bytes: entry.state.len() });
         }
-        for entry in entries.iter() {
+        for entry in &entries {
             if self.is_own(session, joined, &entry) {
                 self.take(session, &entry, now_ms);
             }
