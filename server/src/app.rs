@@ -123,10 +123,12 @@ impl App {
 
     fn hub(&self) -> Hub {
         let limits = &self.config.limits;
+        let compactor = Arc::new(Compactor::default());
+        self.background.spawn(tidy(compactor.clone(), self.store.clone(), self.rooms_closing.clone()));
         let env = RoomEnv {
             store: self.store.clone(),
             journal: self.journal.clone(),
-            compactor: Arc::new(Compactor::default()),
+            compactor,
             clock: Clock::system(),
             idle_close_after: self.config.room_idle_close_after,
             closing: self.rooms_closing.clone(),
@@ -203,5 +205,14 @@ impl App {
         anyhow::ensure!(saved, "stopped with edits that could not be saved: no client was told that they were");
         tracing::info!("stopped; everything is saved");
         Ok(())
+    }
+}
+
+/// Finishes, in the background, what a crash left half done.
+async fn tidy(compactor: Arc<Compactor>, store: SharedStore, stop: CancellationToken) {
+    match stop.run_until_cancelled(compactor.tidy(&store)).await {
+        None | Some(Ok(0)) => {}
+        Some(Ok(graphs)) => tracing::info!(graphs, "removed what an earlier run left behind"),
+        Some(Err(error)) => tracing::warn!(%error, "what an earlier run left behind is not removed yet"),
     }
 }

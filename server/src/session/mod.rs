@@ -108,7 +108,8 @@ impl Session {
         let Self { work, slot, head, .. } = self;
         tokio::select! {
             done = Work::run(work), if work.is_some() => self.finish(done?),
-            () = slot.changed() => {}
+            // A client that does not read shall not keep a deleted map from closing.
+            () = slot.changed() => slot.refused().map_or(Ok(()), Err)?,
             // The writing end of the feed lives as long as this session's handle of the room.
             _ = head.changed(), if may_send => {}
         }

@@ -142,6 +142,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// superseded or abandoned snapshots, everything of a deleted graph. Answers whether more is left.
     async fn trim(&self, key: GraphKey, rows_max: u32) -> Result<bool, StoreError>;
 
+    /// Graphs that have rows for `trim`, at most `limit`: what a crash left in the middle of a compaction or a removal.
+    async fn untidy(&self, limit: u32) -> Result<Vec<GraphKey>, StoreError>;
+
     /// Copies committed pages from the write-ahead log to the main file, off the commit path. A no-op where there is none.
     async fn checkpoint(&self) -> Result<(), StoreError>;
 

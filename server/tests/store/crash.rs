@@ -5,7 +5,7 @@ use std::{fs, future::Future, pin::pin};
 use futures_util::poll;
 use synapti_server::store::{JournalRecord, RecordId, SharedStore};
 
-use crate::fixture::{Home, append, compact, crash_copy, create, record, trim_all};
+use crate::fixture::{Home, append, at, compact, crash_copy, create, record, trim_all};
 
 #[tokio::test]
 async fn compaction_cut_off_after_any_step_loses_nothing_and_is_cleaned_up() {
@@ -191,4 +191,42 @@ async fn a_failing_disk_is_an_error_and_its_end_is_noticed() {
     blocker.release().await;
     append(&*store, key, b"after").await;
     assert_eq!(store.load(key).await.unwrap().tail, [&b"before"[..], b"after"]);
+}
+
+#[tokio::test]
+async fn what_a_crash_left_behind_is_found_and_removed() {
+    let home = Home::new();
+    let store = home.open().await;
+    let key = create(&*store, "half-deleted").await;
+    append(&*store, key, b"one").await;
+    append(&*store, key, b"two").await;
+    store.tombstone(key, at(5)).await.unwrap();
+    let tidy = create(&*store, "tidy").await;
+    append(&*store, tidy, b"three").await;
+    assert_eq!(store.untidy(10).await.unwrap(), [key], "only the deleted graph has records that nothing needs");
+    trim_all(&*store, key, 1).await;
+    assert_eq!(store.untidy(10).await.unwrap(), []);
+    assert_eq!(store.load(tidy).await.unwrap().tail.len(), 1);
+}
+
+/// After each step of a compaction that a crash cut off, the next start finds what there is to remove.
+#[tokio::test]
+async fn an_interrupted_compaction_is_untidy_until_it_is_trimmed() {
+    const SLICES: [&[u8]; 3] = [b"a", b"b", b"c"];
+    for steps in 2..=6 {
+        let home = Home::new();
+        let store = home.open().await;
+        let key = create(&*store, "one").await;
+        let mut last = RecordId(0);
+        for update in SLICES {
+            last = append(&*store, key, update).await;
+        }
+        cut_compaction(&store, key, last, &SLICES, steps).await;
+        store.close().await;
+        drop(store);
+        let store = home.open().await;
+        assert_eq!(store.untidy(10).await.unwrap(), [key], "after {steps} steps");
+        trim_all(&*store, key, 1).await;
+        assert_eq!(store.untidy(10).await.unwrap(), [], "after {steps} steps");
+    }
 }

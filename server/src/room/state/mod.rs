@@ -18,7 +18,7 @@ use synapti_protocol::{close::CloseCode, graph_id::GraphId};
 use super::{
     Cursor, Refusal, RequestId, RoomError, SessionId, Welcome,
     presence::{JoinOrder, Presence, PresenceError},
-    reads::{Answer, Read, ReadCache},
+    reads::{Answer, Lookups, Read, ReadCache},
 };
 pub use effect::{Effect, Loaded, RoomLimits};
 use tail::Compaction;
@@ -263,6 +263,11 @@ impl RoomState {
     /// Whether the graph is deleted, so that the room has nothing more to do.
     pub fn is_deleted(&self) -> bool {
         self.life == Life::Deleted
+    }
+
+    /// How often encodings of the state could be shared since the last call.
+    pub fn take_cache_lookups(&mut self) -> Lookups {
+        self.cache.take_lookups()
     }
 
     /// Sessions in the room.

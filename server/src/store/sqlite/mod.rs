@@ -90,6 +90,10 @@ impl Store for SqliteStore {
         self.trim_graph(key, rows_max).await
     }
 
+    async fn untidy(&self, limit: u32) -> Result<Vec<GraphKey>, StoreError> {
+        self.untidy_graphs(limit).await
+    }
+
     async fn checkpoint(&self) -> Result<(), StoreError> {
         self.check_in_place()?;
         self.copy_log().await

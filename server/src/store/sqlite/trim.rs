@@ -33,6 +33,24 @@ impl SqliteStore {
         self.has_disposable(key, &disposable).await
     }
 
+    /// Graphs with something to trim, by the same rules as [`SqliteStore::disposable`].
+    pub(super) async fn untidy_graphs(&self, limit: u32) -> Result<Vec<GraphKey>, StoreError> {
+        let keys = sqlx::query_scalar::<_, i64>(
+            "SELECT g.key FROM graphs g LEFT JOIN snapshots s ON s.id = g.snapshot \
+             WHERE EXISTS (SELECT 1 FROM updates u WHERE u.graph = g.key \
+                           AND (g.deleted_at IS NOT NULL OR u.id <= coalesce(s.covers, 0))) \
+                OR EXISTS (SELECT 1 FROM snapshots o WHERE o.graph = g.key \
+                           AND (g.deleted_at IS NOT NULL OR (o.complete = 1 AND o.id <> g.snapshot) \
+                                OR (o.complete = 0 AND o.id < ?1))) \
+             LIMIT ?2",
+        )
+        .bind(self.first_own_snapshot)
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await?;
+        Ok(keys.into_iter().map(GraphKey).collect())
+    }
+
     /// Reads what may go. All of it only grows until the deletes run, so no transaction has to hold them together.
     async fn disposable(&self, key: GraphKey) -> Result<Disposable, StoreError> {
         let row = sqlx::query(

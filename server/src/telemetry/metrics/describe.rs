@@ -16,7 +16,11 @@ pub(super) fn describe() {
     describe_counter!("synapti_updates_total", "Merged updates on disk: one for each room and commit");
     describe_counter!("synapti_frames_total", "Merged frames that rooms have published");
     describe_histogram!("synapti_commit_seconds", Unit::Seconds, "Seconds that a group commit took");
-    describe_histogram!("synapti_delivery_lag_seconds", Unit::Seconds, "Seconds from an update's arrival to its flush");
+    describe_histogram!(
+        "synapti_delivery_lag_seconds",
+        Unit::Seconds,
+        "Seconds from the cut of a batch to its frame's publication"
+    );
     describe_counter!("synapti_cursor_falls_total", "Sessions that fell off their room's ring");
     describe_gauge!("synapti_journal_backlog_bytes", Unit::Bytes, "Bytes that wait for the journal");
     describe_counter!("synapti_closes_total", "Connections closed by the server, by code");

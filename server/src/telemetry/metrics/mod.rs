@@ -84,9 +84,11 @@ impl Metrics {
         self.errors.note(status);
     }
 
-    /// Notes that a cache of snapshots or JSON had what was asked for, or had not.
-    pub fn cache_lookup(&self, hit: bool) {
-        self.cache.note(hit);
+    /// Notes how often the caches of snapshots and JSON had what was asked for, and how often not.
+    pub fn cache_lookups(&self, hits: u32, misses: u32) {
+        if hits + misses > 0 {
+            self.cache.note(hits.into(), misses.into());
+        }
     }
 
     /// The counter of connections closed with this code.

@@ -24,9 +24,10 @@ impl HitRate {
         Self { hits: AtomicU64::new(0), lookups: AtomicU64::new(0), shown }
     }
 
-    pub(super) fn note(&self, hit: bool) {
-        let hits = self.hits.fetch_add(u64::from(hit), Ordering::Relaxed) + u64::from(hit);
-        let lookups = self.lookups.fetch_add(1, Ordering::Relaxed) + 1;
+    pub(super) fn note(&self, hits: u64, misses: u64) {
+        let new = hits + misses;
+        let hits = self.hits.fetch_add(hits, Ordering::Relaxed) + hits;
+        let lookups = self.lookups.fetch_add(new, Ordering::Relaxed) + new;
         // Two threads may interleave here; the next look-up sets it right.
         self.shown.set(share(hits.min(lookups), lookups));
     }

@@ -1,6 +1,6 @@
 //! One socket: reads, writes, and stays alive, in one task.
 
-use std::{future::poll_fn, ops::ControlFlow, pin::Pin, task::Poll, time::Duration};
+use std::{future::poll_fn, ops::ControlFlow, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
 use axum::{
     Error,
@@ -15,7 +15,12 @@ use synapti_protocol::{
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_tungstenite::tungstenite;
 
-use crate::{room::Refusal, session::Session, telemetry::metrics, transport::gate::Gate};
+use crate::{
+    room::Refusal,
+    session::Session,
+    telemetry::metrics,
+    transport::{conn::Traffic, gate::Gate},
+};
 
 /// Bytes of frames in one flush, about.
 const FLUSH_BYTES_MAX: usize = 256 << 10;
@@ -30,8 +35,8 @@ const MESSAGE_AFTER: Duration = Duration::from_secs(10);
 /// A client that has not answered three pings is gone.
 const SILENT_AFTER: Duration = Duration::from_secs(45);
 
-/// A client that has not taken in what was written for this long reads nothing at all.
-const FLUSHED_WITHIN: Duration = Duration::from_secs(90);
+/// A client that has taken in nothing of what was written for this long reads nothing at all.
+const TAKEN_WITHIN: Duration = Duration::from_secs(90);
 
 /// How long a client has to answer a close frame.
 const CLOSED_WITHIN: Duration = Duration::from_secs(2);
@@ -65,16 +70,24 @@ enum Event {
 /// One client's WebSocket.
 pub(super) struct Socket {
     ws: WebSocket,
-    /// Since when bytes wait to be taken by the network.
-    flushing: Option<Instant>,
+    /// Whether bytes wait to be taken by the network.
+    flushing: bool,
+    /// When the client was last known to be alive.
     heard: Instant,
+    /// When the network last took something, or had nothing to take.
+    taken: Instant,
+    /// When the client was last sent a message.
     messaged: Instant,
+    traffic: Arc<Traffic>,
+    seen_read: u64,
+    seen_written: u64,
 }
 
 impl Socket {
-    pub(super) fn new(ws: WebSocket) -> Self {
+    pub(super) fn new(ws: WebSocket, traffic: Arc<Traffic>) -> Self {
         let now = Instant::now();
-        Self { ws, flushing: None, heard: now, messaged: now }
+        let (flushing, seen_read, seen_written) = (false, 0, 0);
+        Self { ws, flushing, heard: now, taken: now, messaged: now, traffic, seen_read, seen_written }
     }
 
     /// Carries messages until one side has had enough.
@@ -84,16 +97,16 @@ impl Socket {
         let mut look_after = interval_at(Instant::now() + LOOK_AFTER_EVERY, LOOK_AFTER_EVERY);
         look_after.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            if self.flushing.is_none()
+            if !self.flushing
                 && let ControlFlow::Break(goodbye) = self.send_next(session)
             {
                 return goodbye;
             }
-            let may_send = self.flushing.is_none();
+            let may_send = !self.flushing;
             let step = tokio::select! {
                 event = self.next_event(session.may_read()) => self.handle(event, session),
                 waited = session.wait(may_send) => waited.map_or_else(|refusal| ControlFlow::Break(refusal.into()), ControlFlow::Continue),
-                _ = look_after.tick() => self.look_after(),
+                _ = look_after.tick() => self.look_after(session.may_read()),
                 () = &mut departure => ControlFlow::Break(Refusal::new(CloseCode::Restarting, CloseCode::Restarting.reason()).into()),
             };
             if let ControlFlow::Break(goodbye) = step {
@@ -105,7 +118,7 @@ impl Socket {
     /// Waits for the client or for the network. Cancel-safe: nothing is taken unless it is returned.
     async fn next_event(&mut self, may_read: bool) -> Event {
         poll_fn(|cx| {
-            if self.flushing.is_some()
+            if self.flushing
                 && let Poll::Ready(flushed) = Pin::new(&mut self.ws).poll_flush(cx)
             {
                 return Poll::Ready(Event::Flushed(flushed));
@@ -121,7 +134,7 @@ impl Socket {
     fn handle(&mut self, event: Event, session: &mut Session) -> ControlFlow<Goodbye> {
         match event {
             Event::Flushed(Ok(())) => {
-                self.flushing = None;
+                self.flushing = false;
                 ControlFlow::Continue(())
             }
             Event::Flushed(Err(_)) | Event::Received(None) => ControlFlow::Break(Goodbye::Gone),
@@ -140,7 +153,7 @@ impl Socket {
                     Message::Close(_) => ControlFlow::Break(Goodbye::Gone),
                     // Answered by the WebSocket library; the answer goes out with the next flush.
                     Message::Ping(_) => {
-                        self.flushing.get_or_insert_with(Instant::now);
+                        self.flushing = true;
                         ControlFlow::Continue(())
                     }
                     Message::Pong(_) => ControlFlow::Continue(()),
@@ -161,7 +174,7 @@ impl Socket {
     }
 
     fn write(&mut self, message: Message) -> ControlFlow<Goodbye> {
-        self.flushing.get_or_insert_with(Instant::now);
+        self.flushing = true;
         // The library takes every message and keeps what the socket does not: at most one flush's worth, because
         // nothing is handed to it while a flush is under way.
         match Pin::new(&mut self.ws).start_send(message) {
@@ -170,14 +183,22 @@ impl Socket {
         }
     }
 
-    /// Keeps the connection alive, and notices that it is dead.
-    fn look_after(&mut self) -> ControlFlow<Goodbye> {
+    /// Keeps the connection alive, and notices that it is dead. A client that is slow is not: it takes or sends at
+    /// least something, or we are the ones who keep it waiting.
+    fn look_after(&mut self, may_read: bool) -> ControlFlow<Goodbye> {
         let now = Instant::now();
-        let stuck = self.flushing.is_some_and(|since| now - since >= FLUSHED_WITHIN);
-        if stuck || now - self.heard >= SILENT_AFTER {
+        let (read, written) = (self.traffic.read(), self.traffic.written());
+        if read != self.seen_read || self.flushing || !may_read {
+            self.heard = now;
+        }
+        if written != self.seen_written || !self.flushing {
+            self.taken = now;
+        }
+        (self.seen_read, self.seen_written) = (read, written);
+        if now - self.taken >= TAKEN_WITHIN || now - self.heard >= SILENT_AFTER {
             return ControlFlow::Break(Goodbye::Gone);
         }
-        if self.flushing.is_some() {
+        if self.flushing {
             return ControlFlow::Continue(());
         }
         if now - self.messaged >= MESSAGE_AFTER {
