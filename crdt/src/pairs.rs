@@ -38,34 +38,20 @@ impl Pairs {
             return cut;
         }
         for item in update.sections().flat_map(|section| section.structs()) {
-            let after_origin = item
-                .origin
-                .and_then(|Id { client, clock }| self.at(client, clock + 1));
-            let before_right = item
-                .right_origin
-                .and_then(|Id { client, clock }| self.at(client, clock));
+            let after_origin = item.origin.and_then(|Id { client, clock }| self.at(client, clock + 1));
+            let before_right = item.right_origin.and_then(|Id { client, clock }| self.at(client, clock));
             cut.extend(after_origin.into_iter().chain(before_right));
         }
         for range in update.delete_set() {
             let ends = [range.clock, range.clock + range.len];
-            cut.extend(
-                ends.iter()
-                    .filter_map(|&clock| self.at(range.client, clock)),
-            );
+            cut.extend(ends.iter().filter_map(|&clock| self.at(range.client, clock)));
         }
         cut
     }
 
     /// The pairs of an update that begin within what the document knows and end beyond.
-    pub(crate) fn cut_at_end(
-        &self,
-        update: &UpdateView<'_>,
-        known: impl Fn(u64) -> u32,
-    ) -> BTreeSet<Id> {
-        update
-            .sections()
-            .filter_map(|section| self.at(section.client, known(section.client)))
-            .collect()
+    pub(crate) fn cut_at_end(&self, update: &UpdateView<'_>, known: impl Fn(u64) -> u32) -> BTreeSet<Id> {
+        update.sections().filter_map(|section| self.at(section.client, known(section.client))).collect()
     }
 
     /// Forgets pairs that are none any more.
@@ -83,9 +69,7 @@ impl Pairs {
 
 /// Updates that are to be integrated one after the other, without the pairs that any of them cuts. What does not read
 /// as an update is left as it is.
-pub(crate) fn replace_in_all<'a>(
-    updates: impl IntoIterator<Item = &'a [u8]>,
-) -> Vec<Cow<'a, [u8]>> {
+pub(crate) fn replace_in_all<'a>(updates: impl IntoIterator<Item = &'a [u8]>) -> Vec<Cow<'a, [u8]>> {
     let updates: Vec<&[u8]> = updates.into_iter().collect();
     let views = || updates.iter().filter_map(|bytes| scan(bytes).ok());
     let mut pairs = Pairs::default();
@@ -103,10 +87,7 @@ pub(crate) fn replace_in_all<'a>(
         }
     }
     let replaced = |bytes| scan(bytes).ok().and_then(|view| replace(&view, &cut));
-    updates
-        .into_iter()
-        .map(|bytes| replaced(bytes).map_or(Cow::Borrowed(bytes), Cow::Owned))
-        .collect()
+    updates.into_iter().map(|bytes| replaced(bytes).map_or(Cow::Borrowed(bytes), Cow::Owned)).collect()
 }
 
 /// The update with both halves of each of these pairs replaced, or `None` when it has none of them.
@@ -116,16 +97,8 @@ pub(crate) fn replace(update: &UpdateView<'_>, cut: &BTreeSet<Id>) -> Option<Vec
     }
     let mut writer = UpdateWriter::new();
     for section in update.sections() {
-        let structs: Vec<Vec<u8>> = section
-            .structs()
-            .map(|item| replace_in(section.client, &item, cut))
-            .collect();
-        writer.section(
-            section.client,
-            section.clock,
-            section.struct_count,
-            structs.iter().map(Vec::as_slice),
-        );
+        let structs: Vec<Vec<u8>> = section.structs().map(|item| replace_in(section.client, &item, cut)).collect();
+        writer.section(section.client, section.clock, section.struct_count, structs.iter().map(Vec::as_slice));
     }
     let mut bytes = writer.finish();
     // An update without deletions ends in their number, zero.
@@ -141,12 +114,7 @@ fn replace_in(client: u64, item: &Struct<'_>, cut: &BTreeSet<Id>) -> Vec<u8> {
     };
     let mut replaced = String::with_capacity(text.len() + 2);
     for (clock, character) in characters(item.clock, text) {
-        if character.len_utf16() == 2
-            && cut.contains(&Id {
-                client,
-                clock: clock + 1,
-            })
-        {
+        if character.len_utf16() == 2 && cut.contains(&Id { client, clock: clock + 1 }) {
             replaced.push_str(HALF);
             replaced.push_str(HALF);
         } else {
@@ -164,15 +132,9 @@ fn pairs_of(update: &UpdateView<'_>) -> impl Iterator<Item = Id> {
         let client = section.client;
         section.structs().flat_map(move |item| {
             // Most text has no such character, which its bytes tell at once.
-            let text = text_of(&item)
-                .filter(|text| text.bytes().any(|byte| byte >= 0xf0))
-                .unwrap_or_default();
-            let wide =
-                characters(item.clock, text).filter(|(_, character)| character.len_utf16() == 2);
-            wide.map(move |(clock, _)| Id {
-                client,
-                clock: clock + 1,
-            })
+            let text = text_of(&item).filter(|text| text.bytes().any(|byte| byte >= 0xf0)).unwrap_or_default();
+            let wide = characters(item.clock, text).filter(|(_, character)| character.len_utf16() == 2);
+            wide.map(move |(clock, _)| Id { client, clock: clock + 1 })
         })
     })
 }

@@ -4,9 +4,7 @@ use std::{borrow::Cow, collections::BTreeSet};
 
 use smallvec::SmallVec;
 use synapti_protocol::update::{self, Id};
-use yrs::{
-    ReadTxn, TransactionMut, Update, WriteTxn as _, block::ClientID, updates::decoder::Decode as _,
-};
+use yrs::{ReadTxn, TransactionMut, Update, WriteTxn as _, block::ClientID, updates::decoder::Decode as _};
 
 use crate::{
     gate::{Admitted, Gate, Sender},
@@ -24,11 +22,7 @@ pub(crate) struct Work<'a, I> {
 
 impl<I> Work<'_, I> {
     pub(crate) fn new(ops: I) -> Self {
-        Self {
-            ops,
-            under_way: None,
-            results: Vec::new(),
-        }
+        Self { ops, under_way: None, results: Vec::new() }
     }
 }
 
@@ -41,10 +35,7 @@ struct UnderWay<'a> {
 impl<'a> UnderWay<'a> {
     fn new<'b>(admitted: Admitted<'b>, keep: impl Fn(Cow<'b, [u8]>) -> Cow<'a, [u8]>) -> Self {
         let Admitted { updates, overflow } = admitted;
-        Self {
-            updates: updates.into_iter().rev().map(keep).collect(),
-            overflow,
-        }
+        Self { updates: updates.into_iter().rev().map(keep).collect(), overflow }
     }
 }
 
@@ -88,31 +79,18 @@ impl Transaction<'_> {
     }
 
     /// Takes from the gate what of `update` joins on to the document, and whatever that frees; the rest waits there.
-    fn admit<'a>(
-        &mut self,
-        update: &'a [u8],
-        from: Sender,
-        now_ms: u64,
-    ) -> Result<UnderWay<'a>, ApplyError> {
+    fn admit<'a>(&mut self, update: &'a [u8], from: Sender, now_ms: u64) -> Result<UnderWay<'a>, ApplyError> {
         let view = update::scan(update)?;
-        if view.has_legacy_json() {
+        if view.needs_modernizing() {
             let modern = update::modernize(&view);
             let admitted = self.gate.admit(&update::scan(&modern)?, from, now_ms);
-            return Ok(UnderWay::new(admitted, |update| {
-                Cow::Owned(update.into_owned())
-            }));
+            return Ok(UnderWay::new(admitted, |update| Cow::Owned(update.into_owned())));
         }
-        Ok(UnderWay::new(
-            self.gate.admit(&view, from, now_ms),
-            |update| update,
-        ))
+        Ok(UnderWay::new(self.gate.admit(&view, from, now_ms), |update| update))
     }
 
     /// Integrates what the gate let in; an error names the pairs that must be replaced in the document first.
-    fn integrate_all(
-        &mut self,
-        under_way: &mut UnderWay<'_>,
-    ) -> Result<Result<(), ApplyError>, BTreeSet<Id>> {
+    fn integrate_all(&mut self, under_way: &mut UnderWay<'_>) -> Result<Result<(), ApplyError>, BTreeSet<Id>> {
         let mut integrated = Ok(());
         while let Some(update) = under_way.updates.last() {
             let replaced = self.replace_pairs(update)?;
@@ -125,15 +103,10 @@ impl Transaction<'_> {
         if integrated.is_err() || self.txn.prune_pending().is_some() {
             // The gate took more for granted than the document could integrate.
             let state = self.txn.state_vector();
-            self.gate
-                .set_clocks(state.iter().map(|(client, &clock)| (client.get(), clock)));
+            self.gate.set_clocks(state.iter().map(|(client, &clock)| (client.get(), clock)));
             return Ok(Err(integrated.err().unwrap_or(ApplyError::Circular)));
         }
-        Ok(if under_way.overflow {
-            Err(ApplyError::AsideFull)
-        } else {
-            Ok(())
-        })
+        Ok(if under_way.overflow { Err(ApplyError::AsideFull) } else { Ok(()) })
     }
 
     /// The update without those of its own pairs that it cuts, if there are any. An error names the ones that it cuts
@@ -150,8 +123,7 @@ impl Transaction<'_> {
         let state = self.txn.state_vector();
         let known = |client| state.get(&ClientID::new(client));
         cut.append(&mut self.pairs.cut_at_end(&view, known));
-        let (inside, own): (BTreeSet<Id>, BTreeSet<Id>) =
-            cut.into_iter().partition(|id| id.clock < known(id.client));
+        let (inside, own): (BTreeSet<Id>, BTreeSet<Id>) = cut.into_iter().partition(|id| id.clock < known(id.client));
         if !inside.is_empty() {
             return Err(inside);
         }
@@ -163,8 +135,7 @@ impl Transaction<'_> {
     fn edit(&mut self, edit: &MapEdit) -> Result<(), ApplyError> {
         let edited = apply_edit(&mut self.txn, self.roots, edit);
         let own = self.txn.doc().client_id();
-        self.gate
-            .advance(own.get(), ReadTxn::store(&self.txn).get_local_state());
+        self.gate.advance(own.get(), ReadTxn::store(&self.txn).get_local_state());
         edited.map_err(ApplyError::Edit)
     }
 
@@ -184,8 +155,6 @@ impl Transaction<'_> {
 
 /// Hands an update that the gate let in to yrs.
 pub(crate) fn integrate(txn: &mut TransactionMut<'_>, update: &[u8]) -> Result<(), ApplyError> {
-    let update =
-        Update::decode_v1(update).map_err(|error| ApplyError::Rejected(error.to_string()))?;
-    txn.apply_update(update)
-        .map_err(|error| ApplyError::Rejected(error.to_string()))
+    let update = Update::decode_v1(update).map_err(|error| ApplyError::Rejected(error.to_string()))?;
+    txn.apply_update(update).map_err(|error| ApplyError::Rejected(error.to_string()))
 }

@@ -4,9 +4,8 @@
 //! the same client; the state `null` says that the client has left.
 
 use crate::DecodeError;
-use crate::json::{self, JsonFault};
+use crate::json;
 use crate::lib0::{Reader, var_uint_len, write_var_str, write_var_uint};
-use crate::limits::NESTING_MAX;
 
 /// A client, a clock and the length of a string.
 const ENTRY_BYTES_MIN: usize = 3;
@@ -49,16 +48,7 @@ pub fn scan(payload: &[u8]) -> Result<AwarenessView<'_>, DecodeError> {
     for _ in 0..reader.count(ENTRY_BYTES_MIN)? {
         let entry = read_entry(&mut reader)?;
         let state_at = reader.position() - entry.state.len();
-        json::validate(entry.state).map_err(|error| {
-            let at = state_at + error.at;
-            match error.fault {
-                JsonFault::TooDeep => DecodeError::TooDeep {
-                    at,
-                    depth_max: NESTING_MAX,
-                },
-                fault => DecodeError::Json { at, fault },
-            }
-        })?;
+        json::validate(entry.state).map_err(|error| error.within(state_at))?;
     }
     reader.finish()?;
     Ok(AwarenessView { bytes: payload })
@@ -67,10 +57,7 @@ pub fn scan(payload: &[u8]) -> Result<AwarenessView<'_>, DecodeError> {
 /// Encodes a payload in one allocation of exactly its size.
 pub fn encode(entries: &[AwarenessEntry<'_>]) -> Vec<u8> {
     let count = entries.len() as u64;
-    let len = entries
-        .iter()
-        .map(AwarenessEntry::encoded_len)
-        .sum::<usize>();
+    let len = entries.iter().map(AwarenessEntry::encoded_len).sum::<usize>();
     let mut out = Vec::with_capacity(var_uint_len(count) + len);
     write_var_uint(&mut out, count);
     for entry in entries {
@@ -136,9 +123,5 @@ impl<'a> Iterator for AwarenessEntries<'a> {
 }
 
 fn read_entry<'a>(reader: &mut Reader<'a>) -> Result<AwarenessEntry<'a>, DecodeError> {
-    Ok(AwarenessEntry {
-        client: reader.var_uint()?,
-        clock: reader.var_u32()?,
-        state: reader.var_str()?,
-    })
+    Ok(AwarenessEntry { client: reader.var_uint()?, clock: reader.var_u32()?, state: reader.var_str()? })
 }

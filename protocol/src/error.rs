@@ -4,8 +4,8 @@ use thiserror::Error;
 
 use crate::json::JsonFault;
 
-/// What is wrong with a message and at which byte of it. Never quotes the payload, so it may be logged and
-/// sent back as a close reason.
+/// What is wrong with a message and where: offsets count from the beginning of the bytes that were handed in. Never
+/// quotes the payload, so it may be logged and sent back as a close reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum DecodeError {
     /// The input ends in the middle of a value.

@@ -1,7 +1,7 @@
 //! The wire formats of Synapti: what the bytes on a connection mean, and nothing about what to do with them.
 //!
-//! This crate has no runtime, no CRDT and no I/O. It reads bytes that strangers sent, so it never allocates
-//! more than the input it was given, never recurses deeper than [`limits::NESTING_MAX`], and never panics.
+//! This crate has no runtime, no CRDT and no I/O. It reads bytes that strangers sent, so reading never allocates
+//! more than the input itself takes, never recurses deeper than [`limits::NESTING_MAX`], and never panics.
 //! The modules stand in the order in which a packet meets them: the name of the map in the URL, the frame,
 //! the number encoding underneath, what the frame carries, and how a connection ends.
 

@@ -9,7 +9,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     clock::Clock,
     compaction::Compactor,
-    config::Config,
+    config::{Config, DatabaseUrl},
     connections::Connections,
     http::{self, AppState},
     hub::{Hub, HubLimits},
@@ -54,7 +54,7 @@ struct App {
 pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let uptime = Stopwatch::start();
     let config = Arc::new(config);
-    let store: SharedStore = Arc::new(SqliteStore::open(config.database_url.expose()).await?);
+    let store: SharedStore = Arc::new(SqliteStore::open(sqlite_url(&config)?).await?);
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {} (SYNAPTI_LISTEN)", config.listen))?;
@@ -75,6 +75,17 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     };
     app.announce(&listener)?;
     app.run(listener, uptime, stop).await
+}
+
+/// The embedded database's place.
+///
+/// # Errors
+/// For other databases, which the configuration refuses before this.
+pub fn sqlite_url(config: &Config) -> anyhow::Result<&str> {
+    match &config.database_url {
+        DatabaseUrl::Sqlite(url) => Ok(url),
+        DatabaseUrl::Postgres(_) => anyhow::bail!("this version keeps maps in SQLite only (SYNAPTI_DATABASE_URL)"),
+    }
 }
 
 impl App {
@@ -120,10 +131,8 @@ impl App {
             idle_close_after: self.config.room_idle_close_after,
             closing: self.rooms_closing.clone(),
         };
-        let room = RoomLimits {
-            sessions_max: limits.max_connections_per_room,
-            document_bytes_max: limits.document_bytes_max,
-        };
+        let room =
+            RoomLimits { sessions_max: limits.max_connections_per_room, document_bytes_max: limits.document_bytes_max };
         let limits = HubLimits { room, feed_bytes_max: limits.feed_bytes_max };
         Hub::new(Arc::new(env), limits, self.sessions.clone(), self.rooms.clone())
     }
@@ -183,7 +192,8 @@ impl App {
         self.rooms_closing.cancel();
         let _ = timeout(REQUESTS_FINISH_WITHIN, self.connections.wait()).await;
         self.rooms.close();
-        let saved = timeout(FLUSHED_WITHIN, self.rooms.wait()).await.is_ok() && self.journal.health().backlog_bytes == 0;
+        let saved =
+            timeout(FLUSHED_WITHIN, self.rooms.wait()).await.is_ok() && self.journal.health().backlog_bytes == 0;
         self.giving_up.cancel();
         let Self { store, journal, background, .. } = self;
         drop(journal);

@@ -100,7 +100,7 @@ fn stop_signal() -> anyhow::Result<CancellationToken> {
 }
 
 async fn migrate(config: &Config) -> anyhow::Result<()> {
-    let report = SqliteStore::migrate_only(config.database_url.expose()).await?;
+    let report = SqliteStore::migrate_only(app::sqlite_url(config)?).await?;
     for migration in &report.applied {
         println!("applied {migration}");
     }

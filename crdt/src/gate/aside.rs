@@ -84,7 +84,14 @@ impl Aside {
     }
 
     /// Keeps a struct. Of two that begin at one clock the longer stays: it says all that the other says.
-    pub(super) fn hold(&mut self, client: u64, item: &Struct<'_>, deps: SmallVec<[Id; 2]>, from: Sender, since_ms: u64) {
+    pub(super) fn hold(
+        &mut self,
+        client: u64,
+        item: &Struct<'_>,
+        deps: SmallVec<[Id; 2]>,
+        from: Sender,
+        since_ms: u64,
+    ) {
         let of_client = self.structs.entry(client).or_default();
         if of_client.get(&item.clock).is_some_and(|known| known.len >= item.len) {
             return;

@@ -95,7 +95,8 @@ impl Gate {
         }
         ends.seal();
         let has = |id: Id| id.clock < ends.get(&self.clocks, id.client);
-        let structs_join = update.sections().flat_map(|section| section.structs()).flat_map(|item| dependencies(&item)).all(has);
+        let structs_join =
+            update.sections().flat_map(|section| section.structs()).flat_map(|item| dependencies(&item)).all(has);
         let joins = structs_join
             && update.delete_set().all(|range| range.clock + range.len <= ends.get(&self.clocks, range.client));
         joins.then_some(ends)

@@ -8,7 +8,8 @@ pub const SCHEMA: i64 = 1;
 /// The root types of a map.
 ///
 /// They are resolved once, when the document is made: asking a document for a root type opens a transaction of its
-/// own, which never returns while another one is open.
+/// own, which never returns while another one is open. They are handles into that document: keep them beside it, and
+/// use them with no other.
 #[derive(Debug, Clone)]
 pub struct MapRoots {
     pub(crate) meta: MapRef,

@@ -2,7 +2,7 @@
 
 use super::Check;
 use crate::DecodeError;
-use crate::json::{self, JsonError, JsonFault};
+use crate::json;
 use crate::lib0::Reader;
 use crate::limits::NESTING_MAX;
 
@@ -65,11 +65,7 @@ pub(super) fn read_content(
             (ContentKind::Doc, 1)
         }
         tag => {
-            return Err(DecodeError::UnknownTag {
-                what: "content",
-                tag: tag.into(),
-                at,
-            });
+            return Err(DecodeError::UnknownTag { what: "content", tag: tag.into(), at });
         }
     })
 }
@@ -93,7 +89,7 @@ fn read_json(reader: &mut Reader<'_>, check: Check) -> Result<(), DecodeError> {
     }
     let text = reader.var_str()?;
     let start = reader.position() - text.len();
-    json::validate_portable(text).map_err(|error| at_offset(error, start))
+    json::validate_portable(text).map_err(|error| error.within(start))
 }
 
 /// Old Yjs wrote `undefined` where JSON has no word for it.
@@ -109,7 +105,7 @@ fn read_json_texts(reader: &mut Reader<'_>, check: Check) -> Result<u32, DecodeE
         let text = reader.var_str()?;
         let start = reader.position() - text.len();
         if text != JSON_UNDEFINED {
-            json::validate(text).map_err(|error| at_offset(error, start))?;
+            json::validate(text).map_err(|error| error.within(start))?;
         }
     }
     Ok(count)
@@ -137,35 +133,16 @@ fn read_type(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         0 | 1 | 2 | 4 | 6 => Ok(()),
         // XmlElement and its tag name
         3 => reader.var_str().map(drop),
-        tag => Err(DecodeError::UnknownTag {
-            what: "shared type",
-            tag: tag.into(),
-            at,
-        }),
+        tag => Err(DecodeError::UnknownTag { what: "shared type", tag: tag.into(), at }),
     }
 }
 
-/// A sub-document: its guid and its options, which Yjs reads as an object.
+/// A sub-document: its guid and its options. Yjs looks into the options, and throws when there are none.
 fn read_document(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
     reader.var_str()?;
     let at = reader.position();
     match reader.peek()? {
-        118 => reader.skip_any(NESTING_MAX),
-        tag => Err(DecodeError::UnknownTag {
-            what: "sub-document options",
-            tag: tag.into(),
-            at,
-        }),
-    }
-}
-
-fn at_offset(error: JsonError, start: usize) -> DecodeError {
-    let at = start + error.at;
-    match error.fault {
-        JsonFault::TooDeep => DecodeError::TooDeep {
-            at,
-            depth_max: NESTING_MAX,
-        },
-        fault => DecodeError::Json { at, fault },
+        tag @ (126 | 127) => Err(DecodeError::UnknownTag { what: "sub-document options", tag: tag.into(), at }),
+        _ => reader.skip_any(NESTING_MAX),
     }
 }

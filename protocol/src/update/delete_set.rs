@@ -2,7 +2,7 @@
 
 use super::distinct::{ClientOrder, EmptyEntries, require_distinct};
 use crate::DecodeError;
-use crate::lib0::Reader;
+use crate::lib0::{Reader, write_var_uint};
 use crate::limits::CLOCK_MAX;
 
 /// A client and the number of its ranges.
@@ -35,12 +35,7 @@ impl<'a> DeleteRanges<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         let mut reader = Reader::new(bytes);
         let clients_left = reader.count(ENTRY_BYTES_MIN).unwrap_or(0);
-        Self {
-            reader,
-            clients_left,
-            client: 0,
-            ranges_left: 0,
-        }
+        Self { reader, clients_left, client: 0, ranges_left: 0 }
     }
 }
 
@@ -57,43 +52,58 @@ impl Iterator for DeleteRanges<'_> {
             self.ranges_left -= 1;
             let (clock, len) = read_range(&mut self.reader).ok()?;
             if len > 0 {
-                return Some(DeleteRange {
-                    client: self.client,
-                    clock,
-                    len,
-                });
+                return Some(DeleteRange { client: self.client, clock, len });
             }
         }
     }
 }
 
-/// Checks a whole delete set and leaves the reader behind it.
-pub(super) fn scan_delete_set(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+/// Checks a whole delete set and leaves the reader behind it; says whether anything in it is empty.
+pub(super) fn scan_delete_set(reader: &mut Reader<'_>) -> Result<bool, DecodeError> {
     let count = reader.count(ENTRY_BYTES_MIN)?;
     let entries = *reader;
     let mut clients = ClientOrder::default();
-    let mut empty = EmptyEntries::default();
+    let mut empty_entries = EmptyEntries::default();
+    let mut has_empty = false;
     for _ in 0..count {
         let at = reader.position();
-        let (client, range_count) = skip_entry(reader)?;
+        let (client, range_count) = read_entry(reader)?;
+        for _ in 0..range_count {
+            has_empty |= read_range(reader)?.1 == 0;
+        }
+        has_empty |= range_count == 0;
         clients.push(client);
-        empty.push(at, range_count == 0)?;
+        empty_entries.push(at, range_count == 0)?;
     }
-    if clients.is_strict() {
-        return Ok(());
+    if !clients.is_strict() {
+        // yrs keeps only the last entry of a client, which would lose deletions.
+        require_distinct(entries, count, Reader::var_uint, skip_entry)?;
     }
-    // yrs keeps only the last entry of a client, which would lose deletions.
-    require_distinct(entries, count, Reader::var_uint, |reader| {
-        skip_entry(reader).map(drop)
-    })
+    Ok(has_empty)
 }
 
-fn skip_entry(reader: &mut Reader<'_>) -> Result<(u64, usize), DecodeError> {
-    let (client, range_count) = read_entry(reader)?;
-    for _ in 0..range_count {
+/// Writes ranges as a delete set, in their order; those of one client follow each other.
+pub(super) fn write_delete_set(out: &mut Vec<u8>, mut ranges: DeleteRanges<'_>) {
+    let mut last = None;
+    let is_new = |range: &DeleteRange| last.replace(range.client) != Some(range.client);
+    write_var_uint(out, ranges.clone().filter(is_new).count() as u64);
+    while let Some(DeleteRange { client, .. }) = ranges.clone().next() {
+        let of_client = ranges.clone().take_while(|range| range.client == client);
+        let count = of_client.count();
+        write_var_uint(out, client);
+        write_var_uint(out, count as u64);
+        for range in ranges.by_ref().take(count) {
+            write_var_uint(out, range.clock.into());
+            write_var_uint(out, range.len.into());
+        }
+    }
+}
+
+fn skip_entry(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+    for _ in 0..read_entry(reader)?.1 {
         read_range(reader)?;
     }
-    Ok((client, range_count))
+    Ok(())
 }
 
 fn read_entry(reader: &mut Reader<'_>) -> Result<(u64, usize), DecodeError> {

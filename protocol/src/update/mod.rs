@@ -13,7 +13,7 @@
 //! [`scan`] checks every byte once; an [`UpdateView`] is the proof that it did, and its iterators cannot fail.
 //! It accepts what *both* Yjs 13.6 and yrs 0.28 (without its `weak` feature) read, and read alike; the few
 //! contents on which they differ are refused (XML hooks, whose name yrs forgets to read) or flagged
-//! ([`UpdateView::has_legacy_json`]).
+//! ([`UpdateView::needs_modernizing`]).
 
 mod content;
 mod delete_set;
@@ -52,10 +52,7 @@ pub struct Id {
 
 impl Id {
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            client: reader.var_uint()?,
-            clock: reader.clock()?,
-        })
+        Ok(Self { client: reader.var_uint()?, clock: reader.clock()? })
     }
 }
 

@@ -19,7 +19,7 @@ pub struct UpdateView<'a> {
     sections_at: usize,
     delete_set_at: usize,
     has_skips: bool,
-    has_empty_structs: bool,
+    has_empty_parts: bool,
     has_legacy_json: bool,
 }
 
@@ -36,7 +36,7 @@ pub fn scan(bytes: &[u8]) -> Result<UpdateView<'_>, DecodeError> {
         sections_at: sections.position(),
         delete_set_at: 0,
         has_skips: false,
-        has_empty_structs: false,
+        has_empty_parts: false,
         has_legacy_json: false,
     };
     let mut clients = ClientOrder::default();
@@ -45,11 +45,12 @@ pub fn scan(bytes: &[u8]) -> Result<UpdateView<'_>, DecodeError> {
         let at = reader.position();
         let section = Section::read(&mut reader, Check::Full, |next| {
             view.has_skips |= next.kind == StructKind::Skip;
-            view.has_empty_structs |= next.len == 0;
+            view.has_empty_parts |= next.len == 0;
             view.has_legacy_json |= next.kind == StructKind::Item(ContentKind::Json);
         })?;
         view.struct_count += section.struct_count as usize;
         clients.push(section.client);
+        view.has_empty_parts |= section.struct_count == 0;
         empty.push(at, section.end == section.clock)?;
     }
     if !clients.is_strict() {
@@ -59,7 +60,7 @@ pub fn scan(bytes: &[u8]) -> Result<UpdateView<'_>, DecodeError> {
         })?;
     }
     view.delete_set_at = reader.position();
-    scan_delete_set(&mut reader)?;
+    view.has_empty_parts |= scan_delete_set(&mut reader)?;
     reader.finish()?;
     Ok(view)
 }
@@ -77,10 +78,7 @@ impl<'a> UpdateView<'a> {
 
     /// The sections, one per client, in the order of the bytes (Yjs and yrs write the highest client first).
     pub fn sections(&self) -> Sections<'a> {
-        Sections {
-            reader: Reader::new(self.bytes).seek(self.sections_at),
-            left: self.client_count,
-        }
+        Sections { reader: Reader::new(self.bytes).seek(self.sections_at), left: self.client_count }
     }
 
     /// The delete ranges, in the order of the bytes; they may overlap.
@@ -108,14 +106,20 @@ impl<'a> UpdateView<'a> {
         self.has_skips
     }
 
-    /// Whether there are structs of length 0, which add nothing and are best left out.
-    pub fn has_empty_structs(&self) -> bool {
-        self.has_empty_structs
+    /// Whether there are parts that say nothing: structs of length 0, sections without structs, delete ranges of
+    /// length 0, clients without delete ranges.
+    pub fn has_empty_parts(&self) -> bool {
+        self.has_empty_parts
     }
 
     /// Whether there is content of the kind [`ContentKind::Json`], which yrs 0.28 reads one text too far.
     pub fn has_legacy_json(&self) -> bool {
         self.has_legacy_json
+    }
+
+    /// Whether yrs and Yjs must be given what [`modernize`](super::modernize) makes of it instead.
+    pub fn needs_modernizing(&self) -> bool {
+        self.has_legacy_json || self.has_empty_parts
     }
 
     /// Whether it says nothing at all: no structs and no delete ranges.

@@ -138,7 +138,7 @@ impl Actor {
             self.perform_effects();
             if self.state.can_integrate() && !self.gathering.is_empty() {
                 let edits = self.gathering.cut();
-                metrics::get().updates.increment(edits.len() as u64);
+                metrics::get().updates_committed.increment(edits.len() as u64);
                 self.state.integrate(&edits, self.env.clock.now(), self.now_ms());
                 self.perform_effects();
             }

@@ -26,6 +26,7 @@ impl From<StoreError> for OpenFailure {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Damaged { .. } => Self::Unreadable(error.to_string()),
+            StoreError::Gone(_) => Self::Gone,
             error => Self::Store(error.to_string()),
         }
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use synapti_crdt::Replica;
 use synapti_protocol::message;
 
-use super::{GraphView, RoomError, SyncReply};
+use super::{GraphView, RoomError, SessionId, SyncReply};
 
 /// A question that may have to wait until nothing is on its way to disk.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub enum Read {
     Sync {
         /// The client's state vector, already checked.
         state_vector: Bytes,
+        /// Whose question it is, and how many edits it sent before: the answer contains them.
+        after: Option<(SessionId, u64)>,
     },
     /// The map as JSON.
     View,

@@ -99,7 +99,7 @@ test('values of every kind', async t => {
 test('subdocuments', async t => {
   const { author, watcher, reader } = await share(t, 'subdocs', doc => {
     const folder = doc.getMap('folder')
-    folder.set('a', new Y.Doc({ guid: 'sub-a', meta: { title: 'A' } }))
+    folder.set('a', new Y.Doc({ guid: 'sub-a' }))
     folder.set('b', new Y.Doc({ guid: 'sub-b', autoLoad: true }))
     folder.set('c', new Y.Doc({ guid: 'sub-c' }))
     folder.delete('c')
@@ -107,7 +107,6 @@ test('subdocuments', async t => {
   for (const { doc } of [author, watcher, reader]) {
     assert.deepEqual(Array.from(doc.getSubdocGuids()).sort(), ['sub-a', 'sub-b'])
     assert.equal(doc.getMap('folder').get('b').autoLoad, true)
-    assert.deepEqual(doc.getMap('folder').get('a').meta, { title: 'A' })
   }
 })
 

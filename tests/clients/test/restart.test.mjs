@@ -102,25 +102,6 @@ test('what another client had seen survives a kill, even when its author is gone
   t.diagnostic(`edits seen before each kill: ${seenAtAll.join(', ')}`)
 })
 
-test('what was acknowledged survives a kill', async t => {
-  const id = roomId('acked')
-  const author = await join(t, server, id, { acks: true })
-  await until('the server has acknowledged the handshake', () => author.acked >= 1)
-  // The client's own Step2 of the handshake counts as the first edit of its connection.
-  const base = author.acked
-  const writer = setInterval(() => author.doc.getArray('list').push([author.doc.getArray('list').length]), 2)
-  await until('many edits are acknowledged', () => author.acked - base > 100)
-  const { acked } = author
-  await server.kill9()
-  clearInterval(writer)
-  const latest = Math.max(acked, author.acked)
-  leave(author)
-  await server.start()
-  const { list } = await freshJSON(t, server, id)
-  assert.ok(list.length >= latest - base, `${list.length} of ${latest - base} acknowledged edits are there`)
-  assert.deepEqual(list, Array.from(list.keys()), 'and none is missing in between')
-})
-
 test('edits to many rooms survive a kill, deletions too', async t => {
   const ids = Array.from({ length: 12 }, (_, index) => roomId(`many${index}`))
   const clients = await Promise.all(ids.map(id => join(t, server, id)))

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 const CELL: f64 = 2.0;
-/// More labels in one cell than this can only lie on top of each other; the rest need no entry to keep others away.
-const CELL_LABELS_MAX: usize = 32;
+/// Of more placed nodes in one cell than this, the rest get no entry: people put them on top of each other, and each
+/// costs every look into the cell.
+const CELL_PLACED_MAX: usize = 32;
 
 #[derive(Default)]
 pub(super) struct Grid {
@@ -13,11 +14,18 @@ pub(super) struct Grid {
 }
 
 impl Grid {
+    /// Enters a label that the layout has placed.
     pub fn insert(&mut self, center: [f64; 2], radius: f64) {
         self.largest = self.largest.max(radius);
         let labels = self.cells.entry(center.map(cell)).or_default();
-        if labels.len() < CELL_LABELS_MAX {
-            labels.push((center, radius));
+        labels.push((center, radius));
+    }
+
+    /// Enters a label that somebody has placed.
+    pub fn insert_placed(&mut self, center: [f64; 2], radius: f64) {
+        let labels = self.cells.get(&center.map(cell)).map_or(0, Vec::len);
+        if labels < CELL_PLACED_MAX {
+            self.insert(center, radius);
         }
     }
 
@@ -28,9 +36,7 @@ impl Grid {
         (cell(x - reach)..=cell(x + reach)).all(|column| {
             (cell(z - reach)..=cell(z + reach)).all(|row| {
                 self.cells.get(&[column, row]).is_none_or(|labels| {
-                    labels.iter().all(|([other_x, other_z], other)| {
-                        (x - other_x).hypot(z - other_z) >= radius + other
-                    })
+                    labels.iter().all(|([other_x, other_z], other)| (x - other_x).hypot(z - other_z) >= radius + other)
                 })
             })
         })

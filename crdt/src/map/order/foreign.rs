@@ -6,9 +6,13 @@ use super::{DIGITS, INTEGER_MIN, LAST, ZERO, integer_of};
 ///
 /// A plain integer key is preferred, because from there on the scheme's own short keys are used.
 pub(super) fn between(lower: &str, upper: Option<&str>) -> Option<String> {
-    let fits =
-        |key: &String| key.as_str() > lower && upper.is_none_or(|upper| key.as_str() < upper);
-    if let Some(rung) = rungs().find(fits) {
+    let fits = |key: &String| key.as_str() > lower && upper.is_none_or(|upper| key.as_str() < upper);
+    // `lower` with zeros behind it would leave no room between the two.
+    let leaves_room = |key: &String| {
+        let rest = key.strip_prefix(lower).unwrap_or(key);
+        lower.is_empty() || rest.bytes().any(|byte| byte != ZERO)
+    };
+    if let Some(rung) = rungs().find(|key| fits(key) && leaves_room(key)) {
         return Some(rung);
     }
     let made = match upper {
@@ -36,12 +40,8 @@ fn above(lower: &str, from: usize) -> String {
 }
 
 fn below(lower: &str, upper: &str) -> Option<String> {
-    let shared: usize = lower
-        .chars()
-        .zip(upper.chars())
-        .take_while(|(low, high)| low == high)
-        .map(|(low, _)| low.len_utf8())
-        .sum();
+    let shared: usize =
+        lower.chars().zip(upper.chars()).take_while(|(low, high)| low == high).map(|(low, _)| low.len_utf8()).sum();
     let high = upper[shared..].chars().next()?;
     if let Some(low) = lower[shared..].chars().next() {
         let prefix = &lower[..shared];
@@ -57,11 +57,7 @@ fn below(lower: &str, upper: &str) -> Option<String> {
             return Some(format!("{prefix}{digit}"));
         }
         if high > char::from(ZERO) {
-            return Some(format!(
-                "{prefix}{}{}",
-                char::from(ZERO),
-                char::from(DIGITS[31])
-            ));
+            return Some(format!("{prefix}{}{}", char::from(ZERO), char::from(DIGITS[31])));
         }
         if high < char::from(ZERO) {
             return None;

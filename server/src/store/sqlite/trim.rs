@@ -25,16 +25,9 @@ struct Budget {
 }
 
 impl SqliteStore {
-    pub(super) async fn trim_graph(
-        &self,
-        key: GraphKey,
-        rows_max: u32,
-    ) -> Result<bool, StoreError> {
+    pub(super) async fn trim_graph(&self, key: GraphKey, rows_max: u32) -> Result<bool, StoreError> {
         let disposable = self.disposable(key).await?;
-        let mut budget = Budget {
-            rows: i64::from(rows_max),
-            bytes: TRIM_BYTES_MAX,
-        };
+        let mut budget = Budget { rows: i64::from(rows_max), bytes: TRIM_BYTES_MAX };
         self.trim_records(key, &disposable, &mut budget).await?;
         self.trim_snapshots(key, &disposable, &mut budget).await?;
         self.has_disposable(key, &disposable).await
@@ -52,11 +45,7 @@ impl SqliteStore {
         .await?
         .ok_or_else(|| gone(key))?;
         if row.try_get("deleted")? {
-            return Ok(Disposable {
-                records_to: i64::MAX,
-                current: 0,
-                abandoned_below: i64::MAX,
-            });
+            return Ok(Disposable { records_to: i64::MAX, current: 0, abandoned_below: i64::MAX });
         }
         // Only the newest can be the one that is being written now, and none of those from before this start can.
         let newest: i64 = row.try_get("newest")?;
@@ -120,10 +109,7 @@ impl SqliteStore {
                     .await?;
             } else {
                 budget.rows -= 1;
-                sqlx::query("DELETE FROM snapshots WHERE id = ?1")
-                    .bind(snapshot)
-                    .execute(lease.connection())
-                    .await?;
+                sqlx::query("DELETE FROM snapshots WHERE id = ?1").bind(snapshot).execute(lease.connection()).await?;
             }
             lease.give_back();
         }
@@ -146,23 +132,13 @@ impl SqliteStore {
         Ok(id)
     }
 
-    async fn has_disposable(
-        &self,
-        key: GraphKey,
-        disposable: &Disposable,
-    ) -> Result<bool, StoreError> {
-        let records: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM updates WHERE graph = ?1 AND id <= ?2)",
-        )
-        .bind(key.0)
-        .bind(disposable.records_to)
-        .fetch_one(&self.readers)
-        .await?;
-        Ok(records
-            || self
-                .oldest_disposable_snapshot(key, disposable)
-                .await?
-                .is_some())
+    async fn has_disposable(&self, key: GraphKey, disposable: &Disposable) -> Result<bool, StoreError> {
+        let records: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM updates WHERE graph = ?1 AND id <= ?2)")
+            .bind(key.0)
+            .bind(disposable.records_to)
+            .fetch_one(&self.readers)
+            .await?;
+        Ok(records || self.oldest_disposable_snapshot(key, disposable).await?.is_some())
     }
 }
 

@@ -1,56 +1,31 @@
-//! `GET /v1/ws/{graph_id}`: the y-websocket protocol.
-//!
-//! One task per socket reads, writes and waits for the room. A socket that can take bytes is sent everything from
-//! its cursor to the head in one flush; while it cannot, nothing gathers for it here.
+//! One socket: reads, writes, and stays alive, in one task.
 
 use std::{future::poll_fn, ops::ControlFlow, pin::Pin, task::Poll, time::Duration};
 
 use axum::{
-    Error, Extension, Router,
-    extract::{
-        Path, State,
-        ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
-    },
-    http::{HeaderMap, StatusCode, Uri},
-    response::{IntoResponse as _, Response},
-    routing::get,
+    Error,
+    extract::ws::{CloseFrame, Message, WebSocket},
 };
 use bytes::Bytes;
 use futures_util::{Sink as _, SinkExt as _, StreamExt as _};
 use synapti_protocol::{
     close::{CloseCode, fit_reason},
-    graph_id::GraphId,
     message::EMPTY_AWARENESS,
 };
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_tungstenite::tungstenite;
 
-use super::gate::{Admitted, Gate};
-use crate::{
-    http::{AppState, error::ApiError, origin::is_allowed},
-    room::{Refusal, SessionId},
-    session::{Session, SessionLimits, refusal},
-    telemetry::metrics,
-};
-
-/// Bytes that a socket reads at once, and what an idle one holds for reading.
-const READ_BUFFER_BYTES: usize = 4 << 10;
-
-/// Bytes gathered before they are written to the socket; a flush writes what there is.
-const WRITE_BUFFER_BYTES: usize = 16 << 10;
+use crate::{room::Refusal, session::Session, telemetry::metrics, transport::gate::Gate};
 
 /// Bytes of frames in one flush, about.
 const FLUSH_BYTES_MAX: usize = 256 << 10;
 
-/// What a message adds to the update in it: frame, type and length.
-const MESSAGE_OVERHEAD_BYTES: usize = 64;
-
 /// How often a socket is looked after.
 const LOOK_AFTER_EVERY: Duration = Duration::from_secs(10);
 
-/// A client that was sent no message for this long is sent an empty one: y-websocket gives up after 30 s, and
-/// does not see pings.
-const MESSAGE_AT_LEAST_EVERY: Duration = Duration::from_secs(15);
+/// A client that was sent no message for this long is sent an empty one, at most a look later: y-websocket gives up
+/// after 30 s, and does not see pings.
+const MESSAGE_AFTER: Duration = Duration::from_secs(10);
 
 /// A client that has not answered three pings is gone.
 const SILENT_AFTER: Duration = Duration::from_secs(45);
@@ -61,102 +36,14 @@ const FLUSHED_WITHIN: Duration = Duration::from_secs(90);
 /// How long a client has to answer a close frame.
 const CLOSED_WITHIN: Duration = Duration::from_secs(2);
 
-/// How long the last edits of a client that has gone may wait for their room.
-const HANDED_OVER_WITHIN: Duration = Duration::from_secs(10);
-
 /// Protocol error, of RFC 6455.
 const PROTOCOL_ERROR: u16 = 1002;
 
 /// Text that is not UTF-8, of RFC 6455.
 const INVALID_PAYLOAD: u16 = 1007;
 
-/// The subprotocol that y-websocket clients may ask for.
-const SUBPROTOCOL: &str = "y-sync";
-
-/// The routes of this transport.
-pub fn routes(gate: Gate) -> Router<AppState> {
-    // Anything may stand where the id should, so that a wrong one is answered with a reason and not with "no route".
-    Router::new().route("/v1/ws/{*graph_id}", get(connect)).layer(Extension(gate))
-}
-
-async fn connect(
-    State(state): State<AppState>,
-    Extension(gate): Extension<Gate>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
-    socket: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
-) -> Response {
-    let id = GraphId::try_from(id.as_str()).map_err(|error| error.to_string());
-    let socket = match (socket, &id) {
-        (Ok(socket), _) => socket.protocols([SUBPROTOCOL]),
-        (Err(_), Err(reason)) => {
-            return ApiError::new(StatusCode::BAD_REQUEST, "invalid_graph_id", reason.clone()).into_response();
-        }
-        (Err(_), Ok(_)) => {
-            let message = "this address speaks WebSocket: connect with a WebSocket client";
-            return ApiError::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", message).into_response();
-        }
-    };
-    let place = if is_allowed(&headers, &uri, &state.config.auth.allowed_origins) {
-        id.map_err(|reason| Refusal::new(CloseCode::Malformed, reason))
-    } else {
-        let reason = "pages of this origin may not use this server (SYNAPTI_AUTH_ALLOWED_ORIGINS)";
-        Err(Refusal::new(CloseCode::Forbidden, reason))
-    };
-    upgrade(gate, place, socket)
-}
-
-/// Answers the upgrade. A refusal is a close code after it, because a browser sees nothing else.
-fn upgrade(gate: Gate, id: Result<GraphId, Refusal>, upgrade: WebSocketUpgrade) -> Response {
-    let limits = gate.session_limits();
-    let message_max = match limits.message_bytes_max.max(limits.sync_bytes_max) {
-        _ if limits.message_bytes_max == 0 || limits.sync_bytes_max == 0 => usize::MAX,
-        max => max + MESSAGE_OVERHEAD_BYTES,
-    };
-    // Counted from here, so that shutdown waits for sockets that are just being upgraded.
-    let token = gate.tracker().token();
-    upgrade
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(WRITE_BUFFER_BYTES)
-        .max_frame_size(message_max)
-        .max_message_size(message_max)
-        .on_upgrade(async move |socket| {
-            serve(gate, id, socket, limits).await;
-            drop(token);
-        })
-}
-
-async fn serve(gate: Gate, id: Result<GraphId, Refusal>, socket: WebSocket, limits: SessionLimits) {
-    let mut socket = Socket::new(socket);
-    let goodbye = match admit(&gate, id, limits).await {
-        Ok((mut session, _permit)) => {
-            metrics::get().websocket_connections.increment(1.0);
-            let goodbye = socket.run(&mut session, &gate).await;
-            // What the client sent last may still wait for a place in the lane.
-            let _ = timeout(HANDED_OVER_WITHIN, session.finish_work()).await;
-            metrics::get().websocket_connections.decrement(1.0);
-            goodbye
-        }
-        Err(refusal) => Goodbye::from(refusal),
-    };
-    socket.close(goodbye).await;
-}
-
-async fn admit(
-    gate: &Gate,
-    id: Result<GraphId, Refusal>,
-    limits: SessionLimits,
-) -> Result<(Session, Admitted), Refusal> {
-    let id = id?;
-    let permit = gate.admit()?;
-    let session = SessionId(gate.next_session());
-    let (room, joined) = gate.hub().join(&id, session, true).await.map_err(|error| refusal(&error))?;
-    Ok((Session::new(session, room, joined, limits), permit))
-}
-
 /// How a connection ends.
-enum Goodbye {
+pub(super) enum Goodbye {
     /// The client has closed it, or is gone.
     Gone,
     /// With a close frame. A read that failed must not be repeated.
@@ -175,8 +62,9 @@ enum Event {
     Flushed(Result<(), Error>),
 }
 
-struct Socket {
-    socket: WebSocket,
+/// One client's WebSocket.
+pub(super) struct Socket {
+    ws: WebSocket,
     /// Since when bytes wait to be taken by the network.
     flushing: Option<Instant>,
     heard: Instant,
@@ -184,13 +72,13 @@ struct Socket {
 }
 
 impl Socket {
-    fn new(socket: WebSocket) -> Self {
+    pub(super) fn new(ws: WebSocket) -> Self {
         let now = Instant::now();
-        Self { socket, flushing: None, heard: now, messaged: now }
+        Self { ws, flushing: None, heard: now, messaged: now }
     }
 
     /// Carries messages until one side has had enough.
-    async fn run(&mut self, session: &mut Session, gate: &Gate) -> Goodbye {
+    pub(super) async fn run(&mut self, session: &mut Session, gate: &Gate) -> Goodbye {
         let departure = gate.departure();
         tokio::pin!(departure);
         let mut look_after = interval_at(Instant::now() + LOOK_AFTER_EVERY, LOOK_AFTER_EVERY);
@@ -218,11 +106,11 @@ impl Socket {
     async fn next_event(&mut self, may_read: bool) -> Event {
         poll_fn(|cx| {
             if self.flushing.is_some()
-                && let Poll::Ready(flushed) = Pin::new(&mut self.socket).poll_flush(cx)
+                && let Poll::Ready(flushed) = Pin::new(&mut self.ws).poll_flush(cx)
             {
                 return Poll::Ready(Event::Flushed(flushed));
             }
-            if may_read && let Poll::Ready(received) = self.socket.poll_next_unpin(cx) {
+            if may_read && let Poll::Ready(received) = self.ws.poll_next_unpin(cx) {
                 return Poll::Ready(Event::Received(received));
             }
             Poll::Pending
@@ -276,7 +164,7 @@ impl Socket {
         self.flushing.get_or_insert_with(Instant::now);
         // The library takes every message and keeps what the socket does not: at most one flush's worth, because
         // nothing is handed to it while a flush is under way.
-        match Pin::new(&mut self.socket).start_send(message) {
+        match Pin::new(&mut self.ws).start_send(message) {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(Goodbye::Gone),
         }
@@ -292,7 +180,7 @@ impl Socket {
         if self.flushing.is_some() {
             return ControlFlow::Continue(());
         }
-        if now - self.messaged >= MESSAGE_AT_LEAST_EVERY - LOOK_AFTER_EVERY / 2 {
+        if now - self.messaged >= MESSAGE_AFTER {
             self.messaged = now;
             self.write(Message::Binary(Bytes::from_static(EMPTY_AWARENESS)))?;
         }
@@ -304,19 +192,19 @@ impl Socket {
 
     /// Ends the connection: says why, and reads on until the client has understood, so that a reset does not
     /// swallow the reason.
-    async fn close(mut self, goodbye: Goodbye) {
+    pub(super) async fn close(mut self, goodbye: Goodbye) {
         match goodbye {
             Goodbye::Gone => {
                 // Sends the answer to the client's own close frame.
-                let _ = timeout(CLOSED_WITHIN, self.socket.flush()).await;
+                let _ = timeout(CLOSED_WITHIN, self.ws.flush()).await;
             }
             Goodbye::Close { code, reason, may_read } => {
                 metrics::get().closes(code).increment(1);
                 tracing::debug!(code, %reason, "closing a connection");
                 let frame = CloseFrame { code, reason: fit_reason(&reason).into() };
-                let _ = timeout(CLOSED_WITHIN, self.socket.send(Message::Close(Some(frame)))).await;
+                let _ = timeout(CLOSED_WITHIN, self.ws.send(Message::Close(Some(frame)))).await;
                 if may_read {
-                    let _ = timeout(CLOSED_WITHIN, async { while let Some(Ok(_)) = self.socket.next().await {} }).await;
+                    let _ = timeout(CLOSED_WITHIN, async { while let Some(Ok(_)) = self.ws.next().await {} }).await;
                 }
             }
         }
