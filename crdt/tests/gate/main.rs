@@ -1,0 +1,10 @@
+//! The gate and the replica behind it: honest edits in any order, and edits that no honest client sends.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
+
+mod convergence;
+mod hostile;
+mod mutations;
+mod support;
+mod vectors;
+mod waiting;
