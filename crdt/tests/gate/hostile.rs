@@ -83,7 +83,10 @@ fn an_edit_inside_a_text_is_taken_for_deleted() {
     assert_eq!((room.text().as_str(), room.clock(2)), ("abcde", 6));
     let snapshot = room.replica.snapshot();
     let gone = scan(&snapshot).unwrap().sections().flat_map(|section| section.structs());
-    assert_eq!(gone.filter(|item| item.kind == StructKind::Gc).map(|item| (item.clock, item.len)).collect::<Vec<_>>(), [(1, 4)]);
+    assert_eq!(
+        gone.filter(|item| item.kind == StructKind::Gc).map(|item| (item.clock, item.len)).collect::<Vec<_>>(),
+        [(1, 4)]
+    );
     room.check_reloads();
 }
 
@@ -99,7 +102,8 @@ fn an_edit_inside_a_text_of_the_same_update_is_taken_for_deleted_and_one_inside_
     assert_eq!((room.text().as_str(), room.clock(1)), ("abc", 12));
     let snapshot = room.replica.snapshot();
     let view = scan(&snapshot).unwrap();
-    let kinds: Vec<_> = view.sections().flat_map(|section| section.structs()).map(|item| item.kind == StructKind::Gc).collect();
+    let kinds: Vec<_> =
+        view.sections().flat_map(|section| section.structs()).map(|item| item.kind == StructKind::Gc).collect();
     assert_eq!(kinds, [false, true, false, false]);
     room.check_reloads();
 }

@@ -45,11 +45,7 @@ impl Watched {
         }
     }
 
-    pub fn apply<'a>(
-        &mut self,
-        ops: impl IntoIterator<Item = Op<'a>>,
-        now_ms: u64,
-    ) -> Vec<Result<(), ApplyError>> {
+    pub fn apply<'a>(&mut self, ops: impl IntoIterator<Item = Op<'a>>, now_ms: u64) -> Vec<Result<(), ApplyError>> {
         let Applied { results, update } = self.replica.apply(ops, now_ms);
         if let Some(update) = update {
             self.follow(&update);
@@ -84,7 +80,10 @@ impl Watched {
         let reloaded = load(&[self.replica.snapshot()]);
         assert_eq!(reloaded.digest(), digest, "loaded from the snapshot");
         assert_eq!(reloaded.map(), self.replica.map());
-        assert_eq!(Doc::transact(&self.bare).state_vector(), bare_of(&self.replica.snapshot()).transact().state_vector());
+        assert_eq!(
+            Doc::transact(&self.bare).state_vector(),
+            bare_of(&self.replica.snapshot()).transact().state_vector()
+        );
     }
 
     /// The clock of one client.

@@ -82,7 +82,9 @@ fn numbers(value: Any) -> serde_json::Value {
         match value {
             serde_json::Value::Number(number) => number.as_f64().into(),
             serde_json::Value::Array(items) => items.into_iter().map(normal).collect(),
-            serde_json::Value::Object(entries) => entries.into_iter().map(|(key, value)| (key, normal(value))).collect(),
+            serde_json::Value::Object(entries) => {
+                entries.into_iter().map(|(key, value)| (key, normal(value))).collect()
+            }
             other => other,
         }
     }

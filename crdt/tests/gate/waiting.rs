@@ -77,7 +77,8 @@ fn what_overflows_is_of_one_sender_and_can_be_sent_again() {
     let mut room = Watched::with_limits(limits);
     room.take(&piece(1, "b"), 1).unwrap();
     let long = "x".repeat(700);
-    let greedy: Vec<_> = (0..3).map(|n| update(&[(2, 1 + n * 700, &[text(Place::After(2, n * 700), &long)])])).collect();
+    let greedy: Vec<_> =
+        (0..3).map(|n| update(&[(2, 1 + n * 700, &[text(Place::After(2, n * 700), &long)])])).collect();
     let results: Vec<_> = greedy.iter().map(|update| room.take(update, 2)).collect();
     assert!(results[0].is_ok() && results[1].is_ok());
     assert!(matches!(results[2], Err(ApplyError::AsideFull)));
@@ -147,7 +148,10 @@ fn a_clients_edit_of_what_the_server_wrote_passes_at_once() {
     let typed = txn.encode_update_v1();
     drop(txn);
 
-    let rename = MapEdit::PatchNode { id: "n".into(), patch: NodePatch { title: Some("Fresh green 🍵".into()), ..NodePatch::default() } };
+    let rename = MapEdit::PatchNode {
+        id: "n".into(),
+        patch: NodePatch { title: Some("Fresh green 🍵".into()), ..NodePatch::default() },
+    };
     let ops = [Op::Update { update: &typed, from: Sender(1) }, Op::Edit(&rename)];
     assert!(room.apply(ops, 0).iter().all(Result::is_ok));
     assert_eq!(room.replica.held_bytes(), 0);

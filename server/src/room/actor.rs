@@ -228,7 +228,8 @@ impl Actor {
                     let record = JournalRecord { key: self.key, update, topic, at };
                     self.commit = Some(self.env.journal.submit(record));
                 }
-                Effect::Publish(frame) => self.publish(frame),
+                Effect::Publish(frame) => self.handle.feed().push(frame),
+                Effect::Checkpoint(state_vector) => self.handle.feed().set_checkpoint(state_vector),
                 Effect::Answer(request, answer) => self.callers.answer(request, answer),
                 Effect::Ask(session, question) => self.slots.with(session, |slot| slot.ask(question)),
                 Effect::Refuse(session, refusal) => self.slots.with(session, |slot| slot.refuse(refusal)),
@@ -238,16 +239,6 @@ impl Actor {
         }
         let lookups = self.state.take_cache_lookups();
         metrics::get().cache_lookups(lookups.hits, lookups.misses);
-    }
-
-    fn publish(&mut self, frame: Bytes) {
-        let feed = self.handle.feed();
-        feed.push(frame);
-        if feed.wants_checkpoint()
-            && let Some(state_vector) = self.state.checkpoint()
-        {
-            feed.set_checkpoint(state_vector);
-        }
     }
 
     fn compact(&mut self, covers: RecordId, state: Bytes) {

@@ -33,6 +33,8 @@ pub enum Effect {
     },
     /// Put a frame into the feed.
     Publish(Bytes),
+    /// Note in the feed, at its head, that its readers have this state vector.
+    Checkpoint(Bytes),
     /// Answer a question.
     Answer(RequestId, Answer),
     /// Ask a session's client for what it has beyond the room's state.

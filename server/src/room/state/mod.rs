@@ -74,6 +74,7 @@ pub struct RoomState {
     bytes: usize,
     version: u64,
     published: Cursor,
+    checkpoint: Cursor,
     members: HashMap<SessionId, Member>,
     presence: Presence,
     presence_sent_ms: Option<u64>,
@@ -102,6 +103,7 @@ impl RoomState {
             bytes,
             version: 0,
             published: 0,
+            checkpoint: 0,
             members: HashMap::new(),
             presence: Presence::default(),
             presence_sent_ms: None,
@@ -244,11 +246,6 @@ impl RoomState {
     /// When presence that waits is to be sent.
     pub fn presence_due_ms(&self) -> Option<u64> {
         self.presence.is_dirty().then(|| self.presence_sent_ms.map_or(0, |sent_ms| sent_ms + PRESENCE_EVERY_MS))
-    }
-
-    /// The state vector of everything published, for a checkpoint in the feed; `None` while a batch is in flight.
-    pub fn checkpoint(&mut self) -> Option<Bytes> {
-        self.in_flight.is_none().then(|| self.cache.state_vector(&self.replica))
     }
 
     /// Whether nobody is here and nothing is under way.

@@ -9,6 +9,9 @@ use crate::{
     store::RecordId,
 };
 
+/// Frames between two checkpoints: what a viewer that falls off the ring is sent twice at most.
+const CHECKPOINT_FRAMES: u64 = 128;
+
 impl RoomState {
     /// The batch in flight is on disk.
     pub fn committed(&mut self, record: RecordId) {
@@ -18,6 +21,10 @@ impl RoomState {
         self.tail.bytes += batch.update_bytes as u64;
         self.tail.last = record;
         self.publish(batch.frame);
+        if self.published >= self.checkpoint + CHECKPOINT_FRAMES {
+            self.checkpoint = self.published;
+            self.effects.push(Effect::Checkpoint(self.cache.state_vector(&self.replica)));
+        }
         self.reads.extend(batch.waiting.into_iter().map(|request| (request, Read::View)));
         self.settle();
         self.compact_if_due();
