@@ -62,7 +62,7 @@ need_node() {
   local major
   major=$(node -p 'process.versions.node.split(".")[0]')
   [ "$major" -ge "$node_major_min" ] ||
-    fail "Node.js $node_major_min or newer is needed for the tests with real clients, found $(node --version). See https://nodejs.org"
+    fail "Node.js $node_major_min or newer is needed for the tests with real clients, found $(node --version); Debian 13 and newer have it (apt-get install nodejs npm)"
 }
 
 # Where cargo puts what it builds.
