@@ -10,6 +10,7 @@ pub mod map;
 mod pairs;
 mod replica;
 mod transaction;
+mod verbatim;
 
 pub use digest::Digest;
 pub use gate::{AsideLimits, Sender};

@@ -17,6 +17,7 @@ use crate::{
     map::{EditError, MapEdit, MapRoots, MapState, read_map, read_topic},
     pairs::{self, Pairs},
     transaction::{Transaction, Work, integrate},
+    verbatim::Verbatim,
 };
 
 /// A Yjs document behind its gate.
@@ -27,6 +28,7 @@ pub struct Replica {
     roots: MapRoots,
     gate: Gate,
     pairs: Pairs,
+    verbatim: Verbatim,
 }
 
 /// One edit, from a client or of the server's own.
@@ -78,7 +80,7 @@ impl Replica {
     pub fn new(client_id: u64, limits: AsideLimits) -> Self {
         let doc = empty_doc(ClientID::new(client_id));
         let roots = MapRoots::resolve(&doc);
-        Self { doc, roots, gate: Gate::new(limits), pairs: Pairs::default() }
+        Self { doc, roots, gate: Gate::new(limits), pairs: Pairs::default(), verbatim: Verbatim::default() }
     }
 
     /// A document from stored updates, in the order in which they were committed. What does not join on (a damaged
@@ -108,6 +110,7 @@ impl Replica {
                 txn: self.doc.transact_mut(),
                 gate: &mut self.gate,
                 pairs: &mut self.pairs,
+                verbatim: &mut self.verbatim,
                 roots: &self.roots,
             };
             let cut = transaction.perform(&mut work, now_ms);
@@ -120,7 +123,7 @@ impl Replica {
         } else {
             written.pop()
         };
-        Applied { results: work.results, update }
+        Applied { results: work.results, update: update.map(|update| self.verbatim.restore(update)) }
     }
 
     /// Makes the document anew without these pairs, since yrs has no way to change text in place. Each pair can be
@@ -149,12 +152,12 @@ impl Replica {
     pub fn diff(&self, state_vector: &[u8]) -> Result<Vec<u8>, DecodeError> {
         let known = update::scan_state_vector(state_vector)?;
         let known: StateVector = known.iter().map(|(client, clock)| (ClientID::new(client), clock)).collect();
-        Ok(self.doc.transact().encode_diff_v1(&known))
+        Ok(self.verbatim.restore(self.doc.transact().encode_diff_v1(&known)))
     }
 
     /// The whole state as one update.
     pub fn snapshot(&self) -> Vec<u8> {
-        self.doc.transact().encode_diff_v1(&StateVector::default())
+        self.verbatim.restore(self.doc.transact().encode_diff_v1(&StateVector::default()))
     }
 
     /// Names the state; costs a walk over the document's blocks.

@@ -1,9 +1,9 @@
 //! Edits on their way through the gate into the document.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{borrow::Cow, cell::LazyCell, collections::BTreeSet};
 
 use smallvec::SmallVec;
-use synapti_protocol::update::{self, Id};
+use synapti_protocol::update::{self, Id, UpdateView};
 use yrs::{ReadTxn, TransactionMut, Update, WriteTxn as _, block::ClientID, updates::decoder::Decode as _};
 
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     map::{MapEdit, MapRoots, apply_edit},
     pairs::{self, Pairs},
     replica::{ApplyError, Op},
+    verbatim::Verbatim,
 };
 
 /// A list of edits that is being worked off, over more than one transaction if need be.
@@ -44,6 +45,7 @@ pub(crate) struct Transaction<'a> {
     pub(crate) txn: TransactionMut<'a>,
     pub(crate) gate: &'a mut Gate,
     pub(crate) pairs: &'a mut Pairs,
+    pub(crate) verbatim: &'a mut Verbatim,
     pub(crate) roots: &'a MapRoots,
 }
 
@@ -92,12 +94,15 @@ impl Transaction<'_> {
     /// Integrates what the gate let in; an error names the pairs that must be replaced in the document first.
     fn integrate_all(&mut self, under_way: &mut UnderWay<'_>) -> Result<Result<(), ApplyError>, BTreeSet<Id>> {
         let mut integrated = Ok(());
-        while let Some(update) = under_way.updates.last() {
-            let replaced = self.replace_pairs(update)?;
-            integrated = integrate(&mut self.txn, replaced.as_deref().unwrap_or(update));
-            if integrated.is_err() {
-                break;
-            }
+        while let (Some(update), Ok(())) = (under_way.updates.last(), &integrated) {
+            integrated = match update::scan(update) {
+                Ok(view) => {
+                    let replaced = self.replace_pairs(&view)?;
+                    self.keep_verbatim(&view);
+                    integrate(&mut self.txn, replaced.as_deref().unwrap_or(update))
+                }
+                Err(error) => Err(error.into()),
+            };
             under_way.updates.pop();
         }
         if integrated.is_err() || self.txn.prune_pending().is_some() {
@@ -111,24 +116,27 @@ impl Transaction<'_> {
 
     /// The update without those of its own pairs that it cuts, if there are any. An error names the ones that it cuts
     /// in the document.
-    fn replace_pairs(&mut self, update: &[u8]) -> Result<Option<Vec<u8>>, BTreeSet<Id>> {
-        let Ok(view) = update::scan(update) else {
-            return Ok(None);
-        };
-        let has_own = self.pairs.note(&view);
-        let mut cut = self.pairs.cut_by(&view);
+    fn replace_pairs(&mut self, update: &UpdateView<'_>) -> Result<Option<Vec<u8>>, BTreeSet<Id>> {
+        let has_own = self.pairs.note(update);
+        let mut cut = self.pairs.cut_by(update);
         if !has_own && cut.is_empty() {
             return Ok(None);
         }
         let state = self.txn.state_vector();
         let known = |client| state.get(&ClientID::new(client));
-        cut.append(&mut self.pairs.cut_at_end(&view, known));
+        cut.append(&mut self.pairs.cut_at_end(update, known));
         let (inside, own): (BTreeSet<Id>, BTreeSet<Id>) = cut.into_iter().partition(|id| id.clock < known(id.client));
         if !inside.is_empty() {
             return Err(inside);
         }
         self.pairs.forget(&own);
-        Ok(pairs::replace(&view, &own))
+        Ok(pairs::replace(update, &own))
+    }
+
+    /// Keeps the values of the update that yrs would alter.
+    fn keep_verbatim(&mut self, update: &UpdateView<'_>) {
+        let state = LazyCell::new(|| self.txn.state_vector());
+        self.verbatim.note(update, |client| state.get(&ClientID::new(client)));
     }
 
     /// Edits the map as the server's own client.

@@ -69,7 +69,11 @@ test('values of every kind', async t => {
     large: 2 ** 53 - 1,
     huge: 1e300,
     beyond: 2 ** 31,
+    negativeZero: -0,
     big: 9007199254740993n,
+    smallBig: 5n,
+    largestBig: 2n ** 63n - 1n,
+    infinite: [Infinity, -Infinity, NaN],
     empty: '',
     unicode: '\u0000 \u2028 é e\u0301 👩‍👩‍👧 \u{10FFFF}',
     bytes: new Uint8Array([0, 1, 255]),
@@ -93,6 +97,18 @@ test('values of every kind', async t => {
     assert.deepEqual(doc.getArray('row').toArray(), row)
     assert.equal(doc.getMap('anything').get('overwritten'), 2)
     assert.equal(doc.getMap('anything').has('deleted'), false)
+  }
+})
+
+test('the keys of plain objects keep their order', async t => {
+  const value = { z: 1, y: { b: 1, a: 2, c: [{ n: 1, m: 2 }] }, x: 3 }
+  const { watcher, reader } = await share(t, 'order', doc => {
+    doc.getMap('anything').set('value', value)
+    doc.getText('prose').insertEmbed(0, value)
+  })
+  for (const { doc } of [watcher, reader]) {
+    assert.equal(JSON.stringify(doc.getMap('anything').get('value')), JSON.stringify(value))
+    assert.equal(JSON.stringify(doc.getText('prose').toDelta()[0].insert), JSON.stringify(value))
   }
 })
 
