@@ -2,7 +2,8 @@
 //!
 //! A server merges what gathered into one frame, so frames cannot be counted. But it does not change what people
 //! wrote, and the id of a new node is written once, as plain bytes: an id that nobody else uses marks the edit
-//! wherever it arrives, and finding it costs no decoding that would be measured too.
+//! wherever it arrives, and finding it costs no decoding that would be measured too. (As long as no other node hangs
+//! under a marked one: it would name its parent.)
 
 /// Digits of an edit's number, which stands at a marker's end.
 const DIGITS: usize = 6;
@@ -40,6 +41,8 @@ impl Markers {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use synapti_crdt::{
         AsideLimits, Op, Replica, Sender,
         map::{MapEdit, NewNode},
@@ -52,14 +55,22 @@ mod tests {
         Replica::new(client_id, AsideLimits::default())
     }
 
+    /// Replicas of a map whose root is not marked.
+    fn rooted<const N: usize>() -> [Replica; N] {
+        let init = replica(99).apply([Op::Edit(&crate::map::init("Topic"))], 0).update.unwrap();
+        std::array::from_fn(|index| {
+            let mut replica = replica(1 + index as u64);
+            replica.apply([Op::Update { update: &init, from: Sender::default() }], 0);
+            replica
+        })
+    }
+
     /// Updates that add one marked node each, as one client makes them.
-    fn marked(markers: &Markers, client_id: u64, edits: impl Iterator<Item = u32>) -> Vec<Vec<u8>> {
-        let mut client = replica(client_id);
+    fn marked(markers: &Markers, client: &mut Replica, edits: Range<u32>) -> Vec<Vec<u8>> {
         edits
             .map(|edit| {
-                let mut node = NewNode::new(markers.id(edit), "A title");
-                node.summary = "A summary".into();
-                client.apply([Op::Edit(&MapEdit::AddNode(node))], 0).update.unwrap()
+                let add = MapEdit::AddNode(NewNode::new(markers.id(edit), "A title"));
+                client.apply([Op::Edit(&add)], 0).update.unwrap()
             })
             .collect()
     }
@@ -73,7 +84,8 @@ mod tests {
     #[test]
     fn an_edit_is_found_once_in_its_own_frame() {
         let markers = Markers::new(7);
-        for (edit, update) in marked(&markers, 1, 0..20).iter().enumerate() {
+        let [mut client] = rooted();
+        for (edit, update) in marked(&markers, &mut client, 0..20).iter().enumerate() {
             assert_eq!(found(&markers, &encode_update(update)), [edit as u32]);
         }
     }
@@ -81,9 +93,10 @@ mod tests {
     #[test]
     fn every_edit_is_found_once_in_a_merged_frame() {
         let markers = Markers::new(7);
-        let updates = [marked(&markers, 1, 0..50), marked(&markers, 2, 50..80)].concat();
+        let [mut first, mut second, mut server] = rooted();
+        let updates = [marked(&markers, &mut first, 0..50), marked(&markers, &mut second, 50..80)].concat();
         let ops = updates.iter().map(|update| Op::Update { update, from: Sender::default() });
-        let merged = replica(3).apply(ops, 0).update.unwrap();
+        let merged = server.apply(ops, 0).update.unwrap();
         assert!(merged.len() < updates.iter().map(Vec::len).sum(), "they are merged, not put side by side");
         assert_eq!(found(&markers, &encode_update(&merged)), (0..80).collect::<Vec<_>>());
     }
@@ -91,7 +104,8 @@ mod tests {
     #[test]
     fn the_edits_of_another_run_are_not_ours() {
         let (ours, theirs) = (Markers::new(1), Markers::new(2));
-        for update in marked(&theirs, 1, 0..3) {
+        let [mut client] = rooted();
+        for update in marked(&theirs, &mut client, 0..3) {
             assert_eq!(found(&ours, &encode_update(&update)), [0; 0]);
         }
     }
