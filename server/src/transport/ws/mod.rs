@@ -50,18 +50,23 @@ const SUBPROTOCOL: &str = "y-sync";
 /// The routes of this transport.
 pub fn routes(gate: Gate) -> Router<AppState> {
     // Anything may stand where the id should, so that a wrong one is answered with a reason and not with "no route".
-    Router::new().route("/v1/ws/{*graph_id}", get(connect)).layer(Extension(gate))
+    Router::new()
+        .route("/v1/ws/{*graph_id}", get(connect))
+        .route("/v1/ws/", get(connect))
+        .route("/v1/ws", get(connect))
+        .layer(Extension(gate))
 }
 
 async fn connect(
     State(state): State<AppState>,
     Extension(gate): Extension<Gate>,
     Extension(traffic): Extension<Arc<Traffic>>,
-    Path(id): Path<String>,
+    id: Option<Path<String>>,
     headers: HeaderMap,
     uri: Uri,
     socket: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
+    let id = id.map_or_else(String::new, |Path(id)| id);
     let id = GraphId::try_from(id.as_str()).map_err(|error| error.to_string());
     let socket = match (socket, &id) {
         (Ok(socket), _) => socket.protocols([SUBPROTOCOL]),
