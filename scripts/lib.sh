@@ -40,7 +40,7 @@ need_rust() {
     PATH="$HOME/.cargo/bin:$PATH"
   fi
   command -v cargo >/dev/null ||
-    fail "Rust is missing ('cargo' is not in PATH). Install it from https://rustup.rs and run this again; rustup then takes version $rust_version by itself."
+    fail "Rust is missing ('cargo' is not in PATH). Install rustup, the Rust project's installer, and run this again; it takes version $rust_version by itself."
   local found
   found=$(cd "$root" && cargo --version | cut -d ' ' -f 2) ||
     fail "cargo does not run; with rustup: rustup toolchain install $rust_version"
@@ -62,7 +62,7 @@ need_node() {
   local major
   major=$(node -p 'process.versions.node.split(".")[0]')
   [ "$major" -ge "$node_major_min" ] ||
-    fail "Node.js $node_major_min or newer is needed for the tests with real clients, found $(node --version). See https://nodejs.org"
+    fail "Node.js $node_major_min or newer is needed for the tests with real clients, found $(node --version); Debian 13 and newer have it (apt-get install nodejs npm)"
 }
 
 # Where cargo puts what it builds.

@@ -11,6 +11,7 @@ mod pairs;
 mod replica;
 mod rewrite;
 mod transaction;
+mod verbatim;
 
 pub use digest::Digest;
 pub use gate::{AsideLimits, Sender};

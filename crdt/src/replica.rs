@@ -17,6 +17,7 @@ use crate::{
     map::{EditError, MapEdit, MapRoots, MapState, read_map, read_topic},
     pairs::{self, Pairs},
     transaction::{Pause, Transaction, Work, integrate},
+    verbatim::Verbatim,
 };
 
 /// A Yjs document behind its gate.
@@ -27,6 +28,7 @@ pub struct Replica {
     roots: MapRoots,
     gate: Gate,
     pairs: Pairs,
+    verbatim: Verbatim,
 }
 
 /// One edit, from a client or of the server's own.
@@ -78,7 +80,7 @@ impl Replica {
     pub fn new(client_id: u64, limits: AsideLimits) -> Self {
         let doc = empty_doc(ClientID::new(client_id));
         let roots = MapRoots::resolve(&doc);
-        Self { doc, roots, gate: Gate::new(limits), pairs: Pairs::default() }
+        Self { doc, roots, gate: Gate::new(limits), pairs: Pairs::default(), verbatim: Verbatim::default() }
     }
 
     /// A document from stored updates, in the order in which they were committed. What does not join on (a damaged
@@ -106,7 +108,7 @@ impl Replica {
         } else {
             written.pop()
         };
-        Applied { results: work.results, update }
+        Applied { results: work.results, update: update.map(|update| self.verbatim.restore(update)) }
     }
 
     /// Answers what was integrated, if that is wanted, in parts that follow on each other.
@@ -114,7 +116,8 @@ impl Replica {
         let mut written = Vec::new();
         loop {
             let txn = self.doc.transact_mut();
-            let mut transaction = Transaction::new(txn, &mut self.gate, &mut self.pairs, &self.roots);
+            let beside = (&mut self.pairs, &mut self.verbatim);
+            let mut transaction = Transaction::new(txn, &mut self.gate, beside, &self.roots);
             let pause = transaction.perform(work, now_ms);
             written.extend(transaction.commit(wanted));
             match pause {
@@ -158,12 +161,12 @@ impl Replica {
         let whole =
             |(client, clock): (u64, u32)| (ClientID::new(client), clock - u32::from(self.pairs.has(client, clock)));
         let known: StateVector = known.iter().map(whole).collect();
-        Ok(self.doc.transact().encode_diff_v1(&known))
+        Ok(self.verbatim.restore(self.doc.transact().encode_diff_v1(&known)))
     }
 
     /// The whole state as one update.
     pub fn snapshot(&self) -> Vec<u8> {
-        self.doc.transact().encode_diff_v1(&StateVector::default())
+        self.verbatim.restore(self.doc.transact().encode_diff_v1(&StateVector::default()))
     }
 
     /// Names the state; costs a walk over the document's blocks.

@@ -1,6 +1,6 @@
 //! Edits on their way through the gate into the document.
 
-use std::{borrow::Cow, collections::BTreeSet, mem};
+use std::{borrow::Cow, cell::LazyCell, collections::BTreeSet, mem};
 
 use synapti_protocol::update::{self, Id, UpdateView};
 use yrs::{
@@ -13,6 +13,7 @@ use crate::{
     pairs::{self, Pairs},
     replica::{ApplyError, Op},
     rewrite::bury_misplaced,
+    verbatim::Verbatim,
 };
 
 /// A list of edits that is being worked off, over more than one transaction if need be.
@@ -67,13 +68,19 @@ pub(crate) struct Transaction<'a> {
     txn: TransactionMut<'a>,
     gate: &'a mut Gate,
     pairs: &'a mut Pairs,
+    verbatim: &'a mut Verbatim,
     roots: &'a MapRoots,
     has_own_edits: bool,
 }
 
 impl<'a> Transaction<'a> {
-    pub(crate) fn new(txn: TransactionMut<'a>, gate: &'a mut Gate, pairs: &'a mut Pairs, roots: &'a MapRoots) -> Self {
-        Self { txn, gate, pairs, roots, has_own_edits: false }
+    pub(crate) fn new(
+        txn: TransactionMut<'a>,
+        gate: &'a mut Gate,
+        (pairs, verbatim): (&'a mut Pairs, &'a mut Verbatim),
+        roots: &'a MapRoots,
+    ) -> Self {
+        Self { txn, gate, pairs, verbatim, roots, has_own_edits: false }
     }
 
     /// Performs edits until all are done, or until they have to go on in another transaction.
@@ -133,6 +140,7 @@ impl<'a> Transaction<'a> {
             if let Some(update) = under_way.update.as_deref() {
                 let view = update::scan(update).expect("the gate has read it");
                 let replaced = self.replace_pairs(&view)?;
+                self.keep_verbatim(&view);
                 if let Err(error) = self.integrate(replaced.as_deref().unwrap_or(update)) {
                     // The gate took more for granted than the document could integrate.
                     let state = self.txn.state_vector();
@@ -163,6 +171,12 @@ impl<'a> Transaction<'a> {
         }
         self.pairs.forget(&cuts.own);
         Ok(pairs::replace(update, &cuts.own))
+    }
+
+    /// Keeps the values of the update that yrs would alter.
+    fn keep_verbatim(&mut self, update: &UpdateView<'_>) {
+        let state = LazyCell::new(|| self.txn.state_vector());
+        self.verbatim.note(update, |client| state.get(&ClientID::new(client)));
     }
 
     fn integrate(&mut self, update: &[u8]) -> Result<(), ApplyError> {

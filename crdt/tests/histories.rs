@@ -1,10 +1,7 @@
 //! Histories that npm's `yjs` made, in any order, end where Yjs says that they end. `tests/clients/make-vectors.mjs`
 //! writes them and documents their format.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a recorded history that cannot be read fails the test"
-)]
+#![expect(clippy::unwrap_used, reason = "a recorded history that cannot be read fails the test")]
 
 use std::collections::BTreeMap;
 
@@ -30,21 +27,11 @@ fn histories(file: &str) -> Vec<History> {
     let file: Value = serde_json::from_str(file).unwrap();
     let read = |history: &Value| History {
         seed: history["seed"].as_u64().unwrap(),
-        updates: history["updates"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(base64)
-            .collect(),
+        updates: history["updates"].as_array().unwrap().iter().map(base64).collect(),
         expected: normal(&history["expected"]),
         state_vector: clocks(&StateVector::decode_v1(&base64(&history["stateVector"])).unwrap()),
     };
-    file["histories"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(read)
-        .collect()
+    file["histories"].as_array().unwrap().iter().map(read).collect()
 }
 
 fn check(file: &str) {
@@ -56,11 +43,7 @@ fn check(file: &str) {
                 digests.push(check_order(&history, &updates, batch, &name));
             }
         }
-        assert!(
-            digests.windows(2).all(|pair| pair[0] == pair[1]),
-            "history {}: the digests differ",
-            history.seed
-        );
+        assert!(digests.windows(2).all(|pair| pair[0] == pair[1]), "history {}: the digests differ", history.seed);
     }
 }
 
@@ -69,23 +52,15 @@ fn check_order(history: &History, updates: &[&[u8]], batch: usize, name: &str) -
     let mut replica = Replica::new(u64::MAX >> 11, AsideLimits::default());
     let mut journal = Vec::new();
     for batch in updates.chunks(batch) {
-        let ops = batch.iter().map(|update| Op::Update {
-            update,
-            from: Sender(1),
-        });
+        let ops = batch.iter().map(|update| Op::Update { update, from: Sender(1) });
         let applied = replica.apply(ops, 0);
-        assert!(
-            applied.results.iter().all(Result::is_ok),
-            "{name}: {:?}",
-            applied.results
-        );
+        assert!(applied.results.iter().all(Result::is_ok), "{name}: {:?}", applied.results);
         journal.extend(applied.update);
     }
     assert_eq!(replica.held_bytes(), 0, "{name}: something still waits");
     assert_same(&replica.snapshot(), history, &format!("{name}, snapshot"));
 
-    let replayed =
-        Replica::load(1, AsideLimits::default(), journal.iter().map(Vec::as_slice)).unwrap();
+    let replayed = Replica::load(1, AsideLimits::default(), journal.iter().map(Vec::as_slice)).unwrap();
     assert_same(&replayed.snapshot(), history, &format!("{name}, replayed"));
     assert_eq!(replayed.digest(), replica.digest(), "{name}, replayed");
     replica.digest()
@@ -93,14 +68,9 @@ fn check_order(history: &History, updates: &[&[u8]], batch: usize, name: &str) -
 
 fn assert_same(state: &[u8], history: &History, name: &str) {
     let doc = Doc::new();
-    let (text, list) = (
-        doc.get_or_insert_text("text"),
-        doc.get_or_insert_array("list"),
-    );
+    let (text, list) = (doc.get_or_insert_text("text"), doc.get_or_insert_array("list"));
     let maps = ["meta", "nodes", "edges"].map(|root| (root, doc.get_or_insert_map(root)));
-    doc.transact_mut()
-        .apply_update(Update::decode_v1(state).unwrap())
-        .unwrap();
+    doc.transact_mut().apply_update(Update::decode_v1(state).unwrap()).unwrap();
     let txn = doc.transact();
     let mut read = json!({"text": text.get_string(&txn), "list": list.to_json(&txn)});
     for (root, map) in maps {
@@ -115,17 +85,8 @@ fn orders(history: &History) -> Vec<(String, Vec<&[u8]>)> {
     let made: Vec<&[u8]> = history.updates.iter().map(Vec::as_slice).collect();
     let reversed = made.iter().rev().copied().collect();
     let twice = shuffled(made.repeat(2), history.seed);
-    let mut orders = vec![
-        ("as made".into(), made.clone()),
-        ("reversed".into(), reversed),
-        ("twice".into(), twice),
-    ];
-    orders.extend((0..SHUFFLES).map(|n| {
-        (
-            format!("shuffle {n}"),
-            shuffled(made.clone(), history.seed * 10 + n),
-        )
-    }));
+    let mut orders = vec![("as made".into(), made.clone()), ("reversed".into(), reversed), ("twice".into(), twice)];
+    orders.extend((0..SHUFFLES).map(|n| (format!("shuffle {n}"), shuffled(made.clone(), history.seed * 10 + n))));
     orders
 }
 
@@ -142,10 +103,7 @@ fn shuffled<T>(mut items: Vec<T>, seed: u64) -> Vec<T> {
 }
 
 fn clocks(state_vector: &StateVector) -> BTreeMap<u64, u32> {
-    state_vector
-        .iter()
-        .map(|(client, &clock)| (client.get(), clock))
-        .collect()
+    state_vector.iter().map(|(client, &clock)| (client.get(), clock)).collect()
 }
 
 /// JavaScript has one kind of number; so has this.
@@ -154,10 +112,8 @@ fn normal(value: &Value) -> Value {
         Value::Number(number) => json!(number.as_f64()),
         Value::Array(items) => items.iter().map(normal).collect(),
         Value::Object(entries) => {
-            let entries: JsonMap<String, Value> = entries
-                .iter()
-                .map(|(key, value)| (key.clone(), normal(value)))
-                .collect();
+            let entries: JsonMap<String, Value> =
+                entries.iter().map(|(key, value)| (key.clone(), normal(value))).collect();
             entries.into()
         }
         other => other.clone(),
@@ -172,17 +128,9 @@ fn base64(value: &Value) -> Vec<u8> {
         b'+' => 62,
         _ => 63,
     };
-    let digits: Vec<u8> = value
-        .as_str()
-        .unwrap()
-        .bytes()
-        .filter(|&byte| byte != b'=')
-        .map(sextet)
-        .collect();
+    let digits: Vec<u8> = value.as_str().unwrap().bytes().filter(|&byte| byte != b'=').map(sextet).collect();
     let decode = |group: &[u8]| {
-        let bits = group.iter().enumerate().fold(0, |bits, (at, &digit)| {
-            bits | u32::from(digit) << (18 - 6 * at)
-        });
+        let bits = group.iter().enumerate().fold(0, |bits, (at, &digit)| bits | u32::from(digit) << (18 - 6 * at));
         bits.to_be_bytes()[1..group.len()].to_vec()
     };
     digits.chunks(4).flat_map(decode).collect()
@@ -223,49 +171,24 @@ fn half_a_character_becomes_a_replacement_character() {
         (&[INSERT, "000101010001"], "\u{FFFD}"),
         (&[INSERT, "000101010101"], "\u{FFFD}"),
         // The author of the character types on: its clocks must not have moved.
-        (
-            &[
-                INSERT,
-                INSERT_BETWEEN,
-                "010101028401010362636400",
-                "01010105840104016500",
-            ],
-            "\u{FFFD}X\u{FFFD}bcde",
-        ),
+        (&[INSERT, INSERT_BETWEEN, "010101028401010362636400", "01010105840104016500"], "\u{FFFD}X\u{FFFD}bcde"),
         // An author who typed the halves one by one sent U+FFFD for the first, and then both as one character.
-        (
-            &[
-                "010101000401047465787403efbfbd00",
-                "010101000401047465787405f09f98807a00",
-            ],
-            "\u{FFFD}\u{FFFD}z",
-        ),
+        (&["010101000401047465787403efbfbd00", "010101000401047465787405f09f98807a00"], "\u{FFFD}\u{FFFD}z"),
     ] {
         let mut replica = Replica::new(9, AsideLimits::default());
         for update in updates {
             let update = hex(update);
-            let applied = replica.apply(
-                [Op::Update {
-                    update: &update,
-                    from: Sender(1),
-                }],
-                0,
-            );
+            let applied = replica.apply([Op::Update { update: &update, from: Sender(1) }], 0);
             assert!(applied.results[0].is_ok());
         }
         let doc = Doc::new();
         let text = doc.get_or_insert_text("text");
-        doc.transact_mut()
-            .apply_update(Update::decode_v1(&replica.snapshot()).unwrap())
-            .unwrap();
+        doc.transact_mut().apply_update(Update::decode_v1(&replica.snapshot()).unwrap()).unwrap();
         assert_eq!(text.get_string(&doc.transact()), expected);
         assert_eq!(replica.held_bytes(), 0);
     }
 }
 
 fn hex(digits: &str) -> Vec<u8> {
-    (0..digits.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap())
-        .collect()
+    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
 }

@@ -1,16 +1,13 @@
 //! Several people edit one map at the same time, hear of each other late, twice and out of turn, and end up with the
 //! same map, the same tree and the same JSON.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on should stop where it is"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
 use proptest::prelude::*;
 use proptest::sample::Index;
 use synapti_crdt::map::{
-    Children, EdgePatch, MapEdit, MapRoots, MapState, NewEdge, NewNode, NodePatch, ParentRef,
-    ProjectionContext, apply_edit, project, read_map,
+    Children, EdgePatch, MapEdit, MapRoots, MapState, NewEdge, NewNode, NodePatch, ParentRef, ProjectionContext,
+    apply_edit, project, read_map,
 };
 use yrs::updates::decoder::Decode;
 use yrs::{ClientID, Doc, OffsetKind, Options, ReadTxn, StateVector, Transact, Update};
@@ -32,11 +29,7 @@ impl Replica {
             ..Options::default()
         });
         let roots = MapRoots::resolve(&doc);
-        Self {
-            doc,
-            roots,
-            mailbox: Vec::new(),
-        }
+        Self { doc, roots, mailbox: Vec::new() }
     }
 
     fn state(&self) -> MapState {
@@ -82,38 +75,14 @@ enum Step {
 
 #[derive(Debug, Clone)]
 enum Action {
-    Add {
-        parent: Option<Index>,
-        after: Option<Index>,
-        title: String,
-    },
-    Retitle {
-        node: Index,
-        title: String,
-    },
-    Move {
-        node: Index,
-        parent: Option<Index>,
-        before: Option<Index>,
-    },
-    Remove {
-        node: Index,
-        lift: bool,
-    },
-    Link {
-        source: Index,
-        target: Index,
-    },
-    Relink {
-        edge: Index,
-        target: Index,
-    },
-    Unlink {
-        edge: Index,
-    },
-    Crown {
-        node: Index,
-    },
+    Add { parent: Option<Index>, after: Option<Index>, title: String },
+    Retitle { node: Index, title: String },
+    Move { node: Index, parent: Option<Index>, before: Option<Index> },
+    Remove { node: Index, lift: bool },
+    Link { source: Index, target: Index },
+    Relink { edge: Index, target: Index },
+    Unlink { edge: Index },
+    Crown { node: Index },
 }
 
 fn any_action() -> impl Strategy<Value = Action> {
@@ -147,33 +116,20 @@ fn any_step() -> impl Strategy<Value = Step> {
 fn edit_of(action: &Action, state: &MapState, number: usize) -> Option<MapEdit> {
     let nodes: Vec<&String> = state.nodes.keys().collect();
     let edges: Vec<&String> = state.edges.keys().collect();
-    let pick = |from: &[&String], index: &Index| {
-        (!from.is_empty()).then(|| index.get(from).as_str().to_owned())
-    };
+    let pick = |from: &[&String], index: &Index| (!from.is_empty()).then(|| index.get(from).as_str().to_owned());
     let node = |index: &Index| pick(&nodes, index);
     let maybe = |index: &Option<Index>| index.as_ref().and_then(node);
     Some(match action {
-        Action::Add {
-            parent,
-            after,
-            title,
-        } => MapEdit::AddNode(NewNode {
+        Action::Add { parent, after, title } => MapEdit::AddNode(NewNode {
             parent: maybe(parent).map_or(ParentRef::Default, ParentRef::Under),
             after: maybe(after),
             ..NewNode::new(format!("n{number}"), title.as_str())
         }),
         Action::Retitle { node: index, title } => MapEdit::PatchNode {
             id: node(index)?,
-            patch: NodePatch {
-                title: Some(title.clone()),
-                ..NodePatch::default()
-            },
+            patch: NodePatch { title: Some(title.clone()), ..NodePatch::default() },
         },
-        Action::Move {
-            node: index,
-            parent,
-            before,
-        } => MapEdit::PatchNode {
+        Action::Move { node: index, parent, before } => MapEdit::PatchNode {
             id: node(index)?,
             patch: NodePatch {
                 parent: Some(maybe(parent).map_or(ParentRef::Topic, ParentRef::Under)),
@@ -181,14 +137,9 @@ fn edit_of(action: &Action, state: &MapState, number: usize) -> Option<MapEdit> 
                 ..NodePatch::default()
             },
         },
-        Action::Remove { node: index, lift } => MapEdit::RemoveNode {
-            id: node(index)?,
-            children: if *lift {
-                Children::Lift
-            } else {
-                Children::Remove
-            },
-        },
+        Action::Remove { node: index, lift } => {
+            MapEdit::RemoveNode { id: node(index)?, children: if *lift { Children::Lift } else { Children::Remove } }
+        }
         Action::Link { source, target } => MapEdit::AddEdge(NewEdge {
             id: format!("e{number}"),
             source: node(source)?,
@@ -198,18 +149,10 @@ fn edit_of(action: &Action, state: &MapState, number: usize) -> Option<MapEdit> 
         }),
         Action::Relink { edge, target } => MapEdit::PatchEdge {
             id: pick(&edges, edge)?,
-            patch: EdgePatch {
-                target: node(target),
-                ..EdgePatch::default()
-            },
+            patch: EdgePatch { target: node(target), ..EdgePatch::default() },
         },
-        Action::Unlink { edge } => MapEdit::RemoveEdge {
-            id: pick(&edges, edge)?,
-        },
-        Action::Crown { node: index } => MapEdit::PatchMeta {
-            topic: None,
-            root: node(index),
-        },
+        Action::Unlink { edge } => MapEdit::RemoveEdge { id: pick(&edges, edge)? },
+        Action::Crown { node: index } => MapEdit::PatchMeta { topic: None, root: node(index) },
     })
 }
 
@@ -323,10 +266,7 @@ struct Shown {
 
 impl Shown {
     fn of(state: &MapState) -> Self {
-        Self {
-            ids: state.nodes.keys().cloned().collect(),
-            tree: state.derive_tree(),
-        }
+        Self { ids: state.nodes.keys().cloned().collect(), tree: state.derive_tree() }
     }
 
     fn index(&self, id: &str) -> usize {
@@ -345,8 +285,6 @@ impl Shown {
             None => &self.tree.topics,
         };
         let position = siblings.iter().position(|&sibling| sibling == index)?;
-        siblings
-            .get(position + 1)
-            .map(|&next| self.ids[next].clone())
+        siblings.get(position + 1).map(|&next| self.ids[next].clone())
     }
 }

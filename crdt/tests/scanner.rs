@@ -16,8 +16,7 @@ use mutate::Mutator;
 use synapti_protocol::json::{JsonFault, validate_portable};
 use synapti_protocol::lib0::write_var_str;
 use synapti_protocol::update::{
-    DeleteRange, EMPTY_UPDATE, StructKind, UpdateView, UpdateWriter, modernize, scan,
-    scan_state_vector,
+    DeleteRange, EMPTY_UPDATE, StructKind, UpdateView, UpdateWriter, modernize, scan, scan_state_vector,
 };
 use yrs::types::ToJson;
 use yrs::updates::decoder::Decode;
@@ -33,29 +32,18 @@ fn setting(name: &str, default: u64) -> u64 {
 fn corpus(target: &str) -> Vec<Vec<u8>> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../protocol/tests/corpus");
     let entries = std::fs::read_dir(Path::new(folder).join(target)).expect("the corpus exists");
-    let mut paths: Vec<_> = entries
-        .map(|entry| entry.expect("readable").path())
-        .collect();
+    let mut paths: Vec<_> = entries.map(|entry| entry.expect("readable").path()).collect();
     paths.sort();
-    paths
-        .iter()
-        .map(|path| std::fs::read(path).expect("readable"))
-        .collect()
+    paths.iter().map(|path| std::fs::read(path).expect("readable")).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 /// What yrs may be given: the update itself, or what `modernize` makes of it.
 fn readable<'a>(view: &UpdateView<'a>) -> Cow<'a, [u8]> {
-    if view.needs_modernizing() {
-        modernize(view).into()
-    } else {
-        view.bytes().into()
-    }
+    if view.needs_modernizing() { modernize(view).into() } else { view.bytes().into() }
 }
 
 /// Ranges by client, without overlaps.
@@ -78,44 +66,26 @@ fn agrees_with_yrs(bytes: &[u8]) -> bool {
     let Ok(view) = scan(bytes) else {
         return false;
     };
-    let update = Update::decode_v1(&readable(&view))
-        .unwrap_or_else(|error| panic!("yrs refuses {}: {error}", hex(bytes)));
+    let update =
+        Update::decode_v1(&readable(&view)).unwrap_or_else(|error| panic!("yrs refuses {}: {error}", hex(bytes)));
 
-    let structs = view.sections().flat_map(|section| {
-        section
-            .structs()
-            .map(move |next| (section.client, next.clock, next.end(), next.kind))
-    });
-    let inserted = structs
-        .filter(|(_, _, _, kind)| *kind != StructKind::Skip)
-        .map(|(client, start, end, _)| (client, start, end));
+    let structs = view
+        .sections()
+        .flat_map(|section| section.structs().map(move |next| (section.client, next.clock, next.end(), next.kind)));
+    let inserted =
+        structs.filter(|(_, _, _, kind)| *kind != StructKind::Skip).map(|(client, start, end, _)| (client, start, end));
     let insertions = update.insertions(true);
-    let yrs_inserted = insertions.iter().flat_map(|(client, ranges)| {
-        ranges
-            .iter()
-            .map(|range| (client.get(), range.start, range.end))
-    });
-    assert_eq!(
-        merged(inserted),
-        merged(yrs_inserted),
-        "insertions of {}",
-        hex(bytes)
-    );
+    let yrs_inserted = insertions
+        .iter()
+        .flat_map(|(client, ranges)| ranges.iter().map(|range| (client.get(), range.start, range.end)));
+    assert_eq!(merged(inserted), merged(yrs_inserted), "insertions of {}", hex(bytes));
 
-    let deleted = view
+    let deleted = view.delete_set().map(|DeleteRange { client, clock, len }| (client, clock, clock + len));
+    let yrs_deleted = update
         .delete_set()
-        .map(|DeleteRange { client, clock, len }| (client, clock, clock + len));
-    let yrs_deleted = update.delete_set().iter().flat_map(|(client, ranges)| {
-        ranges
-            .iter()
-            .map(|range| (client.get(), range.start, range.end))
-    });
-    assert_eq!(
-        merged(deleted),
-        merged(yrs_deleted),
-        "deletions of {}",
-        hex(bytes)
-    );
+        .iter()
+        .flat_map(|(client, ranges)| ranges.iter().map(|range| (client.get(), range.start, range.end)));
+    assert_eq!(merged(deleted), merged(yrs_deleted), "deletions of {}", hex(bytes));
     true
 }
 
@@ -132,31 +102,20 @@ fn yrs_reads_whatever_the_scanner_accepts() {
     for input in &inputs {
         agrees_with_yrs(input);
     }
-    inputs.extend(
-        support::all_updates()
-            .into_iter()
-            .step_by(50)
-            .map(|(_, update)| update),
-    );
+    inputs.extend(support::all_updates().into_iter().step_by(50).map(|(_, update)| update));
     inputs.retain(|input| input.len() <= 4 << 10);
     let mut mutator = Mutator::new(setting("FUZZ_SEED", SEED_DEFAULT));
     let iterations = setting("FUZZ_ITERATIONS", ITERATIONS_DEFAULT);
-    let accepted = (0..iterations)
-        .filter(|_| agrees_with_yrs(&mutator.mutation_of(&inputs)))
-        .count();
+    let accepted = (0..iterations).filter(|_| agrees_with_yrs(&mutator.mutation_of(&inputs))).count();
     // Were nearly everything refused, agreeing would mean nothing.
-    assert!(
-        accepted as u64 > iterations / 50,
-        "only {accepted} of {iterations} accepted"
-    );
+    assert!(accepted as u64 > iterations / 50, "only {accepted} of {iterations} accepted");
 }
 
 #[test]
 fn yrs_reads_state_vectors_as_the_scanner_does() {
     let inputs = corpus("state_vector");
     let mut mutator = Mutator::new(setting("FUZZ_SEED", SEED_DEFAULT));
-    let mutations =
-        (0..setting("FUZZ_ITERATIONS", ITERATIONS_DEFAULT)).map(|_| mutator.mutation_of(&inputs));
+    let mutations = (0..setting("FUZZ_ITERATIONS", ITERATIONS_DEFAULT)).map(|_| mutator.mutation_of(&inputs));
     let mut accepted = 0;
     for bytes in inputs.clone().into_iter().chain(mutations) {
         let Ok(view) = scan_state_vector(&bytes) else {
@@ -165,10 +124,7 @@ fn yrs_reads_state_vectors_as_the_scanner_does() {
         accepted += 1;
         let vector = StateVector::decode_v1(&bytes).expect("what the scanner accepts");
         let expected: BTreeMap<u64, u32> = view.iter().collect();
-        let found: BTreeMap<u64, u32> = vector
-            .iter()
-            .map(|(client, clock)| (client.get(), *clock))
-            .collect();
+        let found: BTreeMap<u64, u32> = vector.iter().map(|(client, clock)| (client.get(), *clock)).collect();
         assert_eq!(found, expected, "{}", hex(&bytes));
     }
     assert!(accepted > 100, "only {accepted} accepted");
@@ -180,27 +136,20 @@ fn applied(bytes: &[u8]) -> Vec<u8> {
     let update = Update::decode_v1(bytes).expect("what the scanner accepts");
     // A parent that is no shared type is an error, not a crash.
     let _ = doc.transact_mut().apply_update(update);
-    doc.transact()
-        .encode_state_as_update_v1(&StateVector::default())
+    doc.transact().encode_state_as_update_v1(&StateVector::default())
 }
 
 #[test]
 fn yrs_survives_whatever_the_scanner_accepts() {
     let mut inputs = corpus("update");
-    inputs.extend(
-        support::all_updates()
-            .into_iter()
-            .step_by(20)
-            .map(|(_, update)| update),
-    );
+    inputs.extend(support::all_updates().into_iter().step_by(20).map(|(_, update)| update));
     inputs.retain(|input| input.len() <= 4 << 10);
     let mut mutator = Mutator::new(setting("FUZZ_SEED", SEED_DEFAULT));
     for _ in 0..setting("FUZZ_ITERATIONS", ITERATIONS_DEFAULT) {
         let bytes = mutator.mutation_of(&inputs);
         if let Ok(view) = scan(&bytes) {
             let bytes = readable(&view);
-            let encoded = catch_unwind(|| applied(&bytes))
-                .unwrap_or_else(|_| panic!("yrs panics on {}", hex(&bytes)));
+            let encoded = catch_unwind(|| applied(&bytes)).unwrap_or_else(|_| panic!("yrs panics on {}", hex(&bytes)));
             let verdict = scan(&encoded).map(drop);
             assert_eq!(verdict, Ok(()), "what yrs makes of {}", hex(&bytes));
         }
@@ -244,13 +193,8 @@ fn modernized_values_mean_what_the_json_meant() {
         let doc = Doc::new();
         let map = doc.get_or_insert_map("m");
         let update = Update::decode_v1(&modern).expect("readable by yrs");
-        doc.transact_mut()
-            .apply_update(update)
-            .expect("nothing is missing");
-        let found = map
-            .get(&doc.transact(), "k")
-            .expect("the entry")
-            .to_json(&doc.transact());
+        doc.transact_mut().apply_update(update).expect("nothing is missing");
+        let found = map.get(&doc.transact(), "k").expect("the entry").to_json(&doc.transact());
         let expected = Any::from_json(text).expect("JSON");
         assert!(same_value(&found, &expected), "{text}: {found:?}");
     }
@@ -269,9 +213,7 @@ fn portable_json_is_what_yrs_parses() {
     let inputs = corpus("json");
     let mut mutator = Mutator::new(setting("FUZZ_SEED", SEED_DEFAULT));
     let iterations = setting("FUZZ_ITERATIONS", ITERATIONS_DEFAULT);
-    let mutations: Vec<_> = (0..iterations)
-        .map(|_| mutator.mutation_of(&inputs))
-        .collect();
+    let mutations: Vec<_> = (0..iterations).map(|_| mutator.mutation_of(&inputs)).collect();
     let mut accepted = 0;
     for bytes in inputs.iter().chain(&mutations) {
         let Ok(text) = str::from_utf8(bytes) else {

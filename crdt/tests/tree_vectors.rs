@@ -1,9 +1,6 @@
 //! The tree rules, checked against vectors that other implementations share.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on should stop where it is"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
 use std::collections::BTreeMap;
 
@@ -61,10 +58,8 @@ fn input_of(node: &BTreeMap<String, Value>) -> TreeInput<'_> {
 
 fn describe(input: &[TreeInput<'_>], tree: &Tree) -> Expected {
     let id = |&index: &usize| input[index].id.to_owned();
-    let mut orphans: Vec<String> = (0..input.len())
-        .filter(|&index| tree.nodes[index].is_orphan)
-        .map(|index| id(&index))
-        .collect();
+    let mut orphans: Vec<String> =
+        (0..input.len()).filter(|&index| tree.nodes[index].is_orphan).map(|index| id(&index)).collect();
     orphans.sort();
     Expected {
         root: tree.root.map(|root| id(&root)),
@@ -72,22 +67,14 @@ fn describe(input: &[TreeInput<'_>], tree: &Tree) -> Expected {
         orphans,
         children: (0..input.len())
             .filter(|&index| !tree.nodes[index].children.is_empty())
-            .map(|index| {
-                (
-                    id(&index),
-                    tree.nodes[index].children.iter().map(id).collect(),
-                )
-            })
+            .map(|index| (id(&index), tree.nodes[index].children.iter().map(id).collect()))
             .collect(),
         preorder: tree.preorder().iter().map(id).collect(),
     }
 }
 
 /// The rules again, in the plainest form that can be written down, quadratic and all.
-fn derive_plainly(
-    nodes: &[(String, ParentLink<String>, String)],
-    meta_root: Option<&str>,
-) -> Expected {
+fn derive_plainly(nodes: &[(String, ParentLink<String>, String)], meta_root: Option<&str>) -> Expected {
     let ids: Vec<&str> = nodes.iter().map(|node| node.0.as_str()).collect();
     let is_node = |id: &str| ids.contains(&id);
     let named_root = meta_root.filter(|id| is_node(id));
@@ -100,14 +87,7 @@ fn derive_plainly(
         };
         let is_root = named_root == Some(id);
         parents.insert(id, parent.filter(|_| !is_root));
-        is_topic.insert(
-            id,
-            is_root
-                || matches!(
-                    nodes.iter().find(|n| n.0 == *id).unwrap().1,
-                    ParentLink::Null
-                ),
-        );
+        is_topic.insert(id, is_root || matches!(nodes.iter().find(|n| n.0 == *id).unwrap().1, ParentLink::Null));
     }
     let before = parents.clone();
     for &start in &ids {
@@ -123,40 +103,23 @@ fn derive_plainly(
             cycle.push(parent);
         }
     }
-    let key = |id: &&str| {
-        (
-            nodes.iter().find(|node| node.0 == **id).unwrap().2.clone(),
-            (*id).to_owned(),
-        )
-    };
+    let key = |id: &&str| (nodes.iter().find(|node| node.0 == **id).unwrap().2.clone(), (*id).to_owned());
     let mut sorted = ids.clone();
     sorted.sort_by_key(key);
     let tops = |topics: bool| -> Vec<&str> {
         let is_top = |id: &&str| parents[*id].is_none() && is_topic[*id] == topics;
         sorted.iter().copied().filter(is_top).collect()
     };
-    let root = named_root
-        .or_else(|| tops(true).first().copied())
-        .or_else(|| tops(false).first().copied());
-    let orphans: Vec<&str> = tops(false)
-        .into_iter()
-        .filter(|id| Some(*id) != root)
-        .collect();
+    let root = named_root.or_else(|| tops(true).first().copied()).or_else(|| tops(false).first().copied());
+    let orphans: Vec<&str> = tops(false).into_iter().filter(|id| Some(*id) != root).collect();
     let mut children: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for id in sorted.iter().filter(|id| Some(**id) != root) {
         let parent = parents[id].or_else(|| root.filter(|_| orphans.contains(id)));
         if let Some(parent) = parent {
-            children
-                .entry(parent.to_owned())
-                .or_default()
-                .push((*id).to_owned());
+            children.entry(parent.to_owned()).or_default().push((*id).to_owned());
         }
     }
-    let topics: Vec<String> = tops(true)
-        .into_iter()
-        .filter(|id| Some(*id) != root)
-        .map(str::to_owned)
-        .collect();
+    let topics: Vec<String> = tops(true).into_iter().filter(|id| Some(*id) != root).map(str::to_owned).collect();
     let mut preorder = Vec::new();
     let mut stack: Vec<String> = topics.iter().rev().cloned().collect();
     stack.extend(root.map(str::to_owned));
@@ -166,13 +129,7 @@ fn derive_plainly(
     }
     let mut orphans: Vec<String> = orphans.into_iter().map(str::to_owned).collect();
     orphans.sort();
-    Expected {
-        root: root.map(str::to_owned),
-        topics,
-        orphans,
-        children,
-        preorder,
-    }
+    Expected { root: root.map(str::to_owned), topics, orphans, children, preorder }
 }
 
 fn any_link() -> impl Strategy<Value = ParentLink<String>> {
@@ -221,9 +178,7 @@ fn chains_and_cycles_of_a_hundred_thousand_need_no_recursion() {
         (0..LENGTH)
             .map(|index| TreeInput {
                 id: &ids[index],
-                parent: index
-                    .checked_sub(1)
-                    .map_or(first, |above| ParentLink::Node(&ids[above])),
+                parent: index.checked_sub(1).map_or(first, |above| ParentLink::Node(&ids[above])),
                 order: "",
             })
             .collect()

@@ -57,10 +57,7 @@ pub fn scan(payload: &[u8]) -> Result<AwarenessView<'_>, DecodeError> {
 /// Encodes a payload in one allocation of exactly its size.
 pub fn encode(entries: &[AwarenessEntry<'_>]) -> Vec<u8> {
     let count = entries.len() as u64;
-    let len = entries
-        .iter()
-        .map(AwarenessEntry::encoded_len)
-        .sum::<usize>();
+    let len = entries.iter().map(AwarenessEntry::encoded_len).sum::<usize>();
     let mut out = Vec::with_capacity(var_uint_len(count) + len);
     write_var_uint(&mut out, count);
     for entry in entries {
@@ -126,9 +123,5 @@ impl<'a> Iterator for AwarenessEntries<'a> {
 }
 
 fn read_entry<'a>(reader: &mut Reader<'a>) -> Result<AwarenessEntry<'a>, DecodeError> {
-    Ok(AwarenessEntry {
-        client: reader.var_uint()?,
-        clock: reader.var_u32()?,
-        state: reader.var_str()?,
-    })
+    Ok(AwarenessEntry { client: reader.var_uint()?, clock: reader.var_u32()?, state: reader.var_str()? })
 }

@@ -30,14 +30,8 @@ impl TryFrom<&str> for GraphId {
 
     fn try_from(text: &str) -> Result<Self, Self::Error> {
         let is_valid = (1..=GRAPH_ID_BYTES_MAX).contains(&text.len())
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte));
-        if is_valid {
-            Ok(Self(text.into()))
-        } else {
-            Err(InvalidGraphId)
-        }
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte));
+        if is_valid { Ok(Self(text.into())) } else { Err(InvalidGraphId) }
     }
 }
 

@@ -100,11 +100,7 @@ impl<'a> SyncMessage<'a> {
             Ok(SYNC_STEP1) => reader.var_bytes().map(Self::Step1),
             Ok(SYNC_STEP2) => reader.var_bytes().map(Self::Step2),
             Ok(SYNC_UPDATE) => reader.var_bytes().map(Self::Update),
-            _ => Err(DecodeError::UnknownTag {
-                what: "sync message",
-                tag: step,
-                at,
-            }),
+            _ => Err(DecodeError::UnknownTag { what: "sync message", tag: step, at }),
         }
     }
 }
@@ -114,11 +110,7 @@ impl<'a> AuthMessage<'a> {
         let at = reader.position();
         let kind = reader.var_uint()?;
         if kind != u64::from(PERMISSION_DENIED) {
-            return Err(DecodeError::UnknownTag {
-                what: "auth message",
-                tag: kind,
-                at,
-            });
+            return Err(DecodeError::UnknownTag { what: "auth message", tag: kind, at });
         }
         reader.var_str().map(Self::PermissionDenied)
     }

@@ -40,21 +40,12 @@ proptest! {
 }
 
 fn entry(state: &str) -> AwarenessEntry<'_> {
-    AwarenessEntry {
-        client: 7,
-        clock: 1,
-        state,
-    }
+    AwarenessEntry { client: 7, clock: 1, state }
 }
 
 #[test]
 fn leaving_is_the_json_null() {
-    let payload = encode(&[
-        entry("null"),
-        entry(" null\n"),
-        entry("\"null\""),
-        entry("{}"),
-    ]);
+    let payload = encode(&[entry("null"), entry(" null\n"), entry("\"null\""), entry("{}")]);
     let view = scan(&payload).unwrap();
     let removals: Vec<bool> = view.iter().map(|entry| entry.is_removal()).collect();
     assert_eq!(removals, [true, true, false, false]);
@@ -65,43 +56,18 @@ fn states_that_would_break_a_browser_are_refused() {
     let broken = encode(&[entry("{}"), entry("{\"a\":}")]);
     // Count, then four bytes of heads and two of state, then three more of the second head.
     let at = 1 + 3 + 2 + 3 + "{\"a\":".len();
-    assert_eq!(
-        scan(&broken),
-        Err(DecodeError::Json {
-            at,
-            fault: JsonFault::Syntax
-        })
-    );
+    assert_eq!(scan(&broken), Err(DecodeError::Json { at, fault: JsonFault::Syntax }));
 
     let deep = format!("{}{}", "[".repeat(65), "]".repeat(65));
-    assert_eq!(
-        scan(&encode(&[entry(&deep)])),
-        Err(DecodeError::TooDeep {
-            at: 1 + 4 + 64,
-            depth_max: 64
-        })
-    );
+    assert_eq!(scan(&encode(&[entry(&deep)])), Err(DecodeError::TooDeep { at: 1 + 4 + 64, depth_max: 64 }));
     assert!(scan(&encode(&[entry("undefined")])).is_err());
     assert!(scan(&encode(&[entry("")])).is_err());
 }
 
 #[test]
 fn counts_and_ends_are_checked() {
-    assert_eq!(
-        scan(&[200, 1, 0, 0, 0]),
-        Err(DecodeError::CountTooLarge {
-            at: 0,
-            declared: 200,
-            remaining: 3
-        })
-    );
-    assert_eq!(
-        scan(&[0, 0]),
-        Err(DecodeError::TrailingBytes { at: 1, extra: 1 })
-    );
+    assert_eq!(scan(&[200, 1, 0, 0, 0]), Err(DecodeError::CountTooLarge { at: 0, declared: 200, remaining: 3 }));
+    assert_eq!(scan(&[0, 0]), Err(DecodeError::TrailingBytes { at: 1, extra: 1 }));
     // A clock that does not fit 32 bits.
-    assert_eq!(
-        scan(&[1, 7, 0x80, 0x80, 0x80, 0x80, 0x10, 2, b'{', b'}']),
-        Err(DecodeError::Overflow { at: 2 })
-    );
+    assert_eq!(scan(&[1, 7, 0x80, 0x80, 0x80, 0x80, 0x10, 2, b'{', b'}']), Err(DecodeError::Overflow { at: 2 }));
 }

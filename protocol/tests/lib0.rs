@@ -2,9 +2,7 @@
 
 use proptest::prelude::*;
 use synapti_protocol::DecodeError;
-use synapti_protocol::lib0::{
-    Reader, var_uint_len, write_var_bytes, write_var_int, write_var_str, write_var_uint,
-};
+use synapti_protocol::lib0::{Reader, var_uint_len, write_var_bytes, write_var_int, write_var_str, write_var_uint};
 use synapti_protocol::limits::{CLIENT_ID_MAX, CLOCK_MAX};
 
 /// Any value, as bytes.
@@ -120,23 +118,11 @@ fn numbers_end_at_the_largest_integer_of_javascript() {
     assert_eq!(Reader::new(&largest).var_uint(), Ok(CLIENT_ID_MAX));
 
     let one_more = [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10];
-    assert_eq!(
-        Reader::new(&one_more).var_uint(),
-        Err(DecodeError::Overflow { at: 0 })
-    );
+    assert_eq!(Reader::new(&one_more).var_uint(), Err(DecodeError::Overflow { at: 0 }));
     let nine_bytes = [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00];
-    assert_eq!(
-        Reader::new(&nine_bytes).var_uint(),
-        Err(DecodeError::Overflow { at: 0 })
-    );
-    assert_eq!(
-        Reader::new(&nine_bytes).var_int(),
-        Err(DecodeError::Overflow { at: 0 })
-    );
-    assert_eq!(
-        Reader::new(&[0x80; 3]).var_uint(),
-        Err(DecodeError::Truncated { at: 0 })
-    );
+    assert_eq!(Reader::new(&nine_bytes).var_uint(), Err(DecodeError::Overflow { at: 0 }));
+    assert_eq!(Reader::new(&nine_bytes).var_int(), Err(DecodeError::Overflow { at: 0 }));
+    assert_eq!(Reader::new(&[0x80; 3]).var_uint(), Err(DecodeError::Truncated { at: 0 }));
 }
 
 #[test]
@@ -144,16 +130,10 @@ fn narrow_numbers_are_refused_where_they_end() {
     let mut bytes = Vec::new();
     write_var_uint(&mut bytes, u64::from(u32::MAX));
     assert_eq!(Reader::new(&bytes).var_u32(), Ok(u32::MAX));
-    assert_eq!(
-        Reader::new(&bytes).clock(),
-        Err(DecodeError::Overflow { at: 0 })
-    );
+    assert_eq!(Reader::new(&bytes).clock(), Err(DecodeError::Overflow { at: 0 }));
     bytes.clear();
     write_var_uint(&mut bytes, u64::from(u32::MAX) + 1);
-    assert_eq!(
-        Reader::new(&bytes).var_u32(),
-        Err(DecodeError::Overflow { at: 0 })
-    );
+    assert_eq!(Reader::new(&bytes).var_u32(), Err(DecodeError::Overflow { at: 0 }));
     bytes.clear();
     write_var_uint(&mut bytes, CLOCK_MAX.into());
     assert_eq!(Reader::new(&bytes).clock(), Ok(CLOCK_MAX));
@@ -162,35 +142,15 @@ fn narrow_numbers_are_refused_where_they_end() {
 #[test]
 fn counts_and_lengths_never_promise_more_than_there_is() {
     let mut reader = Reader::new(&[3, 0, 0]);
-    assert_eq!(
-        reader.count(1),
-        Err(DecodeError::CountTooLarge {
-            at: 0,
-            declared: 3,
-            remaining: 2
-        })
-    );
+    assert_eq!(reader.count(1), Err(DecodeError::CountTooLarge { at: 0, declared: 3, remaining: 2 }));
     assert_eq!(
         Reader::new(&[2, 0, 0, 0]).count(2),
-        Err(DecodeError::CountTooLarge {
-            at: 0,
-            declared: 2,
-            remaining: 3
-        })
+        Err(DecodeError::CountTooLarge { at: 0, declared: 2, remaining: 3 })
     );
     assert_eq!(Reader::new(&[2, 0, 0, 0, 0]).count(2), Ok(2));
-    assert_eq!(
-        Reader::new(&[5, b'a']).var_bytes(),
-        Err(DecodeError::Truncated { at: 0 })
-    );
-    assert_eq!(
-        Reader::new(&[1, 0xff]).var_str(),
-        Err(DecodeError::Utf8 { at: 1 })
-    );
-    assert_eq!(
-        Reader::new(&[0, 7]).finish(),
-        Err(DecodeError::TrailingBytes { at: 0, extra: 2 })
-    );
+    assert_eq!(Reader::new(&[5, b'a']).var_bytes(), Err(DecodeError::Truncated { at: 0 }));
+    assert_eq!(Reader::new(&[1, 0xff]).var_str(), Err(DecodeError::Utf8 { at: 1 }));
+    assert_eq!(Reader::new(&[0, 7]).finish(), Err(DecodeError::TrailingBytes { at: 0, extra: 2 }));
 }
 
 #[test]
@@ -203,10 +163,7 @@ fn values_nest_sixty_four_levels_and_no_more() {
     for open in [&[117, 1][..], &[118, 1, 1, b'k']] {
         assert_eq!(Reader::new(&nested(64, open)).skip_any(64), Ok(()));
         let at = 64 * open.len();
-        assert_eq!(
-            Reader::new(&nested(65, open)).skip_any(64),
-            Err(DecodeError::TooDeep { at, depth_max: 64 })
-        );
+        assert_eq!(Reader::new(&nested(65, open)).skip_any(64), Err(DecodeError::TooDeep { at, depth_max: 64 }));
     }
     let hostile = nested(100_000, &[117, 1]);
     assert!(Reader::new(&hostile).skip_any(64).is_err());
@@ -217,11 +174,7 @@ fn unknown_value_types_are_refused() {
     for tag in (0..=115).chain(128..=255) {
         assert_eq!(
             Reader::new(&[tag]).skip_any(64),
-            Err(DecodeError::UnknownTag {
-                what: "value type",
-                tag: tag.into(),
-                at: 0
-            })
+            Err(DecodeError::UnknownTag { what: "value type", tag: tag.into(), at: 0 })
         );
     }
 }

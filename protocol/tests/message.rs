@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use synapti_protocol::DecodeError;
 use synapti_protocol::limits::CLIENT_ID_MAX;
 use synapti_protocol::message::{
-    AuthMessage, EMPTY_AWARENESS, Message, SyncMessage, encode_ack, encode_awareness,
-    encode_notice, encode_permission_denied, encode_step1, encode_step2, encode_update, parse,
+    AuthMessage, EMPTY_AWARENESS, Message, SyncMessage, encode_ack, encode_awareness, encode_notice,
+    encode_permission_denied, encode_step1, encode_step2, encode_update, parse,
 };
 use synapti_protocol::{awareness, lib0::Reader};
 
@@ -78,25 +78,8 @@ fn what_is_no_message_is_refused_by_name() {
     assert_eq!(parse(&[]), Err(DecodeError::Truncated { at: 0 }));
     assert_eq!(parse(&[4]), Err(DecodeError::UnknownMessage(4)));
     assert_eq!(parse(&[0x80, 0x02]), Err(DecodeError::UnknownMessage(256)));
-    assert_eq!(
-        parse(&[0, 3, 0]),
-        Err(DecodeError::UnknownTag {
-            what: "sync message",
-            tag: 3,
-            at: 1
-        })
-    );
-    assert_eq!(
-        parse(&[2, 1, 0]),
-        Err(DecodeError::UnknownTag {
-            what: "auth message",
-            tag: 1,
-            at: 1
-        })
-    );
-    assert_eq!(
-        parse(&[3, 3]),
-        Err(DecodeError::TrailingBytes { at: 1, extra: 1 })
-    );
+    assert_eq!(parse(&[0, 3, 0]), Err(DecodeError::UnknownTag { what: "sync message", tag: 3, at: 1 }));
+    assert_eq!(parse(&[2, 1, 0]), Err(DecodeError::UnknownTag { what: "auth message", tag: 1, at: 1 }));
+    assert_eq!(parse(&[3, 3]), Err(DecodeError::TrailingBytes { at: 1, extra: 1 }));
     assert_eq!(parse(&[0, 2, 5, 0]), Err(DecodeError::Truncated { at: 2 }));
 }

@@ -4,9 +4,7 @@ use std::fmt::Write as _;
 
 use proptest::prelude::*;
 use synapti_protocol::lib0::{write_var_str, write_var_uint};
-use synapti_protocol::update::{
-    ContentKind, EMPTY_UPDATE, StructKind, UpdateWriter, modernize, scan,
-};
+use synapti_protocol::update::{ContentKind, EMPTY_UPDATE, StructKind, UpdateWriter, modernize, scan};
 
 /// A map entry "k" with these JSON texts as the old kind of content.
 fn old_struct(texts: &[&str]) -> Vec<u8> {
@@ -53,25 +51,14 @@ fn values_are_written_as_yjs_writes_them_today() {
         ("2147483648", &[124, 0x4f, 0, 0, 0]),
         ("-0", &[124, 0x80, 0, 0, 0]),
         ("0.5", &[124, 0x3f, 0, 0, 0]),
-        (
-            "0.1",
-            &[123, 0x3f, 0xb9, 0x99, 0x99, 0x99, 0x99, 0x99, 0x9a],
-        ),
+        ("0.1", &[123, 0x3f, 0xb9, 0x99, 0x99, 0x99, 0x99, 0x99, 0x9a]),
         ("1e999", &[124, 0x7f, 0x80, 0, 0]),
         (r#""""#, &[119, 0]),
-        (
-            r#""a\n\u0041\"\/""#,
-            &[119, 5, b'a', b'\n', b'A', b'"', b'/'],
-        ),
+        (r#""a\n\u0041\"\/""#, &[119, 5, b'a', b'\n', b'A', b'"', b'/']),
         (r#""\ud83d\ude00""#, &[119, 4, 0xf0, 0x9f, 0x98, 0x80]),
         (r#""\ud83dx""#, &[119, 4, 0xef, 0xbf, 0xbd, b'x']),
         ("[ ]", &[117, 0]),
-        (
-            r#" { "a" : [1 , {}] , "b":"c" } "#,
-            &[
-                118, 2, 1, b'a', 117, 2, 125, 1, 118, 0, 1, b'b', 119, 1, b'c',
-            ],
-        ),
+        (r#" { "a" : [1 , {}] , "b":"c" } "#, &[118, 2, 1, b'a', 117, 2, 125, 1, 118, 0, 1, b'b', 119, 1, b'c']),
     ];
     for (text, value) in cases {
         assert_eq!(modern_content(&[text]), [&[1], value].concat(), "{text}");
@@ -110,14 +97,7 @@ fn everything_else_stays_byte_for_byte() {
 #[test]
 fn what_says_nothing_is_left_out() {
     let empty_text = vec![4, 1, 1, b't', 0];
-    let structs = [
-        vec![0, 0],
-        vec![0, 4],
-        empty_text.clone(),
-        old_struct(&[]),
-        vec![10, 0],
-        vec![10, 2],
-    ];
+    let structs = [vec![0, 0], vec![0, 4], empty_text.clone(), old_struct(&[]), vec![10, 0], vec![10, 2]];
     let update = update_with(&structs);
     let view = scan(&update).unwrap();
     assert!(view.needs_modernizing() && view.has_empty_parts());

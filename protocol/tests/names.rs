@@ -35,10 +35,7 @@ fn graph_ids_have_a_length() {
     assert!(GraphId::try_from("").is_err());
     assert!(GraphId::try_from("x".repeat(128).as_str()).is_ok());
     let error = GraphId::try_from("x".repeat(129).as_str()).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "a graph id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ -"
-    );
+    assert_eq!(error.to_string(), "a graph id is 1 to 128 characters of A-Z a-z 0-9 . _ ~ -");
 }
 
 #[test]
@@ -51,10 +48,7 @@ fn maps_keyed_by_graph_id_are_asked_with_text() {
 #[test]
 fn close_codes_are_known_by_number() {
     let codes: Vec<u16> = CloseCode::ALL.iter().map(|known| known.code()).collect();
-    assert_eq!(
-        codes,
-        [1008, 1012, 1013, 4400, 4401, 4403, 4404, 4410, 4413, 4503]
-    );
+    assert_eq!(codes, [1008, 1012, 1013, 4400, 4401, 4403, 4404, 4410, 4413, 4503]);
     for known in CloseCode::ALL {
         assert_eq!(CloseCode::from_code(known.code()), Some(known));
         assert_eq!(fit_reason(known.reason()), known.reason());
@@ -65,10 +59,7 @@ fn close_codes_are_known_by_number() {
 
 #[test]
 fn clients_stop_where_trying_again_cannot_help() {
-    let terminal: Vec<u16> = CloseCode::ALL
-        .into_iter()
-        .filter(|known| known.is_terminal())
-        .map(CloseCode::code)
-        .collect();
+    let terminal: Vec<u16> =
+        CloseCode::ALL.into_iter().filter(|known| known.is_terminal()).map(CloseCode::code).collect();
     assert_eq!(terminal, [4400, 4401, 4403, 4404, 4410, 4413]);
 }

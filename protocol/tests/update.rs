@@ -51,10 +51,7 @@ fn the_empty_update_is_empty() {
     assert_eq!(UpdateWriter::new().finish(), EMPTY_UPDATE);
     assert_eq!(scan(&[]), Err(DecodeError::Truncated { at: 0 }));
     assert_eq!(scan(&[0]), Err(DecodeError::Truncated { at: 1 }));
-    assert_eq!(
-        scan(&[0, 0, 0]),
-        Err(DecodeError::TrailingBytes { at: 2, extra: 1 })
-    );
+    assert_eq!(scan(&[0, 0, 0]), Err(DecodeError::TrailingBytes { at: 2, extra: 1 }));
 }
 
 #[test]
@@ -63,19 +60,10 @@ fn places_are_read_as_they_are_spelt() {
         (&[0x81, 1, 2, 3], (Some((1, 2)), None, None, None, None)),
         (&[0x41, 1, 2, 3], (None, Some((1, 2)), None, None, None)),
         // The key bit means nothing beside an origin.
-        (
-            &[0xe1, 5, 9, 7, 8, 3],
-            (Some((5, 9)), Some((7, 8)), None, None, None),
-        ),
+        (&[0xe1, 5, 9, 7, 8, 3], (Some((5, 9)), Some((7, 8)), None, None, None)),
         (&[0x01, 1, 1, b't', 3], (None, None, None, Some("t"), None)),
-        (
-            &[0x21, 1, 1, b't', 1, b'k', 3],
-            (None, None, None, Some("t"), Some("k")),
-        ),
-        (
-            &[0x21, 0, 6, 4, 1, b'k', 3],
-            (None, None, Some((6, 4)), None, Some("k")),
-        ),
+        (&[0x21, 1, 1, b't', 1, b'k', 3], (None, None, None, Some("t"), Some("k"))),
+        (&[0x21, 0, 6, 4, 1, b'k', 3], (None, None, Some((6, 4)), None, Some("k"))),
     ];
     for (bytes, place) in spelt {
         let update = one(bytes);
@@ -83,13 +71,8 @@ fn places_are_read_as_they_are_spelt() {
         let section = view.sections().next().unwrap();
         let found = section.structs().next().unwrap();
         let pair = |id: Id| (id.client, id.clock);
-        let found_place = (
-            found.origin.map(pair),
-            found.right_origin.map(pair),
-            found.parent.map(pair),
-            found.root,
-            found.key,
-        );
+        let found_place =
+            (found.origin.map(pair), found.right_origin.map(pair), found.parent.map(pair), found.root, found.key);
         assert_eq!(found_place, place, "{bytes:?}");
         assert_eq!((found.bytes, found.content), (bytes, &[3][..]));
         assert_eq!((found.clock, found.len, found.end()), (10, 3, 13));
@@ -104,11 +87,7 @@ fn contents_count_their_elements() {
     let document = [text("guid"), vec![118, 1, 1, b'k', 120]].concat();
     let contents: [(ContentKind, &[u8], u32); 13] = [
         (ContentKind::Deleted, &[4], 4),
-        (
-            ContentKind::Json,
-            &[2, 1, b'1', 4, b't', b'r', b'u', b'e'],
-            2,
-        ),
+        (ContentKind::Json, &[2, 1, b'1', 4, b't', b'r', b'u', b'e'], 2),
         (ContentKind::Binary, &[2, 0xff, 0xfe], 1),
         (ContentKind::String, &text("aé€😀"), 5),
         (ContentKind::String, &text(""), 0),
@@ -139,18 +118,8 @@ fn gc_and_skip_have_only_a_length() {
     let view = scan(&update).unwrap();
     assert!(view.has_skips());
     let section = view.sections().next().unwrap();
-    let found: Vec<_> = section
-        .structs()
-        .map(|next| (next.kind, next.clock, next.len))
-        .collect();
-    assert_eq!(
-        found,
-        [
-            (StructKind::Gc, 10, 7),
-            (StructKind::Skip, 17, 5),
-            (StructKind::Gc, 22, 1)
-        ]
-    );
+    let found: Vec<_> = section.structs().map(|next| (next.kind, next.clock, next.len)).collect();
+    assert_eq!(found, [(StructKind::Gc, 10, 7), (StructKind::Skip, 17, 5), (StructKind::Gc, 22, 1)]);
     // With flags, Yjs would still read a GC where yrs would read an item.
     for info in [0x80, 0x40, 0x20, 0x8a, 0x4a, 0x2a] {
         assert!(scan(&one(&[info, 1, 1, 1, 1, 1, 1])).is_err(), "{info:#x}");
@@ -163,11 +132,7 @@ fn contents_that_one_side_cannot_read_are_refused() {
     for tag in [11, 12, 13, 14, 15, 16, 17, 0x11, 0x18, 0x1f] {
         assert_eq!(
             scan(&one(&item(tag, &[1, 1, 1]))),
-            Err(DecodeError::UnknownTag {
-                what: "content",
-                tag: tag.into(),
-                at: STRUCT_AT
-            })
+            Err(DecodeError::UnknownTag { what: "content", tag: tag.into(), at: STRUCT_AT })
         );
     }
     // An XML hook, a weak link, yrs' own sub-document and undefined types, and what nobody knows.
@@ -175,11 +140,7 @@ fn contents_that_one_side_cannot_read_are_refused() {
         let at = STRUCT_AT + 4;
         assert_eq!(
             scan(&one(&item(7, &[tag, 1, b'x']))),
-            Err(DecodeError::UnknownTag {
-                what: "shared type",
-                tag: tag.into(),
-                at
-            })
+            Err(DecodeError::UnknownTag { what: "shared type", tag: tag.into(), at })
         );
     }
     for missing in [126, 127] {
@@ -193,26 +154,14 @@ fn embedded_json_must_hold_in_every_reader() {
     let at = STRUCT_AT + 4 + 1;
     let fault = JsonFault::Syntax;
     let embed = |json: &str| one(&item(5, &text(json)));
-    assert_eq!(
-        scan(&embed("{}}")),
-        Err(DecodeError::Json { at: at + 2, fault })
-    );
-    assert_eq!(
-        scan(&embed("undefined")),
-        Err(DecodeError::Json { at, fault })
-    );
+    assert_eq!(scan(&embed("{}}")), Err(DecodeError::Json { at: at + 2, fault }));
+    assert_eq!(scan(&embed("undefined")), Err(DecodeError::Json { at, fault }));
     let fault = JsonFault::NotPortable;
-    assert_eq!(
-        scan(&embed(r#""\udfff""#)),
-        Err(DecodeError::Json { at: at + 1, fault })
-    );
+    assert_eq!(scan(&embed(r#""\udfff""#)), Err(DecodeError::Json { at: at + 1, fault }));
     assert!(scan(&one(&item(6, &[text("bold"), text("tru")].concat()))).is_err());
 
     let deep = format!("{}{}", "[".repeat(65), "]".repeat(65));
-    assert!(matches!(
-        scan(&embed(&deep)),
-        Err(DecodeError::TooDeep { depth_max: 64, .. })
-    ));
+    assert!(matches!(scan(&embed(&deep)), Err(DecodeError::TooDeep { depth_max: 64, .. })));
 
     // The old kind had a word for undefined, and JSON.parse takes lone surrogates.
     let old = [vec![2], text("undefined"), text(r#""\udfff""#)].concat();
@@ -229,14 +178,8 @@ fn values_nest_sixty_four_levels_and_no_more() {
         one(&item(8, &content))
     };
     assert!(scan(&nested(64)).is_ok());
-    assert!(matches!(
-        scan(&nested(65)),
-        Err(DecodeError::TooDeep { depth_max: 64, .. })
-    ));
-    assert!(matches!(
-        scan(&nested(20_000)),
-        Err(DecodeError::TooDeep { depth_max: 64, .. })
-    ));
+    assert!(matches!(scan(&nested(65)), Err(DecodeError::TooDeep { depth_max: 64, .. })));
+    assert!(matches!(scan(&nested(20_000)), Err(DecodeError::TooDeep { depth_max: 64, .. })));
 }
 
 #[test]
@@ -250,10 +193,7 @@ fn declared_counts_must_fit_the_bytes() {
     assert!(too_large(&one(&item(2, &million))));
     assert!(too_large(&[&[0], &million[..]].concat()));
     assert!(too_large(&[&[0, 1, 5], &million[..]].concat()));
-    assert!(matches!(
-        scan_state_vector(&[&million[..], &[0]].concat()),
-        Err(DecodeError::CountTooLarge { .. })
-    ));
+    assert!(matches!(scan_state_vector(&[&million[..], &[0]].concat()), Err(DecodeError::CountTooLarge { .. })));
 }
 
 #[test]
@@ -262,10 +202,7 @@ fn clocks_end_at_their_limit() {
     let one_more = clock(CLOCK_MAX - 9);
     for info in [0, 10] {
         assert!(scan(&one(&[&[info], &fits[..]].concat())).is_ok());
-        assert_eq!(
-            scan(&one(&[&[info], &one_more[..]].concat())),
-            Err(DecodeError::Overflow { at: STRUCT_AT })
-        );
+        assert_eq!(scan(&one(&[&[info], &one_more[..]].concat())), Err(DecodeError::Overflow { at: STRUCT_AT }));
     }
     assert!(scan(&one(&item(1, &fits))).is_ok());
     assert!(scan(&one(&item(1, &one_more))).is_err());
@@ -283,10 +220,7 @@ fn clocks_end_at_their_limit() {
 
     let mut vector = vec![1, 5];
     write_var_uint(&mut vector, u64::from(CLOCK_MAX) + 1);
-    assert_eq!(
-        scan_state_vector(&vector),
-        Err(DecodeError::Overflow { at: 2 })
-    );
+    assert_eq!(scan_state_vector(&vector), Err(DecodeError::Overflow { at: 2 }));
 }
 
 #[test]
@@ -297,10 +231,7 @@ fn clients_end_at_their_limit() {
         writer.finish()
     };
     assert!(scan(&update(CLIENT_ID_MAX)).is_ok());
-    assert_eq!(
-        scan(&update(CLIENT_ID_MAX + 1)),
-        Err(DecodeError::Overflow { at: 2 })
-    );
+    assert_eq!(scan(&update(CLIENT_ID_MAX + 1)), Err(DecodeError::Overflow { at: 2 }));
 }
 
 #[test]
@@ -340,10 +271,7 @@ fn a_client_has_one_section_and_one_list_of_deletions() {
         }
         for clients in [&[5, 5][..], &[5, 9, 5], &[9, 5, 1, 5], &[1, 2, 3, 2, 4]] {
             assert!(
-                matches!(
-                    scan(&build(clients)),
-                    Err(DecodeError::DuplicateClient { client: 2 | 5 })
-                ),
+                matches!(scan(&build(clients)), Err(DecodeError::DuplicateClient { client: 2 | 5 })),
                 "{clients:?}"
             );
         }
@@ -372,14 +300,8 @@ fn entries_without_content_are_few() {
     };
     assert!(scan(&sections(EMPTY_ENTRIES_MAX)).is_ok());
     assert!(scan(&deletions(EMPTY_ENTRIES_MAX)).is_ok_and(|view| view.is_empty()));
-    for update in [
-        sections(EMPTY_ENTRIES_MAX + 1),
-        deletions(EMPTY_ENTRIES_MAX + 1),
-    ] {
-        assert!(matches!(
-            scan(&update),
-            Err(DecodeError::EmptyEntries { .. })
-        ));
+    for update in [sections(EMPTY_ENTRIES_MAX + 1), deletions(EMPTY_ENTRIES_MAX + 1)] {
+        assert!(matches!(scan(&update), Err(DecodeError::EmptyEntries { .. })));
     }
 }
 
@@ -392,21 +314,7 @@ fn deletions_are_listed_without_the_empty_ones() {
     let update = writer.finish();
     let view = scan(&update).unwrap();
     let found: Vec<DeleteRange> = view.delete_set().collect();
-    assert_eq!(
-        found,
-        [
-            DeleteRange {
-                client: 9,
-                clock: 4,
-                len: 2
-            },
-            DeleteRange {
-                client: 3,
-                clock: 1,
-                len: 1
-            },
-        ]
-    );
+    assert_eq!(found, [DeleteRange { client: 9, clock: 4, len: 2 }, DeleteRange { client: 3, clock: 1, len: 1 },]);
     assert_eq!(view.delete_set_bytes(), &update[1..]);
 }
 

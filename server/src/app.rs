@@ -123,18 +123,18 @@ impl App {
 
     fn hub(&self) -> Hub {
         let limits = &self.config.limits;
+        let compactor = Arc::new(Compactor::default());
+        self.background.spawn(tidy(compactor.clone(), self.store.clone(), self.rooms_closing.clone()));
         let env = RoomEnv {
             store: self.store.clone(),
             journal: self.journal.clone(),
-            compactor: Arc::new(Compactor::default()),
+            compactor,
             clock: Clock::system(),
             idle_close_after: self.config.room_idle_close_after,
             closing: self.rooms_closing.clone(),
         };
-        let room = RoomLimits {
-            sessions_max: limits.max_connections_per_room,
-            document_bytes_max: limits.document_bytes_max,
-        };
+        let room =
+            RoomLimits { sessions_max: limits.max_connections_per_room, document_bytes_max: limits.document_bytes_max };
         let limits = HubLimits { room, feed_bytes_max: limits.feed_bytes_max };
         Hub::new(Arc::new(env), limits, self.sessions.clone(), self.rooms.clone())
     }
@@ -194,7 +194,8 @@ impl App {
         self.rooms_closing.cancel();
         let _ = timeout(REQUESTS_FINISH_WITHIN, self.connections.wait()).await;
         self.rooms.close();
-        let saved = timeout(FLUSHED_WITHIN, self.rooms.wait()).await.is_ok() && self.journal.health().backlog_bytes == 0;
+        let saved =
+            timeout(FLUSHED_WITHIN, self.rooms.wait()).await.is_ok() && self.journal.health().backlog_bytes == 0;
         self.giving_up.cancel();
         let Self { store, journal, background, .. } = self;
         drop(journal);
@@ -204,5 +205,14 @@ impl App {
         anyhow::ensure!(saved, "stopped with edits that could not be saved: no client was told that they were");
         tracing::info!("stopped; everything is saved");
         Ok(())
+    }
+}
+
+/// Finishes, in the background, what a crash left half done.
+async fn tidy(compactor: Arc<Compactor>, store: SharedStore, stop: CancellationToken) {
+    match stop.run_until_cancelled(compactor.tidy(&store)).await {
+        None | Some(Ok(0)) => {}
+        Some(Ok(graphs)) => tracing::info!(graphs, "removed what an earlier run left behind"),
+        Some(Err(error)) => tracing::warn!(%error, "what an earlier run left behind is not removed yet"),
     }
 }

@@ -43,14 +43,8 @@ impl Cli {
         };
         // Global flags are known to the subcommand as well, wherever they were written.
         let settings = matches.subcommand().map_or(&matches, |(_, inner)| inner);
-        let flags = KEYS
-            .iter()
-            .filter_map(|spec| Some((*spec, settings.get_one::<String>(spec.name)?.clone())));
-        Ok(Self {
-            command,
-            config_file: settings.get_one("config").cloned(),
-            flags: flags.collect(),
-        })
+        let flags = KEYS.iter().filter_map(|spec| Some((*spec, settings.get_one::<String>(spec.name)?.clone())));
+        Ok(Self { command, config_file: settings.get_one("config").cloned(), flags: flags.collect() })
     }
 }
 
@@ -83,32 +77,20 @@ fn grammar() -> Clap {
 }
 
 fn setting(spec: &'static KeySpec) -> Arg {
-    let default = spec
-        .default
-        .map_or(String::new(), |default| format!(", default: {default}"));
+    let default = spec.default.map_or(String::new(), |default| format!(", default: {default}"));
     let arg = Arg::new(spec.name)
         .long(spec.flag_name())
         .value_name("VALUE")
         .global(true)
         .action(ArgAction::Set)
-        .help(format!(
-            "{} [env: {}{default}]",
-            spec.about,
-            spec.env_name()
-        ))
+        .help(format!("{} [env: {}{default}]", spec.about, spec.env_name()))
         .help_heading(match spec.section() {
             "auth" => "Access",
             "limits" => "Limits (0 = no limit)",
             "ai" => "AI",
             _ => "Settings",
         });
-    if spec.switch {
-        arg.num_args(0..=1)
-            .require_equals(true)
-            .default_missing_value("1")
-    } else {
-        arg
-    }
+    if spec.switch { arg.num_args(0..=1).require_equals(true).default_missing_value("1") } else { arg }
 }
 
 #[cfg(test)]
@@ -116,18 +98,11 @@ mod tests {
     use super::*;
 
     fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
-        Cli::parse(
-            std::iter::once("synapti")
-                .chain(args.iter().copied())
-                .map(OsString::from),
-        )
+        Cli::parse(std::iter::once("synapti").chain(args.iter().copied()).map(OsString::from))
     }
 
     fn flags(cli: &Cli) -> Vec<(&str, &str)> {
-        cli.flags
-            .iter()
-            .map(|(spec, value)| (spec.name, value.as_str()))
-            .collect()
+        cli.flags.iter().map(|(spec, value)| (spec.name, value.as_str())).collect()
     }
 
     #[test]
@@ -155,24 +130,13 @@ mod tests {
 
     #[test]
     fn a_switch_stands_alone_or_takes_its_value_after_an_equals_sign() {
-        assert_eq!(
-            flags(&parse(&["--auth-open-anywhere", "serve"]).unwrap()),
-            [("auth.open_anywhere", "1")]
-        );
-        assert_eq!(
-            flags(&parse(&["--auth-open-anywhere=0"]).unwrap()),
-            [("auth.open_anywhere", "0")]
-        );
+        assert_eq!(flags(&parse(&["--auth-open-anywhere", "serve"]).unwrap()), [("auth.open_anywhere", "1")]);
+        assert_eq!(flags(&parse(&["--auth-open-anywhere=0"]).unwrap()), [("auth.open_anywhere", "0")]);
     }
 
     #[test]
     fn mistakes_are_errors_and_help_is_not() {
-        for args in [
-            &["--lisen", "x"][..],
-            &["dance"],
-            &["--listen"],
-            &["serve", "extra"],
-        ] {
+        for args in [&["--lisen", "x"][..], &["dance"], &["--listen"], &["serve", "extra"]] {
             assert!(parse(args).unwrap_err().use_stderr(), "{args:?}");
         }
         let help = parse(&["--help"]).unwrap_err();
@@ -180,17 +144,11 @@ mod tests {
         let help = help.to_string();
         for spec in KEYS {
             assert!(
-                help.contains(&format!("--{}", spec.flag_name()))
-                    && help.contains(&spec.env_name()),
+                help.contains(&format!("--{}", spec.flag_name())) && help.contains(&spec.env_name()),
                 "{}",
                 spec.name
             );
         }
-        assert!(
-            parse(&["--version"])
-                .unwrap_err()
-                .to_string()
-                .contains(env!("CARGO_PKG_VERSION"))
-        );
+        assert!(parse(&["--version"]).unwrap_err().to_string().contains(env!("CARGO_PKG_VERSION")));
     }
 }

@@ -32,10 +32,7 @@ impl fmt::Debug for Clock {
 }
 
 /// The machine's time, in UTC.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "everybody else takes the time from here"
-)]
+#[expect(clippy::disallowed_methods, reason = "everybody else takes the time from here")]
 pub fn now() -> Timestamp {
     Timestamp::now()
 }

@@ -8,6 +8,9 @@ use crate::store::{GraphKey, RecordId, SNAPSHOT_SLICE_BYTES_MAX, SharedStore, St
 /// Rows that one trim removes: a fraction of a millisecond of the writer's time.
 const TRIM_ROWS_MAX: u32 = 200;
 
+/// Graphs looked up at once when tidying.
+const TIDY_AT_ONCE: u32 = 100;
+
 /// Compactions under way at once; they share the writer with the journal.
 const COMPACTIONS_MAX: usize = 1;
 
@@ -50,10 +53,30 @@ impl Compactor {
         Ok(())
     }
 
-    /// Removes the data of a deleted graph.
+    /// Finishes what a crash interrupted: rows that nothing needs any more, of all graphs.
     ///
     /// # Errors
-    /// [`StoreError`]; the tombstone stands all the same.
+    /// [`StoreError`]; the rest is left for the next start.
+    pub async fn tidy(&self, store: &SharedStore) -> Result<usize, StoreError> {
+        let (mut graphs, mut before) = (0, Vec::new());
+        loop {
+            let untidy = store.untidy(TIDY_AT_ONCE).await?;
+            // The same ones again: what is left of them belongs to a compaction that is under way.
+            if untidy.is_empty() || untidy == before {
+                return Ok(graphs);
+            }
+            for &key in &untidy {
+                self.purge(store, key).await?;
+                graphs += 1;
+            }
+            before = untidy;
+        }
+    }
+
+    /// Removes what nothing needs of one graph: of a deleted one, everything.
+    ///
+    /// # Errors
+    /// [`StoreError`]; a tombstone stands all the same.
     pub async fn purge(&self, store: &SharedStore, key: GraphKey) -> Result<(), StoreError> {
         let _turn = self.turns.acquire().await;
         while store.trim(key, TRIM_ROWS_MAX).await? {

@@ -170,12 +170,7 @@ impl Hub {
     }
 
     /// Calls a room, again if it closed in between.
-    async fn call<T, F>(
-        &self,
-        id: &GraphId,
-        create: bool,
-        call: impl Fn(RoomHandle) -> F,
-    ) -> Result<T, RoomError>
+    async fn call<T, F>(&self, id: &GraphId, create: bool, call: impl Fn(RoomHandle) -> F) -> Result<T, RoomError>
     where
         F: Future<Output = Result<T, CallError>>,
     {

@@ -7,11 +7,7 @@ use uuid::{NoContext, Uuid};
 pub fn fresh(at: Timestamp) -> Uuid {
     let since_epoch = at.as_duration().max(jiff::SignedDuration::ZERO);
     let seconds = since_epoch.as_secs().unsigned_abs();
-    Uuid::new_v7(uuid::Timestamp::from_unix(
-        NoContext,
-        seconds,
-        since_epoch.subsec_nanos().unsigned_abs(),
-    ))
+    Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, seconds, since_epoch.subsec_nanos().unsigned_abs()))
 }
 
 #[cfg(test)]
@@ -25,10 +21,7 @@ mod tests {
         assert_ne!(id, fresh(at));
         assert_eq!(id.get_version_num(), 7);
         let (seconds, nanos) = id.get_timestamp().unwrap().to_unix();
-        assert_eq!(
-            (seconds.cast_signed(), nanos),
-            (at.as_second(), 789_000_000)
-        );
+        assert_eq!((seconds.cast_signed(), nanos), (at.as_second(), 789_000_000));
         assert!(id < fresh(at + jiff::SignedDuration::from_millis(1)));
     }
 

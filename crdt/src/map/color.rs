@@ -30,9 +30,7 @@ pub fn category_color(category: &str) -> &'static str {
 
 /// A lighter tone of `color`; anything that is no `#RRGGBB` counts as general.
 pub fn lighter(color: &str) -> String {
-    let channels = parse(color)
-        .or_else(|| parse(GENERAL_COLOR))
-        .unwrap_or([0; 3]);
+    let channels = parse(color).or_else(|| parse(GENERAL_COLOR)).unwrap_or([0; 3]);
     let strongest = channels.into_iter().max().unwrap_or(0);
     let weakest = channels.into_iter().min().unwrap_or(0);
     let [red, green, blue] = if u32::midpoint(strongest, weakest) >= BRIGHTNESS_MAX {
@@ -46,11 +44,7 @@ pub fn lighter(color: &str) -> String {
 /// The size of a child whose parent has this size, rounded to three decimals.
 pub fn child_size(parent_size: f64) -> f64 {
     let size = (parent_size * CHILD_SIZE_SHARE).max(SIZE_MIN);
-    if size < 1e9 {
-        (size * 1000.0).round() / 1000.0
-    } else {
-        size
-    }
+    if size < 1e9 { (size * 1000.0).round() / 1000.0 } else { size }
 }
 
 /// Whether `color` is written `#RRGGBB`.
@@ -74,9 +68,7 @@ mod tests {
     #[test]
     fn only_six_hex_digits_make_a_colour() {
         assert!(is_hex_color("#8B5CF6") && is_hex_color("#8b5cf6"));
-        for other in [
-            "", "#", "8B5CF6", "#8B5CF", "#8B5CF67", "#8B5CFG", "#+B5CF6", "#éé5C", "red",
-        ] {
+        for other in ["", "#", "8B5CF6", "#8B5CF", "#8B5CF67", "#8B5CFG", "#+B5CF6", "#éé5C", "red"] {
             assert!(!is_hex_color(other), "{other}");
         }
     }

@@ -14,9 +14,7 @@ pub mod roots;
 pub mod state;
 pub mod tree;
 
-pub use edit::{
-    Children, EdgePatch, EditError, MapEdit, NewEdge, NewNode, NodePatch, ParentRef, apply_edit,
-};
+pub use edit::{Children, EdgePatch, EditError, MapEdit, NewEdge, NewNode, NodePatch, ParentRef, apply_edit};
 pub use projection::{GraphJson, ProjectionContext, project};
 pub use read::{read_map, read_topic};
 pub use roots::MapRoots;

@@ -22,16 +22,12 @@ const FIRST: &str = "a0";
 /// There is none when the bounds are equal or the wrong way round, nor between some foreign strings (such as `x` and
 /// `x0`). Then the answer is a key above `lower`: the newcomer comes after `lower`, if not before `upper`.
 pub fn between(lower: Option<&str>, upper: Option<&str>) -> String {
-    try_between(lower, upper)
-        .or_else(|| try_between(lower, None))
-        .unwrap_or_else(|| FIRST.to_owned())
+    try_between(lower, upper).or_else(|| try_between(lower, None)).unwrap_or_else(|| FIRST.to_owned())
 }
 
 /// `count` ascending keys between the bounds. Where [`between`] has to fall back, they are above `lower`.
 pub fn n_between(lower: Option<&str>, upper: Option<&str>, count: usize) -> Vec<String> {
-    try_n_between(lower, upper, count)
-        .or_else(|| try_n_between(lower, None, count))
-        .unwrap_or_default()
+    try_n_between(lower, upper, count).or_else(|| try_n_between(lower, None, count)).unwrap_or_default()
 }
 
 /// A key strictly between the bounds, when there is one.
@@ -41,19 +37,11 @@ pub fn try_between(lower: Option<&str>, upper: Option<&str>) -> Option<String> {
         return None;
     }
     let ours = lower.is_none_or(is_key) && upper.is_none_or(is_key);
-    if ours {
-        key_between(lower, upper)
-    } else {
-        foreign::between(lower.unwrap_or_default(), upper)
-    }
+    if ours { key_between(lower, upper) } else { foreign::between(lower.unwrap_or_default(), upper) }
 }
 
 /// `count` ascending keys strictly between the bounds, when there is room. They are spread so that none is long.
-pub fn try_n_between(
-    lower: Option<&str>,
-    upper: Option<&str>,
-    count: usize,
-) -> Option<Vec<String>> {
+pub fn try_n_between(lower: Option<&str>, upper: Option<&str>, count: usize) -> Option<Vec<String>> {
     let mut keys = Vec::with_capacity(count);
     match (lower, upper) {
         (_, None) => {
@@ -75,12 +63,7 @@ pub fn try_n_between(
 }
 
 /// Halves the room again and again; the recursion is as deep as `count` has bits.
-fn spread(
-    lower: Option<&str>,
-    upper: Option<&str>,
-    count: usize,
-    keys: &mut Vec<String>,
-) -> Option<()> {
+fn spread(lower: Option<&str>, upper: Option<&str>, count: usize, keys: &mut Vec<String>) -> Option<()> {
     if count == 0 {
         return Some(());
     }
@@ -134,18 +117,11 @@ fn key_between(lower: Option<&str>, upper: Option<&str>) -> Option<String> {
             }
             let below = decrement(integer)?;
             // The lowest integer is no key: below the one above it, the fraction has to make the difference.
-            Some(if below == INTEGER_MIN {
-                format!("{below}{}", midpoint("", None))
-            } else {
-                below
-            })
+            Some(if below == INTEGER_MIN { format!("{below}{}", midpoint("", None)) } else { below })
         }
         (Some(lower), None) => {
             let (integer, fraction) = split(lower);
-            Some(
-                increment(integer)
-                    .unwrap_or_else(|| format!("{integer}{}", midpoint(fraction, None))),
-            )
+            Some(increment(integer).unwrap_or_else(|| format!("{integer}{}", midpoint(fraction, None))))
         }
         (Some(lower), Some(upper)) => {
             let (integer, fraction) = split(lower);
@@ -155,11 +131,7 @@ fn key_between(lower: Option<&str>, upper: Option<&str>) -> Option<String> {
                 return Some(format!("{integer}{middle}"));
             }
             let next = increment(integer)?;
-            Some(if next.as_str() < upper {
-                next
-            } else {
-                format!("{integer}{}", midpoint(fraction, None))
-            })
+            Some(if next.as_str() < upper { next } else { format!("{integer}{}", midpoint(fraction, None)) })
         }
     }
 }
@@ -171,10 +143,7 @@ fn midpoint(lower: &str, upper: Option<&str>) -> String {
     let mut middle = String::new();
     loop {
         let low = lower.first().and_then(|&byte| digit(byte)).unwrap_or(0);
-        let high = upper
-            .and_then(|upper| upper.first())
-            .and_then(|&byte| digit(byte))
-            .unwrap_or(DIGITS.len());
+        let high = upper.and_then(|upper| upper.first()).and_then(|&byte| digit(byte)).unwrap_or(DIGITS.len());
         let rest = lower.get(1..).unwrap_or_default();
         if high > low + 1 {
             middle.push(char::from(DIGITS[(low + high).div_ceil(2)]));

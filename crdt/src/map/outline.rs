@@ -29,28 +29,13 @@ impl Outline {
             parents.push(read_parent(txn, &node));
             orders.push(read_order(txn, &node));
         }
-        let by_id: HashMap<String, usize> = ids
-            .iter()
-            .enumerate()
-            .map(|(index, id)| (id.clone(), index))
-            .collect();
+        let by_id: HashMap<String, usize> = ids.iter().enumerate().map(|(index, id)| (id.clone(), index)).collect();
         let named_root = string(txn, &roots.meta, "root");
         let input: Vec<TreeInput<'_>> = (0..ids.len())
-            .map(|index| TreeInput {
-                id: &ids[index],
-                parent: parents[index].as_deref(),
-                order: &orders[index],
-            })
+            .map(|index| TreeInput { id: &ids[index], parent: parents[index].as_deref(), order: &orders[index] })
             .collect();
         let tree = tree::derive(&input, named_root.as_deref());
-        Self {
-            tree,
-            root_is_named: named_root.is_some_and(|id| by_id.contains_key(&id)),
-            ids,
-            parents,
-            orders,
-            by_id,
-        }
+        Self { tree, root_is_named: named_root.is_some_and(|id| by_id.contains_key(&id)), ids, parents, orders, by_id }
     }
 
     pub fn index_of(&self, id: &str) -> Option<usize> {

@@ -19,9 +19,7 @@ pub fn read_map<T: ReadTxn>(txn: &T, roots: &MapRoots) -> MapState {
         topic: read_topic(txn, roots),
         root: string(txn, &roots.meta, "root"),
         created_at: string(txn, &roots.meta, "created_at"),
-        nodes: child_maps(txn, &roots.nodes)
-            .map(|(id, node)| (id, read_node(txn, &node)))
-            .collect(),
+        nodes: child_maps(txn, &roots.nodes).map(|(id, node)| (id, read_node(txn, &node))).collect(),
         edges: child_maps(txn, &roots.edges)
             .filter_map(|(id, edge)| Some((id, read_edge(txn, &edge)?)))
             .collect::<BTreeMap<_, _>>(),
@@ -35,15 +33,11 @@ pub fn read_topic<T: ReadTxn>(txn: &T, roots: &MapRoots) -> Option<String> {
 
 /// The entries of `map` that are maps themselves. It walks keys and looks each up, because the iterator of entries
 /// recurses over foreign content.
-pub(crate) fn child_maps<'a, T: ReadTxn>(
-    txn: &'a T,
-    map: &'a MapRef,
-) -> impl Iterator<Item = (String, MapRef)> + 'a {
-    map.keys(txn)
-        .filter_map(move |key| match map.get(txn, key) {
-            Some(Out::YMap(child)) => Some((key.to_owned(), child)),
-            _ => None,
-        })
+pub(crate) fn child_maps<'a, T: ReadTxn>(txn: &'a T, map: &'a MapRef) -> impl Iterator<Item = (String, MapRef)> + 'a {
+    map.keys(txn).filter_map(move |key| match map.get(txn, key) {
+        Some(Out::YMap(child)) => Some((key.to_owned(), child)),
+        _ => None,
+    })
 }
 
 /// The child map under `key`, when there is one.
@@ -95,9 +89,7 @@ fn read_node<T: ReadTxn>(txn: &T, node: &MapRef) -> NodeState {
         collapsed: boolean(txn, node, "collapsed").unwrap_or(false),
         source: string(txn, node, "source").and_then(|word| Source::from_word(&word)),
         run: string(txn, node, "run"),
-        state: string(txn, node, "state")
-            .filter(|word| word == Proposed::WORD)
-            .map(|_| Proposed),
+        state: string(txn, node, "state").filter(|word| word == Proposed::WORD).map(|_| Proposed),
     }
 }
 

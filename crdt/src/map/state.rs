@@ -29,11 +29,7 @@ impl MapState {
         let input: Vec<TreeInput<'_>> = self
             .nodes
             .iter()
-            .map(|(id, node)| TreeInput {
-                id,
-                parent: node.parent.as_deref(),
-                order: &node.order,
-            })
+            .map(|(id, node)| TreeInput { id, parent: node.parent.as_deref(), order: &node.order })
             .collect();
         tree::derive(&input, self.root.as_deref())
     }
@@ -126,9 +122,7 @@ impl Source {
     }
 
     pub(crate) fn from_word(word: &str) -> Option<Self> {
-        [Self::Human, Self::Ai, Self::Template, Self::Import]
-            .into_iter()
-            .find(|source| source.as_str() == word)
+        [Self::Human, Self::Ai, Self::Template, Self::Import].into_iter().find(|source| source.as_str() == word)
     }
 }
 

@@ -109,11 +109,7 @@ impl Tree {
 
 /// Derives the tree of `input` in O(n log n), without recursion.
 pub fn derive(input: &[TreeInput<'_>], meta_root: Option<&str>) -> Tree {
-    let by_id: HashMap<&str, usize> = input
-        .iter()
-        .enumerate()
-        .map(|(index, node)| (node.id, index))
-        .collect();
+    let by_id: HashMap<&str, usize> = input.iter().enumerate().map(|(index, node)| (node.id, index)).collect();
     let named_root = meta_root.and_then(|id| by_id.get(id).copied());
 
     let mut places: Vec<Place> = input
@@ -134,9 +130,7 @@ pub fn derive(input: &[TreeInput<'_>], meta_root: Option<&str>) -> Tree {
     let mut sorted: Vec<usize> = (0..input.len()).collect();
     sorted.sort_unstable_by_key(|&index| (input[index].order, input[index].id));
     let lowest = |place| sorted.iter().copied().find(|&index| places[index] == place);
-    let root = named_root
-        .or_else(|| lowest(Place::Topic))
-        .or_else(|| lowest(Place::Orphan));
+    let root = named_root.or_else(|| lowest(Place::Topic)).or_else(|| lowest(Place::Orphan));
     assemble(root, &sorted, &places)
 }
 
@@ -162,8 +156,7 @@ fn break_cycles(input: &[TreeInput<'_>], places: &mut [Place]) {
                 Place::Topic | Place::Orphan => break,
             }
         }
-        let closes_here =
-            visited_by[current] == start && matches!(places[current], Place::Under(_));
+        let closes_here = visited_by[current] == start && matches!(places[current], Place::Under(_));
         if closes_here {
             let lowest = lowest_of_cycle(input, places, current);
             places[lowest] = Place::Orphan;
@@ -188,11 +181,7 @@ fn lowest_of_cycle(input: &[TreeInput<'_>], places: &[Place], on_cycle: usize) -
 
 /// Links the nodes up in sibling order (rule 5) and counts depths from the top.
 fn assemble(root: Option<usize>, sorted: &[usize], places: &[Place]) -> Tree {
-    let mut tree = Tree {
-        root,
-        topics: Vec::new(),
-        nodes: vec![TreeNode::default(); places.len()],
-    };
+    let mut tree = Tree { root, topics: Vec::new(), nodes: vec![TreeNode::default(); places.len()] };
     for &index in sorted.iter().filter(|&&index| Some(index) != root) {
         let parent = match places[index] {
             Place::Under(parent) => Some(parent),

@@ -42,10 +42,7 @@ impl JsonError {
     pub(crate) fn within(self, start: usize) -> DecodeError {
         let at = start + self.at;
         match self.fault {
-            JsonFault::TooDeep => DecodeError::TooDeep {
-                at,
-                depth_max: NESTING_MAX,
-            },
+            JsonFault::TooDeep => DecodeError::TooDeep { at, depth_max: NESTING_MAX },
             fault => DecodeError::Json { at, fault },
         }
     }

@@ -106,13 +106,8 @@ fn is_portable(number: &[u8], is_integer: bool) -> bool {
     let Ok(text) = str::from_utf8(number) else {
         return false;
     };
-    if is_integer
-        && text
-            .parse::<u64>()
-            .is_ok_and(|value| value > i64::MAX as u64)
-    {
+    if is_integer && text.parse::<u64>().is_ok_and(|value| value > i64::MAX as u64) {
         return false;
     }
-    text.parse::<f64>()
-        .is_ok_and(|value| value.abs() < PORTABLE_MAX)
+    text.parse::<f64>().is_ok_and(|value| value.abs() < PORTABLE_MAX)
 }

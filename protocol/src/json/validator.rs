@@ -21,13 +21,7 @@ pub(super) struct Validator<'a> {
 
 impl<'a> Validator<'a> {
     pub(super) fn new(text: &'a str, portable: bool) -> Self {
-        Self {
-            bytes: text.as_bytes(),
-            at: 0,
-            portable,
-            containers: 0,
-            depth: 0,
-        }
+        Self { bytes: text.as_bytes(), at: 0, portable, containers: 0, depth: 0 }
     }
 
     pub(super) fn document(mut self) -> Result<(), JsonError> {
@@ -37,11 +31,7 @@ impl<'a> Validator<'a> {
             while self.depth > 0 && self.close_or_comma()? {}
             if self.depth == 0 {
                 self.white_space();
-                return if self.at == self.bytes.len() {
-                    Ok(())
-                } else {
-                    self.fail(JsonFault::Syntax)
-                };
+                return if self.at == self.bytes.len() { Ok(()) } else { self.fail(JsonFault::Syntax) };
             }
         }
     }

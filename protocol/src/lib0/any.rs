@@ -51,11 +51,7 @@ impl Reader<'_> {
                 self.var_bytes()?;
             }
             tag => {
-                return Err(DecodeError::UnknownTag {
-                    what: "value type",
-                    tag: tag.into(),
-                    at,
-                });
+                return Err(DecodeError::UnknownTag { what: "value type", tag: tag.into(), at });
             }
         }
         Ok(())
@@ -63,7 +59,5 @@ impl Reader<'_> {
 }
 
 fn one_level_down(levels_left: u32, depth_max: u32, at: usize) -> Result<u32, DecodeError> {
-    levels_left
-        .checked_sub(1)
-        .ok_or(DecodeError::TooDeep { at, depth_max })
+    levels_left.checked_sub(1).ok_or(DecodeError::TooDeep { at, depth_max })
 }

@@ -52,19 +52,14 @@ impl<'a> Reader<'a> {
     /// The next byte, left in place.
     #[inline]
     pub(crate) fn peek(&self) -> Result<u8, DecodeError> {
-        self.bytes
-            .get(self.at)
-            .copied()
-            .ok_or(DecodeError::Truncated { at: self.at })
+        self.bytes.get(self.at).copied().ok_or(DecodeError::Truncated { at: self.at })
     }
 
     /// The next `len` bytes.
     #[inline]
     pub fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
         let rest = &self.bytes[self.at..];
-        let taken = rest
-            .get(..len)
-            .ok_or(DecodeError::Truncated { at: self.at })?;
+        let taken = rest.get(..len).ok_or(DecodeError::Truncated { at: self.at })?;
         self.at += len;
         Ok(taken)
     }
@@ -89,11 +84,7 @@ impl<'a> Reader<'a> {
             let byte = self.u8().map_err(|_| DecodeError::Truncated { at })?;
             value |= u64::from(byte & 0x7f) << (7 * group);
             if byte < 0x80 {
-                return if value <= CLIENT_ID_MAX {
-                    Ok(value)
-                } else {
-                    Err(DecodeError::Overflow { at })
-                };
+                return if value <= CLIENT_ID_MAX { Ok(value) } else { Err(DecodeError::Overflow { at }) };
             }
         }
         Err(DecodeError::Overflow { at })
@@ -134,11 +125,7 @@ impl<'a> Reader<'a> {
         if more || magnitude > CLIENT_ID_MAX.cast_signed() {
             return Err(DecodeError::Overflow { at });
         }
-        Ok(if first & 0x40 == 0 {
-            magnitude
-        } else {
-            -magnitude
-        })
+        Ok(if first & 0x40 == 0 { magnitude } else { -magnitude })
     }
 
     /// A count of things that each take at least `bytes_each_min` bytes, checked against the bytes left, so that
@@ -150,11 +137,7 @@ impl<'a> Reader<'a> {
         usize::try_from(declared)
             .ok()
             .filter(|count| *count <= remaining / bytes_each_min.max(1))
-            .ok_or(DecodeError::CountTooLarge {
-                at,
-                declared,
-                remaining,
-            })
+            .ok_or(DecodeError::CountTooLarge { at, declared, remaining })
     }
 
     /// Bytes with their length in front.
@@ -162,10 +145,7 @@ impl<'a> Reader<'a> {
     pub fn var_bytes(&mut self) -> Result<&'a [u8], DecodeError> {
         let at = self.at;
         let len = self.var_uint()?;
-        usize::try_from(len)
-            .ok()
-            .and_then(|len| self.take(len).ok())
-            .ok_or(DecodeError::Truncated { at })
+        usize::try_from(len).ok().and_then(|len| self.take(len).ok()).ok_or(DecodeError::Truncated { at })
     }
 
     /// A UTF-8 string with its length in bytes in front.

@@ -65,11 +65,7 @@ pub(super) fn read_content(
             (ContentKind::Doc, 1)
         }
         tag => {
-            return Err(DecodeError::UnknownTag {
-                what: "content",
-                tag: tag.into(),
-                at,
-            });
+            return Err(DecodeError::UnknownTag { what: "content", tag: tag.into(), at });
         }
     })
 }
@@ -137,11 +133,7 @@ fn read_type(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         0 | 1 | 2 | 4 | 6 => Ok(()),
         // XmlElement and its tag name
         3 => reader.var_str().map(drop),
-        tag => Err(DecodeError::UnknownTag {
-            what: "shared type",
-            tag: tag.into(),
-            at,
-        }),
+        tag => Err(DecodeError::UnknownTag { what: "shared type", tag: tag.into(), at }),
     }
 }
 
@@ -150,11 +142,7 @@ fn read_document(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
     reader.var_str()?;
     let at = reader.position();
     match reader.peek()? {
-        tag @ (126 | 127) => Err(DecodeError::UnknownTag {
-            what: "sub-document options",
-            tag: tag.into(),
-            at,
-        }),
+        tag @ (126 | 127) => Err(DecodeError::UnknownTag { what: "sub-document options", tag: tag.into(), at }),
         _ => reader.skip_any(NESTING_MAX),
     }
 }

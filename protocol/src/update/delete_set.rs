@@ -35,12 +35,7 @@ impl<'a> DeleteRanges<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         let mut reader = Reader::new(bytes);
         let clients_left = reader.count(ENTRY_BYTES_MIN).unwrap_or(0);
-        Self {
-            reader,
-            clients_left,
-            client: 0,
-            ranges_left: 0,
-        }
+        Self { reader, clients_left, client: 0, ranges_left: 0 }
     }
 }
 
@@ -57,11 +52,7 @@ impl Iterator for DeleteRanges<'_> {
             self.ranges_left -= 1;
             let (clock, len) = read_range(&mut self.reader).ok()?;
             if len > 0 {
-                return Some(DeleteRange {
-                    client: self.client,
-                    clock,
-                    len,
-                });
+                return Some(DeleteRange { client: self.client, clock, len });
             }
         }
     }

@@ -14,11 +14,7 @@ pub(super) struct ClientOrder {
 
 impl Default for ClientOrder {
     fn default() -> Self {
-        Self {
-            last: None,
-            ascending: true,
-            descending: true,
-        }
+        Self { last: None, ascending: true, descending: true }
     }
 }
 

@@ -52,10 +52,7 @@ pub struct Id {
 
 impl Id {
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            client: reader.var_uint()?,
-            clock: reader.clock()?,
-        })
+        Ok(Self { client: reader.var_uint()?, clock: reader.clock()? })
     }
 }
 

@@ -78,10 +78,7 @@ impl<'a> UpdateView<'a> {
 
     /// The sections, one per client, in the order of the bytes (Yjs and yrs write the highest client first).
     pub fn sections(&self) -> Sections<'a> {
-        Sections {
-            reader: Reader::new(self.bytes).seek(self.sections_at),
-            left: self.client_count,
-        }
+        Sections { reader: Reader::new(self.bytes).seek(self.sections_at), left: self.client_count }
     }
 
     /// The delete ranges, in the order of the bytes; they may overlap.

@@ -27,10 +27,7 @@ impl<'a> Section<'a> {
     pub fn structs(&self) -> Structs<'a> {
         Structs {
             reader: Reader::new(self.bytes),
-            next: Id {
-                client: self.client,
-                clock: self.clock,
-            },
+            next: Id { client: self.client, clock: self.clock },
             left: self.struct_count,
         }
     }
@@ -42,8 +39,7 @@ impl<'a> Section<'a> {
         mut visit: impl FnMut(&Struct<'a>),
     ) -> Result<Self, DecodeError> {
         let at = reader.position();
-        let struct_count = u32::try_from(reader.count(STRUCT_BYTES_MIN)?)
-            .map_err(|_| DecodeError::Overflow { at })?;
+        let struct_count = u32::try_from(reader.count(STRUCT_BYTES_MIN)?).map_err(|_| DecodeError::Overflow { at })?;
         let Id { client, clock } = Id::read(reader)?;
         let start = reader.position();
         let mut end = clock;
@@ -52,13 +48,7 @@ impl<'a> Section<'a> {
             end = next.end();
             visit(&next);
         }
-        Ok(Self {
-            client,
-            clock,
-            end,
-            struct_count,
-            bytes: reader.since(start),
-        })
+        Ok(Self { client, clock, end, struct_count, bytes: reader.since(start) })
     }
 }
 

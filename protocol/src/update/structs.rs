@@ -58,9 +58,7 @@ impl<'a> Struct<'a> {
 
     /// The ids that must be in a document before this struct can be placed.
     pub fn dependencies(&self) -> impl Iterator<Item = Id> + use<> {
-        [self.origin, self.right_origin, self.parent]
-            .into_iter()
-            .flatten()
+        [self.origin, self.right_origin, self.parent].into_iter().flatten()
     }
 
     /// Reads the struct whose first element is `id`.
@@ -99,10 +97,7 @@ impl<'a> Struct<'a> {
         if this.len > CLOCK_MAX - id.clock {
             return Err(DecodeError::Overflow { at: start });
         }
-        if this
-            .dependencies()
-            .any(|other| other.client == id.client && other.clock >= id.clock)
-        {
+        if this.dependencies().any(|other| other.client == id.client && other.clock >= id.clock) {
             return Err(DecodeError::ForwardReference { at: start });
         }
         this.bytes = reader.since(start);

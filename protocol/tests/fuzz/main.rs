@@ -26,22 +26,15 @@ fn setting(name: &str, default: u64) -> u64 {
     let Ok(text) = std::env::var(name) else {
         return default;
     };
-    text.parse()
-        .unwrap_or_else(|_| panic!("{name} is not a number"))
+    text.parse().unwrap_or_else(|_| panic!("{name} is not a number"))
 }
 
 fn corpus(target: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/corpus")
-        .join(target);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(target);
     let entries = std::fs::read_dir(&folder).expect("the target has a corpus");
-    let mut paths: Vec<_> = entries
-        .map(|entry| entry.expect("a readable folder").path())
-        .collect();
+    let mut paths: Vec<_> = entries.map(|entry| entry.expect("a readable folder").path()).collect();
     paths.sort();
-    let inputs = paths
-        .iter()
-        .map(|path| std::fs::read(path).expect("a readable file"));
+    let inputs = paths.iter().map(|path| std::fs::read(path).expect("a readable file"));
     inputs.collect()
 }
 
@@ -59,12 +52,7 @@ fn fuzz(name: &str, target: fn(&[u8]), mut inputs: Vec<Vec<u8>>) {
     let mut mutator = Mutator::new(seed);
     for iteration in 0..setting("FUZZ_ITERATIONS", ITERATIONS_DEFAULT) {
         let input = mutator.mutation_of(&inputs);
-        check(
-            name,
-            target,
-            &input,
-            &format!("FUZZ_SEED={seed}, iteration {iteration}"),
-        );
+        check(name, target, &input, &format!("FUZZ_SEED={seed}, iteration {iteration}"));
     }
 }
 
@@ -91,12 +79,7 @@ fn awareness() {
 #[test]
 fn update() {
     let mut inputs = corpus("update");
-    inputs.extend(
-        support::all_updates()
-            .into_iter()
-            .step_by(50)
-            .map(|(_, update)| update),
-    );
+    inputs.extend(support::all_updates().into_iter().step_by(50).map(|(_, update)| update));
     fuzz("update", targets::update, inputs);
 }
 

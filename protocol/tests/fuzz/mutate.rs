@@ -1,10 +1,8 @@
 //! Small random changes to known inputs.
 
 /// Bytes that mean something to the formats: tags, flags, and the edges of numbers.
-const TELLING_BYTES: [u8; 24] = [
-    0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 0x20, 0x40, 0x7f, 0x80, 0x81, 0x84, 0xff, 116, 117, 118, 119,
-    125, b'"', b'[',
-];
+const TELLING_BYTES: [u8; 24] =
+    [0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 0x20, 0x40, 0x7f, 0x80, 0x81, 0x84, 0xff, 116, 117, 118, 119, 125, b'"', b'['];
 
 /// A source of mutations that a seed determines.
 pub struct Mutator {
@@ -56,11 +54,7 @@ impl Mutator {
     }
 
     fn byte(&mut self) -> u8 {
-        if self.below(2) == 0 {
-            TELLING_BYTES[self.below(TELLING_BYTES.len())]
-        } else {
-            self.next() as u8
-        }
+        if self.below(2) == 0 { TELLING_BYTES[self.below(TELLING_BYTES.len())] } else { self.next() as u8 }
     }
 
     fn below(&mut self, bound: usize) -> usize {

@@ -4,9 +4,7 @@ use synapti_protocol::json::{validate, validate_portable};
 use synapti_protocol::lib0::Reader;
 use synapti_protocol::limits::{CLIENT_ID_MAX, CLOCK_MAX};
 use synapti_protocol::message::{Message, SyncMessage, parse};
-use synapti_protocol::update::{
-    ContentKind, StructKind, UpdateView, UpdateWriter, modernize, scan, scan_state_vector,
-};
+use synapti_protocol::update::{ContentKind, StructKind, UpdateView, UpdateWriter, modernize, scan, scan_state_vector};
 
 pub fn message(bytes: &[u8]) {
     let Ok(message) = parse(bytes) else {
@@ -46,10 +44,7 @@ pub fn state_vector(bytes: &[u8]) {
         return;
     };
     assert_eq!(view.iter().count(), view.len());
-    assert!(
-        view.iter()
-            .all(|(client, clock)| client <= CLIENT_ID_MAX && clock <= CLOCK_MAX)
-    );
+    assert!(view.iter().all(|(client, clock)| client <= CLIENT_ID_MAX && clock <= CLOCK_MAX));
 }
 
 pub fn json(bytes: &[u8]) {
@@ -87,10 +82,7 @@ pub fn update(bytes: &[u8]) {
         writer.section(section.client, section.clock, section.struct_count, structs);
     }
     assert_eq!(struct_count, view.struct_count());
-    assert!(
-        view.delete_set()
-            .all(|range| range.len > 0 && range.clock + range.len <= CLOCK_MAX)
-    );
+    assert!(view.delete_set().all(|range| range.len > 0 && range.clock + range.len <= CLOCK_MAX));
 
     let rebuilt = writer.finish();
     let rebuilt = scan(&rebuilt).expect("the same sections");
@@ -108,9 +100,7 @@ pub fn update(bytes: &[u8]) {
 
 /// Which elements an update has, and what they are.
 fn runs(view: UpdateView<'_>) -> Vec<(u64, u32, u32, StructKind)> {
-    let structs = view
-        .sections()
-        .flat_map(|section| section.structs().map(move |next| (section.client, next)));
+    let structs = view.sections().flat_map(|section| section.structs().map(move |next| (section.client, next)));
     structs
         .filter(|(_, next)| next.len > 0)
         .map(|(client, next)| {

@@ -25,18 +25,10 @@ const DOCUMENTS: [&str; 5] = [
 
 /// Every update in the data, with a name for messages.
 pub fn all_updates() -> Vec<(String, Vec<u8>)> {
-    let documents = DOCUMENTS
-        .iter()
-        .map(|name| ((*name).to_owned(), data(name)));
-    let histories = histories()
-        .into_iter()
-        .enumerate()
-        .flat_map(|(number, history)| {
-            history
-                .into_iter()
-                .enumerate()
-                .map(move |(step, update)| (format!("history {number}, update {step}"), update))
-        });
+    let documents = DOCUMENTS.iter().map(|name| ((*name).to_owned(), data(name)));
+    let histories = histories().into_iter().enumerate().flat_map(|(number, history)| {
+        history.into_iter().enumerate().map(move |(step, update)| (format!("history {number}, update {step}"), update))
+    });
     documents.chain(compat()).chain(histories).collect()
 }
 
@@ -77,10 +69,7 @@ fn base64(text: &str) -> Vec<u8> {
     let mut out = Vec::new();
     let (mut word, mut bits) = (0_u32, 0);
     for byte in text.bytes().filter(|byte| *byte != b'=') {
-        let digit = ALPHABET
-            .iter()
-            .position(|known| *known == byte)
-            .expect(DAMAGED);
+        let digit = ALPHABET.iter().position(|known| *known == byte).expect(DAMAGED);
         word = word << 6 | digit as u32;
         bits += 6;
         if bits >= 8 {

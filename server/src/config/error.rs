@@ -43,9 +43,7 @@ pub enum ConfigError {
         listen: std::net::SocketAddr,
     },
     /// A promise that this version cannot keep.
-    #[error(
-        "{setting} is not part of this version; not starting without what it promises. {instead}"
-    )]
+    #[error("{setting} is not part of this version; not starting without what it promises. {instead}")]
     NotInThisVersion {
         /// The setting with its value.
         setting: &'static str,
@@ -55,7 +53,5 @@ pub enum ConfigError {
 }
 
 fn did_you_mean(nearest: Option<&str>) -> String {
-    nearest
-        .map(|name| format!("; did you mean `{name}`?"))
-        .unwrap_or_default()
+    nearest.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
 }

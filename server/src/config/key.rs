@@ -26,11 +26,7 @@ impl KeySpec {
     pub fn env_name(&self) -> String {
         match self.foreign_env {
             Some(name) => name.to_owned(),
-            None => format!(
-                "{}{}",
-                super::ENV_PREFIX,
-                self.name.replace('.', "_").to_ascii_uppercase()
-            ),
+            None => format!("{}{}", super::ENV_PREFIX, self.name.replace('.', "_").to_ascii_uppercase()),
         }
     }
 

@@ -28,39 +28,25 @@ pub struct Layers(HashMap<&'static str, Setting>);
 impl Layers {
     /// Takes the settings of a TOML file.
     pub fn add_file(&mut self, path: &Path) -> Result<(), ConfigError> {
-        let wrong = |what: String| ConfigError::File {
-            path: path.to_owned(),
-            what,
-        };
+        let wrong = |what: String| ConfigError::File { path: path.to_owned(), what };
         let text = read_bounded(path).map_err(&wrong)?;
-        let table: toml::Table = text
-            .parse()
-            .map_err(|error: toml::de::Error| wrong(error.to_string()))?;
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| wrong(error.to_string()))?;
         self.add_table(path, "", &table)
     }
 
     /// Takes the settings of the environment and refuses names under our prefix that mean nothing.
-    pub fn add_env(
-        &mut self,
-        env: impl Iterator<Item = (OsString, OsString)>,
-    ) -> Result<(), ConfigError> {
+    pub fn add_env(&mut self, env: impl Iterator<Item = (OsString, OsString)>) -> Result<(), ConfigError> {
         for (name, value) in env {
             let Some(name) = name.to_str() else { continue };
             let Some(spec) = KEYS.iter().find(|spec| spec.env_name() == name) else {
-                if name.starts_with(ENV_PREFIX) && !is_service_link(name, &value.to_string_lossy())
-                {
+                if name.starts_with(ENV_PREFIX) && !is_service_link(name, &value.to_string_lossy()) {
                     let known = KEYS.iter().map(|spec| spec.env_name());
-                    return Err(unknown(
-                        "environment variable".to_owned(),
-                        name,
-                        nearest(name, known),
-                    ));
+                    return Err(unknown("environment variable".to_owned(), name, nearest(name, known)));
                 }
                 continue;
             };
-            let text = value
-                .into_string()
-                .map_err(|value| bad_value(spec, name.to_owned(), &value.to_string_lossy()))?;
+            let text =
+                value.into_string().map_err(|value| bad_value(spec, name.to_owned(), &value.to_string_lossy()))?;
             // Compose files and unit files write `NAME=` for "not set".
             if !text.is_empty() {
                 self.set(spec, text, name.to_owned());
@@ -87,27 +73,16 @@ impl Layers {
 
     /// The value of a key that may be unset.
     pub fn get_optional<T>(&self, key: &'static Key<T>) -> Result<Option<T>, ConfigError> {
-        if self.0.contains_key(key.spec.name) {
-            self.get(key).map(Some)
-        } else {
-            Ok(None)
-        }
+        if self.0.contains_key(key.spec.name) { self.get(key).map(Some) } else { Ok(None) }
     }
 
     /// Under which names keys without effect in this version were set.
     pub fn without_effect(&self) -> Vec<String> {
         let idle = KEYS.iter().filter(|spec| !spec.enforced);
-        idle.filter_map(|spec| self.0.get(spec.name))
-            .map(|setting| setting.origin.clone())
-            .collect()
+        idle.filter_map(|spec| self.0.get(spec.name)).map(|setting| setting.origin.clone()).collect()
     }
 
-    fn add_table(
-        &mut self,
-        path: &Path,
-        prefix: &str,
-        table: &toml::Table,
-    ) -> Result<(), ConfigError> {
+    fn add_table(&mut self, path: &Path, prefix: &str, table: &toml::Table) -> Result<(), ConfigError> {
         for (part, value) in table {
             let name = format!("{prefix}{part}");
             let is_section = KEYS.iter().any(|spec| spec.section() == name);
@@ -117,11 +92,7 @@ impl Layers {
                 }
                 (_, None) => {
                     let known = KEYS.iter().map(|spec| spec.name.to_owned());
-                    return Err(unknown(
-                        format!("key in {}:", path.display()),
-                        &name,
-                        nearest(&name, known),
-                    ));
+                    return Err(unknown(format!("key in {}:", path.display()), &name, nearest(&name, known)));
                 }
                 (value, Some(spec)) => {
                     let origin = format!("`{name}` in {}", path.display());
@@ -143,9 +114,7 @@ impl Layers {
 fn read_bounded(path: &Path) -> Result<String, String> {
     let mut text = String::new();
     let file = File::open(path).map_err(|error| error.to_string())?;
-    file.take(FILE_BYTES_MAX + 1)
-        .read_to_string(&mut text)
-        .map_err(|error| error.to_string())?;
+    file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
     if text.len() as u64 > FILE_BYTES_MAX {
         return Err(format!("larger than {FILE_BYTES_MAX} bytes"));
     }
@@ -171,36 +140,24 @@ fn scalar(value: &toml::Value) -> Option<String> {
 /// prefix (`SYNAPTI_SERVICE_HOST`, `SYNAPTI_PORT=tcp://…`) and are nobody's mistake.
 fn is_service_link(name: &str, value: &str) -> bool {
     let rest = name.strip_prefix(ENV_PREFIX).unwrap_or_default();
-    let port_part = rest
-        .strip_prefix("PORT_")
-        .is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()));
+    let port_part =
+        rest.strip_prefix("PORT_").is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()));
     rest == "SERVICE_HOST"
         || rest == "SERVICE_PORT"
         || rest.starts_with("SERVICE_PORT_")
         || port_part
-        || (rest == "PORT"
-            && ["tcp://", "udp://"]
-                .iter()
-                .any(|scheme| value.starts_with(scheme)))
+        || (rest == "PORT" && ["tcp://", "udp://"].iter().any(|scheme| value.starts_with(scheme)))
 }
 
 fn unknown(place: String, name: &str, nearest: Option<String>) -> ConfigError {
-    ConfigError::UnknownKey {
-        place,
-        name: name.to_owned(),
-        nearest,
-    }
+    ConfigError::UnknownKey { place, name: name.to_owned(), nearest }
 }
 
 fn bad_value(spec: &KeySpec, origin: String, text: &str) -> ConfigError {
     // A URL that did not parse may still hold the password of one that nearly did.
     let hidden = spec.secret || (text.contains("://") && text.contains('@'));
     let shown = if hidden { HIDDEN } else { text };
-    ConfigError::BadValue {
-        origin,
-        shown: shown.chars().take(SHOWN_CHARS_MAX).collect(),
-        takes: spec.takes,
-    }
+    ConfigError::BadValue { origin, shown: shown.chars().take(SHOWN_CHARS_MAX).collect(), takes: spec.takes }
 }
 
 /// A value in a message is there to be recognised, not to be read whole.

@@ -115,10 +115,7 @@ impl Config {
         if let Some(path) = file {
             layers.add_file(path)?;
         }
-        layers.add_env(
-            env.into_iter()
-                .map(|(name, value)| (name.into(), value.into())),
-        )?;
+        layers.add_env(env.into_iter().map(|(name, value)| (name.into(), value.into())))?;
         layers.add_flags(flags);
         let config = Self::from_layers(&layers)?;
         config.check()?;
@@ -134,9 +131,7 @@ impl Config {
             auth: AuthConfig {
                 mode: layers.get(&table::AUTH_MODE)?,
                 secret: layers.get_optional(&table::AUTH_SECRET)?,
-                allowed_origins: layers
-                    .get_optional(&table::AUTH_ALLOWED_ORIGINS)?
-                    .unwrap_or_default(),
+                allowed_origins: layers.get_optional(&table::AUTH_ALLOWED_ORIGINS)?.unwrap_or_default(),
                 open_anywhere: layers.get(&table::AUTH_OPEN_ANYWHERE)?,
             },
             limits: Limits::from_layers(layers)?,
@@ -150,24 +145,18 @@ impl Config {
 
     /// What is wrong only in combination, or valid but more than this version can do.
     fn check(&self) -> Result<(), ConfigError> {
-        let not_in_this_version =
-            |setting, instead| Err(ConfigError::NotInThisVersion { setting, instead });
+        let not_in_this_version = |setting, instead| Err(ConfigError::NotInThisVersion { setting, instead });
         if self.auth.mode == AuthMode::Required {
             return not_in_this_version("auth.mode `required`", "Use `open` on a loopback address");
         }
         if !self.listen.ip().to_canonical().is_loopback() && !self.auth.open_anywhere {
-            return Err(ConfigError::OpenToStrangers {
-                listen: self.listen,
-            });
+            return Err(ConfigError::OpenToStrangers { listen: self.listen });
         }
         if matches!(self.database_url, DatabaseUrl::Postgres(_)) {
             return not_in_this_version("a postgres:// database", "Use sqlite:PATH");
         }
         if self.redis_url.is_some() {
-            return not_in_this_version(
-                "a bus between nodes (redis_url)",
-                "Run one node without it",
-            );
+            return not_in_this_version("a bus between nodes (redis_url)", "Run one node without it");
         }
         Ok(())
     }
@@ -177,8 +166,7 @@ impl Default for Config {
     /// The settings of a program that nobody configured.
     fn default() -> Self {
         let nothing: [(OsString, OsString); 0] = [];
-        Self::load(None, nothing, &[])
-            .expect("the defaults of the table are valid, as a test shows")
+        Self::load(None, nothing, &[]).expect("the defaults of the table are valid, as a test shows")
     }
 }
 

@@ -31,26 +31,11 @@ mod tests {
 
     #[test]
     fn finds_slips_and_forgotten_sections_but_nothing_far() {
-        let known = || {
-            [
-                "limits.max_connections",
-                "limits.message_bytes_max",
-                "listen",
-            ]
-            .map(String::from)
-            .into_iter()
-        };
-        assert_eq!(
-            nearest("limits.max_conections", known()).as_deref(),
-            Some("limits.max_connections")
-        );
+        let known = || ["limits.max_connections", "limits.message_bytes_max", "listen"].map(String::from).into_iter();
+        assert_eq!(nearest("limits.max_conections", known()).as_deref(), Some("limits.max_connections"));
         assert_eq!(nearest("max_connections", known()), None);
         assert_eq!(
-            nearest(
-                "SYNAPTI_MAX_CONNECTIONS",
-                ["SYNAPTI_LIMITS_MAX_CONNECTIONS".into()].into_iter()
-            )
-            .as_deref(),
+            nearest("SYNAPTI_MAX_CONNECTIONS", ["SYNAPTI_LIMITS_MAX_CONNECTIONS".into()].into_iter()).as_deref(),
             Some("SYNAPTI_LIMITS_MAX_CONNECTIONS")
         );
         assert_eq!(nearest("lisen", known()).as_deref(), Some("listen"));
@@ -59,12 +44,7 @@ mod tests {
 
     #[test]
     fn edit_distance_of_known_pairs() {
-        for (a, b, distance) in [
-            ("", "", 0),
-            ("", "abc", 3),
-            ("kitten", "sitting", 3),
-            ("abc", "acb", 2),
-        ] {
+        for (a, b, distance) in [("", "", 0), ("", "abc", 3), ("kitten", "sitting", 3), ("abc", "acb", 2)] {
             assert_eq!(edit_distance(a, b), distance, "{a} {b}");
             assert_eq!(edit_distance(b, a), distance, "{b} {a}");
         }

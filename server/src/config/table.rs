@@ -125,13 +125,8 @@ pub static MAX_CONNECTIONS_PER_IP: Key<usize> = Key::new(
 )
 .not_enforced();
 /// Connections of one room.
-pub static MAX_CONNECTIONS_PER_ROOM: Key<usize> = Key::new(
-    "limits.max_connections_per_room",
-    "2000",
-    value::COUNT,
-    value::limit,
-    "Connections to one map",
-);
+pub static MAX_CONNECTIONS_PER_ROOM: Key<usize> =
+    Key::new("limits.max_connections_per_room", "2000", value::COUNT, value::limit, "Connections to one map");
 /// Size of a message.
 pub static MESSAGE_BYTES_MAX: Key<usize> = Key::new(
     "limits.message_bytes_max",
@@ -149,13 +144,8 @@ pub static SYNC_BYTES_MAX: Key<usize> = Key::new(
     "Bytes of one SyncStep2: a map edited offline comes back as one",
 );
 /// Size of a map.
-pub static DOCUMENT_BYTES_MAX: Key<usize> = Key::new(
-    "limits.document_bytes_max",
-    "67108864",
-    value::COUNT,
-    value::limit,
-    "Bytes of one encoded map",
-);
+pub static DOCUMENT_BYTES_MAX: Key<usize> =
+    Key::new("limits.document_bytes_max", "67108864", value::COUNT, value::limit, "Bytes of one encoded map");
 /// Rate of one connection.
 pub static MESSAGES_PER_SECOND: Key<u32> = Key::new(
     "limits.messages_per_second",
@@ -185,72 +175,40 @@ pub static AI_PROVIDER: Key<AiProvider> = Key::new(
 .optional()
 .not_enforced();
 /// Where the provider is.
-pub static AI_BASE_URL: Key<String> = Key::new(
-    "ai.base_url",
-    "",
-    "an http:// or https:// URL",
-    value::http_url,
-    "Base URL; unset = the provider's",
-)
-.optional()
-.not_enforced();
+pub static AI_BASE_URL: Key<String> =
+    Key::new("ai.base_url", "", "an http:// or https:// URL", value::http_url, "Base URL; unset = the provider's")
+        .optional()
+        .not_enforced();
 /// Which model is asked.
-pub static AI_MODEL: Key<String> = Key::new(
-    "ai.model",
-    "",
-    value::WORD,
-    value::text,
-    "Model; unset = the provider's",
-)
-.optional()
-.not_enforced();
+pub static AI_MODEL: Key<String> =
+    Key::new("ai.model", "", value::WORD, value::text, "Model; unset = the provider's").optional().not_enforced();
 /// Key for the chosen provider.
-pub static AI_API_KEY: Key<Secret> = Key::new(
-    "ai.api_key",
-    "",
-    value::WORD,
-    value::secret,
-    "Key for the chosen provider; goes before the three below",
-)
-.optional()
-.secret()
-.not_enforced();
+pub static AI_API_KEY: Key<Secret> =
+    Key::new("ai.api_key", "", value::WORD, value::secret, "Key for the chosen provider; goes before the three below")
+        .optional()
+        .secret()
+        .not_enforced();
 /// Key for `OpenAI`.
-pub static AI_OPENAI_API_KEY: Key<Secret> = Key::new(
-    "ai.openai_api_key",
-    "",
-    value::WORD,
-    value::secret,
-    "Key for OpenAI and compatible servers",
-)
-.optional()
-.env("OPENAI_API_KEY")
-.secret()
-.not_enforced();
+pub static AI_OPENAI_API_KEY: Key<Secret> =
+    Key::new("ai.openai_api_key", "", value::WORD, value::secret, "Key for OpenAI and compatible servers")
+        .optional()
+        .env("OPENAI_API_KEY")
+        .secret()
+        .not_enforced();
 /// Key for Anthropic.
-pub static AI_ANTHROPIC_API_KEY: Key<Secret> = Key::new(
-    "ai.anthropic_api_key",
-    "",
-    value::WORD,
-    value::secret,
-    "Key for Anthropic",
-)
-.optional()
-.env("ANTHROPIC_API_KEY")
-.secret()
-.not_enforced();
+pub static AI_ANTHROPIC_API_KEY: Key<Secret> =
+    Key::new("ai.anthropic_api_key", "", value::WORD, value::secret, "Key for Anthropic")
+        .optional()
+        .env("ANTHROPIC_API_KEY")
+        .secret()
+        .not_enforced();
 /// Key for Gemini.
-pub static AI_GEMINI_API_KEY: Key<Secret> = Key::new(
-    "ai.gemini_api_key",
-    "",
-    value::WORD,
-    value::secret,
-    "Key for Gemini",
-)
-.optional()
-.env("GEMINI_API_KEY")
-.secret()
-.not_enforced();
+pub static AI_GEMINI_API_KEY: Key<Secret> =
+    Key::new("ai.gemini_api_key", "", value::WORD, value::secret, "Key for Gemini")
+        .optional()
+        .env("GEMINI_API_KEY")
+        .secret()
+        .not_enforced();
 
 /// All rows, in the order of the documentation.
 pub static KEYS: [&KeySpec; 26] = [

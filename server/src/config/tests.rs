@@ -21,65 +21,31 @@ fn file(toml: &str) -> (tempfile::TempDir, PathBuf) {
 }
 
 fn message(result: Result<Config, ConfigError>) -> String {
-    result
-        .expect_err("the configuration should have been refused")
-        .to_string()
+    result.expect_err("the configuration should have been refused").to_string()
 }
 
 #[test]
 fn defaults_are_those_of_the_contract() {
     let config = Config::default();
     assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
-    assert_eq!(
-        config.database_url,
-        DatabaseUrl::Sqlite("sqlite:data/synapti.db".into())
-    );
+    assert_eq!(config.database_url, DatabaseUrl::Sqlite("sqlite:data/synapti.db".into()));
     assert_eq!(config.auth.mode, AuthMode::Open);
-    assert!(
-        config.redis_url.is_none()
-            && config.auth.allowed_origins.is_empty()
-            && !config.auth.open_anywhere
-    );
+    assert!(config.redis_url.is_none() && config.auth.allowed_origins.is_empty() && !config.auth.open_anywhere);
     let limits = &config.limits;
-    assert_eq!(
-        (limits.max_connections, limits.max_connections_per_client),
-        (10_000, 5)
-    );
-    assert_eq!(
-        (
-            limits.max_connections_per_ip,
-            limits.max_connections_per_room
-        ),
-        (1_000, 2_000)
-    );
-    assert_eq!(
-        (limits.message_bytes_max, limits.sync_bytes_max),
-        (1 << 20, 16 << 20)
-    );
-    assert_eq!(
-        (limits.document_bytes_max, limits.feed_bytes_max),
-        (64 << 20, 1 << 20)
-    );
+    assert_eq!((limits.max_connections, limits.max_connections_per_client), (10_000, 5));
+    assert_eq!((limits.max_connections_per_ip, limits.max_connections_per_room), (1_000, 2_000));
+    assert_eq!((limits.message_bytes_max, limits.sync_bytes_max), (1 << 20, 16 << 20));
+    assert_eq!((limits.document_bytes_max, limits.feed_bytes_max), (64 << 20, 1 << 20));
     assert_eq!(limits.messages_per_second, 200);
-    assert_eq!(
-        (
-            config.shutdown_grace.as_secs(),
-            config.room_idle_close_after.as_secs()
-        ),
-        (10, 30)
-    );
+    assert_eq!((config.shutdown_grace.as_secs(), config.room_idle_close_after.as_secs()), (10, 30));
     assert_eq!(config.log, "info");
     assert!(config.warnings.is_empty());
 }
 
 #[test]
 fn flags_beat_environment_beats_file_beats_defaults() {
-    let (_folder, path) =
-        file("log = \"error\"\n[limits]\nmax_connections = 1\nmessage_bytes_max = 10\n");
-    let env = [
-        ("SYNAPTI_LIMITS_MAX_CONNECTIONS", "2"),
-        ("SYNAPTI_LIMITS_MESSAGE_BYTES_MAX", "20"),
-    ];
+    let (_folder, path) = file("log = \"error\"\n[limits]\nmax_connections = 1\nmessage_bytes_max = 10\n");
+    let env = [("SYNAPTI_LIMITS_MAX_CONNECTIONS", "2"), ("SYNAPTI_LIMITS_MESSAGE_BYTES_MAX", "20")];
     let flags = [(&table::MAX_CONNECTIONS.spec, "3".to_owned())];
     let config = Config::load(Some(&path), env, &flags).unwrap();
     assert_eq!(config.limits.max_connections, 3);
@@ -94,22 +60,11 @@ fn every_key_is_read_from_environment_and_file() {
         let bad = "\u{1}bad";
         let from_env = Config::load(None, [(spec.env_name(), bad.to_owned())], &[]);
         let (section, leaf) = spec.name.rsplit_once('.').unwrap_or(("", spec.name));
-        let header = if section.is_empty() {
-            String::new()
-        } else {
-            format!("[{section}]\n")
-        };
+        let header = if section.is_empty() { String::new() } else { format!("[{section}]\n") };
         let from_file = from_file(&format!("{header}{leaf} = {}\n", toml::Value::from(bad)));
-        assert!(
-            message(from_env).starts_with(&format!("{}: ", spec.env_name())),
-            "{}",
-            spec.name
-        );
+        assert!(message(from_env).starts_with(&format!("{}: ", spec.env_name())), "{}", spec.name);
         let message = message(from_file);
-        assert!(
-            message.contains(spec.name) && message.contains(spec.takes),
-            "{message}"
-        );
+        assert!(message.contains(spec.name) && message.contains(spec.takes), "{message}");
     }
 }
 
@@ -148,10 +103,7 @@ fn bad_values_name_key_value_and_what_is_allowed() {
         ("SYNAPTI_AI_BASE_URL", "example.org"),
     ] {
         let message = message(from_env(&[(name, value)]));
-        assert!(
-            message.starts_with(&format!("{name}: `{value}` is not valid; expected ")),
-            "{message}"
-        );
+        assert!(message.starts_with(&format!("{name}: `{value}` is not valid; expected ")), "{message}");
     }
 }
 
@@ -162,20 +114,11 @@ fn unknown_names_are_refused_with_the_nearest_known_one() {
         message_of("SYNAPTI_LIMITS_MAX_CONECTIONS"),
         "unknown environment variable `SYNAPTI_LIMITS_MAX_CONECTIONS`; did you mean `SYNAPTI_LIMITS_MAX_CONNECTIONS`?"
     );
-    assert_eq!(
-        message_of("SYNAPTI_WHATEVER_IT_IS"),
-        "unknown environment variable `SYNAPTI_WHATEVER_IT_IS`"
-    );
+    assert_eq!(message_of("SYNAPTI_WHATEVER_IT_IS"), "unknown environment variable `SYNAPTI_WHATEVER_IT_IS`");
     let in_file = message(from_file("[limits]\nmax_conections = 1\n"));
-    assert!(
-        in_file.ends_with("`limits.max_conections`; did you mean `limits.max_connections`?"),
-        "{in_file}"
-    );
+    assert!(in_file.ends_with("`limits.max_conections`; did you mean `limits.max_connections`?"), "{in_file}");
     let section = message(from_file("[limit]\n"));
-    assert!(
-        section.contains("unknown key") && section.contains("`limit`"),
-        "{section}"
-    );
+    assert!(section.contains("unknown key") && section.contains("`limit`"), "{section}");
     let scalar_section = message(from_file("limits = 5\n"));
     assert!(scalar_section.contains("`limits`"), "{scalar_section}");
     assert!(from_env(&[("HOME", "/root"), ("SYNAPTIC", "1")]).is_ok());
@@ -197,26 +140,13 @@ fn service_links_of_kubernetes_are_not_mistakes() {
 #[test]
 fn secrets_are_never_shown() {
     let shown = message(from_env(&[("SYNAPTI_AUTH_SECRET", "tooshort")]));
-    assert!(
-        !shown.contains("tooshort") && shown.contains("at least 32 bytes"),
-        "{shown}"
-    );
-    let shown = message(from_env(&[(
-        "SYNAPTI_DATABASE_URL",
-        "postgre://user:hunter2@host/db",
-    )]));
+    assert!(!shown.contains("tooshort") && shown.contains("at least 32 bytes"), "{shown}");
+    let shown = message(from_env(&[("SYNAPTI_DATABASE_URL", "postgre://user:hunter2@host/db")]));
     assert!(!shown.contains("hunter2"), "{shown}");
     let long = "a-secret-of-more-than-thirty-two-bytes";
-    let config = from_env(&[
-        ("SYNAPTI_AUTH_SECRET", long),
-        ("SYNAPTI_AI_API_KEY", "sk-123456"),
-    ])
-    .unwrap();
+    let config = from_env(&[("SYNAPTI_AUTH_SECRET", long), ("SYNAPTI_AI_API_KEY", "sk-123456")]).unwrap();
     let debug = format!("{config:?}");
-    assert!(
-        !debug.contains(long) && !debug.contains("sk-123456"),
-        "{debug}"
-    );
+    assert!(!debug.contains(long) && !debug.contains("sk-123456"), "{debug}");
     assert_eq!(config.auth.secret.unwrap().expose(), long);
     let postgres = value::database_url("postgres://user:hunter2@host/db").unwrap();
     assert!(!format!("{postgres:?}").contains("hunter2"));
@@ -224,42 +154,14 @@ fn secrets_are_never_shown() {
 
 #[test]
 fn open_mode_is_refused_on_public_addresses_unless_agreed_to() {
-    for address in [
-        "0.0.0.0:8080",
-        "[::]:8080",
-        "192.168.1.2:80",
-        "[::ffff:10.0.0.1]:80",
-    ] {
+    for address in ["0.0.0.0:8080", "[::]:8080", "192.168.1.2:80", "[::ffff:10.0.0.1]:80"] {
         let refused = message(from_env(&[("SYNAPTI_LISTEN", address)]));
-        assert!(
-            refused.contains(address) && refused.contains("SYNAPTI_AUTH_OPEN_ANYWHERE=1"),
-            "{refused}"
-        );
-        assert!(
-            from_env(&[
-                ("SYNAPTI_LISTEN", address),
-                ("SYNAPTI_AUTH_OPEN_ANYWHERE", "1")
-            ])
-            .is_ok()
-        );
-        assert!(
-            from_env(&[
-                ("SYNAPTI_LISTEN", address),
-                ("SYNAPTI_AUTH_OPEN_ANYWHERE", "0")
-            ])
-            .is_err()
-        );
+        assert!(refused.contains(address) && refused.contains("SYNAPTI_AUTH_OPEN_ANYWHERE=1"), "{refused}");
+        assert!(from_env(&[("SYNAPTI_LISTEN", address), ("SYNAPTI_AUTH_OPEN_ANYWHERE", "1")]).is_ok());
+        assert!(from_env(&[("SYNAPTI_LISTEN", address), ("SYNAPTI_AUTH_OPEN_ANYWHERE", "0")]).is_err());
     }
-    for address in [
-        "127.0.0.1:0",
-        "[::1]:8080",
-        "127.8.8.8:1",
-        "[::ffff:127.0.0.1]:80",
-    ] {
-        assert!(
-            from_env(&[("SYNAPTI_LISTEN", address)]).is_ok(),
-            "{address}"
-        );
+    for address in ["127.0.0.1:0", "[::1]:8080", "127.8.8.8:1", "[::ffff:127.0.0.1]:80"] {
+        assert!(from_env(&[("SYNAPTI_LISTEN", address)]).is_ok(), "{address}");
     }
 }
 
@@ -272,10 +174,7 @@ fn promises_that_this_version_cannot_keep_are_refused() {
         ("SYNAPTI_REDIS_URL", "redis://localhost:6379"),
     ] {
         let refused = from_env(&[(name, value)]);
-        assert!(
-            matches!(refused, Err(ConfigError::NotInThisVersion { .. })),
-            "{name}={value}"
-        );
+        assert!(matches!(refused, Err(ConfigError::NotInThisVersion { .. })), "{name}={value}");
     }
 }
 
@@ -290,67 +189,34 @@ fn zero_is_a_valid_limit() {
 
 #[test]
 fn empty_environment_variables_count_as_unset() {
-    let config = from_env(&[
-        ("SYNAPTI_LISTEN", ""),
-        ("SYNAPTI_REDIS_URL", ""),
-        ("SYNAPTI_AUTH_SECRET", ""),
-    ])
-    .unwrap();
+    let config = from_env(&[("SYNAPTI_LISTEN", ""), ("SYNAPTI_REDIS_URL", ""), ("SYNAPTI_AUTH_SECRET", "")]).unwrap();
     assert_eq!(config.listen.port(), 8080);
     assert!(config.redis_url.is_none() && config.warnings.is_empty());
 }
 
 #[test]
 fn origins_are_kept_as_browsers_send_them() {
-    let origins =
-        value::origins("https://Maps.Example:443/, http://localhost:5173 ,http://[::1]:80")
-            .unwrap();
-    assert_eq!(
-        origins,
-        [
-            "https://maps.example",
-            "http://localhost:5173",
-            "http://[::1]"
-        ]
-    );
-    let listed =
-        from_file("[auth]\nallowed_origins = [\"https://a.example\", \"https://b.example\"]\n")
-            .unwrap();
-    assert_eq!(
-        listed.auth.allowed_origins,
-        ["https://a.example", "https://b.example"]
-    );
+    let origins = value::origins("https://Maps.Example:443/, http://localhost:5173 ,http://[::1]:80").unwrap();
+    assert_eq!(origins, ["https://maps.example", "http://localhost:5173", "http://[::1]"]);
+    let listed = from_file("[auth]\nallowed_origins = [\"https://a.example\", \"https://b.example\"]\n").unwrap();
+    assert_eq!(listed.auth.allowed_origins, ["https://a.example", "https://b.example"]);
 }
 
 #[test]
 fn a_file_that_cannot_be_used_is_named() {
-    let missing = message(Config::load(
-        Some(Path::new("/does/not/exist.toml")),
-        NO_ENV,
-        &[],
-    ));
+    let missing = message(Config::load(Some(Path::new("/does/not/exist.toml")), NO_ENV, &[]));
     assert!(missing.contains("/does/not/exist.toml"), "{missing}");
     let broken = message(from_file("listen = \n"));
-    assert!(
-        broken.contains("synapti.toml") && broken.contains("line 1"),
-        "{broken}"
-    );
+    assert!(broken.contains("synapti.toml") && broken.contains("line 1"), "{broken}");
     let date = message(from_file("listen = 2026-01-01\n"));
-    assert!(
-        date.contains("`listen`") && date.contains("an IP address"),
-        "{date}"
-    );
+    assert!(date.contains("`listen`") && date.contains("an IP address"), "{date}");
     let table = message(from_file("[listen]\nport = 1\n"));
     assert!(table.contains("`listen`"), "{table}");
 }
 
 #[test]
 fn durations_take_fractions() {
-    let config = from_env(&[
-        ("SYNAPTI_SHUTDOWN_GRACE", "0.5"),
-        ("SYNAPTI_ROOM_IDLE_CLOSE_AFTER", "0"),
-    ])
-    .unwrap();
+    let config = from_env(&[("SYNAPTI_SHUTDOWN_GRACE", "0.5"), ("SYNAPTI_ROOM_IDLE_CLOSE_AFTER", "0")]).unwrap();
     assert_eq!(config.shutdown_grace, Duration::from_millis(500));
     assert_eq!(config.room_idle_close_after, Duration::ZERO);
 }
@@ -359,16 +225,11 @@ fn durations_take_fractions() {
 fn the_documentation_lists_every_key_with_its_names_and_default() {
     let documentation = include_str!("../../../docs/configuration.md");
     for spec in table::KEYS {
-        let row = documentation
-            .lines()
-            .find(|line| line.contains(&format!("`{}`", spec.env_name())));
-        let row = row
-            .unwrap_or_else(|| panic!("docs/configuration.md does not list {}", spec.env_name()));
+        let row = documentation.lines().find(|line| line.contains(&format!("`{}`", spec.env_name())));
+        let row = row.unwrap_or_else(|| panic!("docs/configuration.md does not list {}", spec.env_name()));
         assert!(row.contains(&format!("`{}`", spec.name)), "{row}");
         assert!(row.contains(&format!("`--{}`", spec.flag_name())), "{row}");
-        let default = spec
-            .default
-            .map_or("unset".to_owned(), |default| format!("`{default}`"));
+        let default = spec.default.map_or("unset".to_owned(), |default| format!("`{default}`"));
         assert!(row.contains(&default), "{row} should say {default}");
     }
 }

@@ -74,13 +74,8 @@ pub(super) fn feed_bytes(text: &str) -> Option<usize> {
 }
 
 pub(super) fn seconds(text: &str) -> Option<Duration> {
-    let plain = text
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let seconds = text
-        .parse::<f64>()
-        .ok()
-        .filter(|seconds| plain && *seconds <= SECONDS_MAX)?;
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let seconds = text.parse::<f64>().ok().filter(|seconds| plain && *seconds <= SECONDS_MAX)?;
     Duration::try_from_secs_f64(seconds).ok()
 }
 
@@ -105,11 +100,9 @@ pub(super) fn ai_provider(text: &str) -> Option<AiProvider> {
 pub(super) fn database_url(text: &str) -> Option<DatabaseUrl> {
     if let Some(path) = text.strip_prefix("sqlite:") {
         let path = path.strip_prefix("//").unwrap_or(path);
-        return (!path.is_empty() && path != ":memory:")
-            .then(|| DatabaseUrl::Sqlite(text.to_owned()));
+        return (!path.is_empty() && path != ":memory:").then(|| DatabaseUrl::Sqlite(text.to_owned()));
     }
-    after_scheme(text, &["postgres", "postgresql"])
-        .map(|_| DatabaseUrl::Postgres(Secret::new(text)))
+    after_scheme(text, &["postgres", "postgresql"]).map(|_| DatabaseUrl::Postgres(Secret::new(text)))
 }
 
 pub(super) fn redis_url(text: &str) -> Option<Secret> {
@@ -125,21 +118,14 @@ pub(super) fn http_url(text: &str) -> Option<String> {
 pub(super) fn log_filter(text: &str) -> Option<String> {
     let lone_words_are_levels = text.split(',').all(|directive| {
         let lone = !directive.contains(['=', '[', ']', '{', '}']);
-        !lone
-            || LOG_LEVELS
-                .iter()
-                .any(|level| directive.trim().eq_ignore_ascii_case(level))
+        !lone || LOG_LEVELS.iter().any(|level| directive.trim().eq_ignore_ascii_case(level))
     });
     let parses = lone_words_are_levels && EnvFilter::builder().parse(text).is_ok();
     parses.then(|| text.to_owned())
 }
 
 pub(super) fn origins(text: &str) -> Option<Vec<String>> {
-    text.split(',')
-        .map(str::trim)
-        .filter(|origin| !origin.is_empty())
-        .map(origin)
-        .collect()
+    text.split(',').map(str::trim).filter(|origin| !origin.is_empty()).map(origin).collect()
 }
 
 /// An origin as browsers send it: lower case, no trailing slash, no default port.
@@ -148,13 +134,9 @@ fn origin(text: &str) -> Option<String> {
     let (scheme, authority) = lower.split_once("://")?;
     let authority = authority.strip_suffix('/').unwrap_or(authority);
     let scheme_is_sane = scheme.starts_with(|first: char| first.is_ascii_lowercase())
-        && scheme
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
     let authority_is_sane = !authority.is_empty()
-        && authority
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~:[]".contains(&byte));
+        && authority.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:[]".contains(&byte));
     if !scheme_is_sane || !authority_is_sane {
         return None;
     }
@@ -174,10 +156,7 @@ fn is_visible(text: &str) -> bool {
 
 /// Digits only: `parse` alone would also take a plus sign.
 fn whole<T: FromStr>(text: &str) -> Option<T> {
-    text.bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| text.parse().ok())
-        .flatten()
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
 fn after_scheme<'a>(text: &'a str, schemes: &[&str]) -> Option<&'a str> {

@@ -64,8 +64,8 @@ impl From<EditError> for ApiError {
                 Self::new(StatusCode::CONFLICT, "root_protected", message)
             }
             EditError::ParentNotFound(_) => Self::field("parent_id", message),
-            EditError::SiblingNotFound(_) => Self::field("before/after", message),
-            EditError::EndpointNotFound(_) => Self::field("source/target", message),
+            EditError::SiblingNotFound(_) => Self::field("before", message),
+            EditError::EndpointNotFound(_) => Self::field("source", message),
             EditError::Invalid { field, reason } => Self::field(field, reason.to_owned()),
         }
     }
@@ -84,5 +84,43 @@ impl ApiError {
     fn damaged() -> Self {
         let message = "what is stored of this graph is damaged; the operator finds the details in the log";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "graph_damaged", message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{http::header, response::IntoResponse};
+
+    use super::*;
+
+    #[test]
+    fn what_passes_by_itself_says_when_to_come_back_and_what_does_not_pass_does_not() {
+        for (error, status, code) in [
+            (RoomError::NotFound, 404, "graph_not_found"),
+            (RoomError::Gone, 410, "gone"),
+            (RoomError::Exists, 409, "graph_exists"),
+            (RoomError::TooLarge { what: "the map", bytes_max: 1 }, 413, "graph_too_large"),
+            (RoomError::NotSaved, 503, "not_saved"),
+            (RoomError::Draining, 503, "draining"),
+            (RoomError::AtCapacity { what: "open maps" }, 503, "at_capacity"),
+            (RoomError::Panicked, 503, "room_restarting"),
+            (RoomError::Unavailable("x".into()), 503, "store_unavailable"),
+            (RoomError::Unreadable("x".into()), 500, "graph_damaged"),
+            (StoreError::Damaged { key: 1, what: "x".into() }.into(), 500, "graph_damaged"),
+            (StoreError::Unusable("x".into()).into(), 500, "internal_error"),
+            (StoreError::Gone("x".into()).into(), 410, "gone"),
+            (EditError::RootHasChildren("x".into()).into(), 409, "root_protected"),
+        ] {
+            let error = ApiError::from(error);
+            assert_eq!((error.status().as_u16(), error.code()), (status, code));
+            let comes_back = error.into_response().headers().contains_key(header::RETRY_AFTER);
+            assert_eq!(comes_back, status == 503, "{code}");
+        }
+    }
+
+    #[test]
+    fn what_the_database_says_stays_with_the_operator() {
+        let error = ApiError::from(StoreError::Damaged { key: 77, what: "row 88".into() });
+        assert!(!error.message().contains("77") && !error.message().contains("88"));
     }
 }

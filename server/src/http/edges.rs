@@ -17,7 +17,10 @@ use super::{
     schema::Edge,
     state::AppState,
 };
-use crate::{ids, room::GraphView};
+use crate::{
+    ids,
+    room::{GraphView, RoomError},
+};
 
 /// Adds a cross link
 ///
@@ -39,8 +42,9 @@ pub async fn create_edge(
     Valid(wanted): Valid<CreateEdge>,
 ) -> Result<Response, ApiError> {
     let new = wanted.into_edge(|| ids::fresh(app.clock.now()).to_string());
-    let id = new.id.clone();
-    let view = app.hub.edit(&graph, MapEdit::AddEdge(new)).await?;
+    let (id, source) = (new.id.clone(), new.source.clone());
+    let edited = app.hub.edit(&graph, MapEdit::AddEdge(new)).await;
+    let view = edited.map_err(|error| name_end(error, Some(&source)))?;
     let edge = find(&view, &id)?;
     let path = format!("/v1/graphs/{graph}/edges/{}", segment(&id));
     Ok((StatusCode::CREATED, [(header::LOCATION, location(&path))], Json(edge)).into_response())
@@ -83,8 +87,10 @@ pub async fn patch_edge(
     Element(id): Element,
     Valid(wanted): Valid<PatchEdge>,
 ) -> Result<Response, ApiError> {
-    let edit = MapEdit::PatchEdge { id: id.clone(), patch: wanted.into_patch() };
-    let view = app.hub.edit(&graph, edit).await?;
+    let patch = wanted.into_patch();
+    let source = patch.source.clone();
+    let edited = app.hub.edit(&graph, MapEdit::PatchEdge { id: id.clone(), patch }).await;
+    let view = edited.map_err(|error| name_end(error, source.as_deref()))?;
     find(&view, &id).map(|edge| Json(edge).into_response())
 }
 
@@ -104,6 +110,17 @@ pub async fn delete_edge(
 ) -> Result<StatusCode, ApiError> {
     app.hub.edit(&graph, MapEdit::RemoveEdge { id }).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The map knows which node is missing; only the request knows at which end it stood.
+fn name_end(error: RoomError, source: Option<&str>) -> ApiError {
+    match error {
+        RoomError::Edit(EditError::EndpointNotFound(id)) => {
+            let field = if source == Some(id.as_str()) { "source" } else { "target" };
+            ApiError::field(field, EditError::EndpointNotFound(id).to_string())
+        }
+        error => error.into(),
+    }
 }
 
 fn find<'a>(view: &'a GraphView, id: &str) -> Result<&'a EdgeJson, ApiError> {

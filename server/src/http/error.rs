@@ -64,82 +64,41 @@ pub struct ErrorObject<'a> {
 
 impl ApiError {
     /// An error without details.
-    pub fn new(
-        status: StatusCode,
-        code: &'static str,
-        message: impl Into<Cow<'static, str>>,
-    ) -> Self {
-        Self {
-            status,
-            code,
-            message: message.into(),
-            details: Value::Null,
-            retry_after_seconds: None,
-        }
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, code, message: message.into(), details: Value::Null, retry_after_seconds: None }
     }
 
     /// A request whose JSON is well formed and whose fields are not valid.
     pub fn validation(fields: &[FieldError]) -> Self {
         let message = "the request has fields that are not valid";
-        let details = fields
-            .iter()
-            .map(|field| serde_json::json!({"field": field.field, "message": field.message}));
-        let error = Self::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "validation_failed",
-            message,
-        );
-        Self {
-            details: details.collect(),
-            ..error
-        }
+        let details = fields.iter().map(|field| serde_json::json!({"field": field.field, "message": field.message}));
+        let error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", message);
+        Self { details: details.collect(), ..error }
     }
 
     /// A condition that passes by itself: tells the client when to come back.
-    pub fn unavailable(
-        code: &'static str,
-        message: impl Into<Cow<'static, str>>,
-        retry_after_seconds: u32,
-    ) -> Self {
+    pub fn unavailable(code: &'static str, message: impl Into<Cow<'static, str>>, retry_after_seconds: u32) -> Self {
         let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message);
-        Self {
-            retry_after_seconds: Some(retry_after_seconds),
-            ..error
-        }
+        Self { retry_after_seconds: Some(retry_after_seconds), ..error }
     }
 
     /// A fault of ours; what exactly is for the log, not for the client.
     pub fn internal() -> Self {
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal_error",
-            "something went wrong on the server",
-        )
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "something went wrong on the server")
     }
 
     /// The error that a bare status stands for, for responses that something else than a handler made.
     pub fn of_status(status: StatusCode) -> Self {
         let (code, message) = match status {
             StatusCode::NOT_FOUND => ("not_found", "there is nothing at this path"),
-            StatusCode::METHOD_NOT_ALLOWED => {
-                ("method_not_allowed", "this path does not take this method")
+            StatusCode::METHOD_NOT_ALLOWED => ("method_not_allowed", "this path does not take this method"),
+            StatusCode::PAYLOAD_TOO_LARGE => ("payload_too_large", "the request body is larger than the server takes"),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                ("unsupported_media_type", "send JSON with Content-Type: application/json")
             }
-            StatusCode::PAYLOAD_TOO_LARGE => (
-                "payload_too_large",
-                "the request body is larger than the server takes",
-            ),
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => (
-                "unsupported_media_type",
-                "send JSON with Content-Type: application/json",
-            ),
-            status if status.is_client_error() => {
-                ("bad_request", "the request cannot be understood")
-            }
+            status if status.is_client_error() => ("bad_request", "the request cannot be understood"),
             _ => {
-                return Self {
-                    status,
-                    ..Self::internal()
-                };
+                return Self { status, ..Self::internal() };
             }
         };
         Self::new(status, code, message)
@@ -163,15 +122,7 @@ impl ApiError {
     /// The body, now that request and time are known.
     pub fn body(&self, request_id: &str, timestamp: Timestamp) -> Vec<u8> {
         let (code, message, details) = (self.code, self.message.as_ref(), &self.details);
-        let body = ErrorBody {
-            error: ErrorObject {
-                code,
-                message,
-                details,
-                request_id,
-                timestamp,
-            },
-        };
+        let body = ErrorBody { error: ErrorObject { code, message, details, request_id, timestamp } };
         serde_json::to_vec(&body).expect("strings and JSON values serialise")
     }
 }
@@ -181,9 +132,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
         if let Some(seconds) = self.retry_after_seconds {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response.extensions_mut().insert(self);
         response
@@ -195,17 +144,12 @@ mod tests {
     use super::*;
 
     fn body(error: &ApiError) -> Value {
-        serde_json::from_slice(&error.body("req-1", "2026-01-02T03:04:05Z".parse().unwrap()))
-            .unwrap()
+        serde_json::from_slice(&error.body("req-1", "2026-01-02T03:04:05Z".parse().unwrap())).unwrap()
     }
 
     #[test]
     fn the_body_has_exactly_the_promised_fields() {
-        let error = ApiError::new(
-            StatusCode::NOT_FOUND,
-            "graph_not_found",
-            "there is no such graph",
-        );
+        let error = ApiError::new(StatusCode::NOT_FOUND, "graph_not_found", "there is no such graph");
         assert_eq!(
             body(&error),
             serde_json::json!({"error": {
@@ -220,10 +164,7 @@ mod tests {
 
     #[test]
     fn validation_lists_the_fields() {
-        let field = FieldError {
-            field: "position.x".into(),
-            message: "too far".into(),
-        };
+        let field = FieldError { field: "position.x".into(), message: "too far".into() };
         let error = ApiError::validation(std::slice::from_ref(&field));
         assert_eq!(error.status(), StatusCode::UNPROCESSABLE_ENTITY);
         assert_eq!(
@@ -234,14 +175,10 @@ mod tests {
 
     #[test]
     fn a_passing_condition_says_when_to_come_back() {
-        let response =
-            ApiError::unavailable("not_saved", "the database does not answer", 2).into_response();
+        let response = ApiError::unavailable("not_saved", "the database does not answer", 2).into_response();
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(response.headers()[header::RETRY_AFTER], "2");
-        assert_eq!(
-            response.extensions().get::<ApiError>().unwrap().code(),
-            "not_saved"
-        );
+        assert_eq!(response.extensions().get::<ApiError>().unwrap().code(), "not_saved");
     }
 
     #[test]
@@ -257,13 +194,7 @@ mod tests {
             (502, "internal_error"),
         ] {
             let status = StatusCode::from_u16(status).unwrap();
-            assert_eq!(
-                (
-                    ApiError::of_status(status).status(),
-                    ApiError::of_status(status).code()
-                ),
-                (status, code)
-            );
+            assert_eq!((ApiError::of_status(status).status(), ApiError::of_status(status).code()), (status, code));
         }
     }
 }

@@ -27,9 +27,13 @@ use axum::{
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware,
 };
+use tower::util::option_layer;
 use tower_http::{
     CompressionLevel,
-    compression::{CompressionLayer, Predicate, predicate::{DefaultPredicate, SizeAbove}},
+    compression::{
+        CompressionLayer, Predicate,
+        predicate::{DefaultPredicate, SizeAbove},
+    },
     cors::CorsLayer,
 };
 
@@ -55,7 +59,7 @@ pub fn router(state: AppState, live: Router<AppState>) -> Router {
         .layer(body_limit(config.limits.message_bytes_max))
         .layer(middleware::from_fn_with_state(config.clone(), origin::guard))
         .layer(compression)
-        .layer(cors(&config))
+        .layer(option_layer(cors(&config)))
         .layer(middleware::from_fn_with_state(state.clock.clone(), envelope::wrap))
         .with_state(state)
 }
@@ -64,8 +68,8 @@ fn body_limit(bytes_max: usize) -> DefaultBodyLimit {
     if bytes_max == 0 { DefaultBodyLimit::disable() } else { DefaultBodyLimit::max(bytes_max) }
 }
 
-/// What browsers are told about pages of other origins. Without configured origins: nothing, so they refuse.
-fn cors(config: &Config) -> CorsLayer {
+/// What browsers are told about pages of other origins. Where none are configured they are told nothing, and refuse.
+fn cors(config: &Config) -> Option<CorsLayer> {
     const EXPOSED: [HeaderName; 6] = [
         header::ETAG,
         header::LOCATION,
@@ -83,12 +87,13 @@ fn cors(config: &Config) -> CorsLayer {
     ];
     let origins = &config.auth.allowed_origins;
     if origins.is_empty() {
-        return CorsLayer::new();
+        return None;
     }
     let origins = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
-    CorsLayer::new()
+    let layer = CorsLayer::new()
         .allow_origin(origins.collect::<Vec<_>>())
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
         .allow_headers(ACCEPTED)
-        .expose_headers(EXPOSED)
+        .expose_headers(EXPOSED);
+    Some(layer)
 }

@@ -19,7 +19,10 @@ use super::{
     schema::Node,
     state::AppState,
 };
-use crate::{ids, room::GraphView};
+use crate::{
+    ids,
+    room::{GraphView, RoomError},
+};
 
 /// How to remove a node.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -60,8 +63,9 @@ pub async fn create_node(
     Valid(wanted): Valid<CreateNode>,
 ) -> Result<Response, ApiError> {
     let new = wanted.into_node(|| ids::fresh(app.clock.now()).to_string());
-    let id = new.id.clone();
-    let view = app.hub.edit(&graph, MapEdit::AddNode(new)).await?;
+    let (id, sibling) = (new.id.clone(), sibling_field(new.before.as_ref()));
+    let edited = app.hub.edit(&graph, MapEdit::AddNode(new)).await;
+    let view = edited.map_err(|error| name_sibling(error, sibling))?;
     let node = find(&view, &id)?;
     let path = format!("/v1/graphs/{graph}/nodes/{}", segment(&id));
     Ok((StatusCode::CREATED, [(header::LOCATION, location(&path))], Json(node)).into_response())
@@ -106,8 +110,10 @@ pub async fn patch_node(
     Element(id): Element,
     Valid(wanted): Valid<PatchNode>,
 ) -> Result<Response, ApiError> {
-    let edit = MapEdit::PatchNode { id: id.clone(), patch: wanted.into_patch() };
-    let view = app.hub.edit(&graph, edit).await?;
+    let patch = wanted.into_patch();
+    let sibling = sibling_field(patch.before.as_ref());
+    let edited = app.hub.edit(&graph, MapEdit::PatchNode { id: id.clone(), patch }).await;
+    let view = edited.map_err(|error| name_sibling(error, sibling))?;
     find(&view, &id).map(|node| Json(node).into_response())
 }
 
@@ -138,6 +144,19 @@ pub async fn delete_node(
     };
     app.hub.edit(&graph, MapEdit::RemoveNode { id, children }).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// A place is given by one of two fields, never by both.
+fn sibling_field(before: Option<&String>) -> &'static str {
+    if before.is_some() { "before" } else { "after" }
+}
+
+/// The map knows which sibling is missing; only the request knows which field named it.
+fn name_sibling(error: RoomError, field: &str) -> ApiError {
+    match error {
+        RoomError::Edit(error @ EditError::SiblingNotFound(_)) => ApiError::field(field, error.to_string()),
+        error => error.into(),
+    }
 }
 
 fn find<'a>(view: &'a GraphView, id: &str) -> Result<&'a NodeJson, ApiError> {

@@ -10,12 +10,7 @@ use axum::{
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{
-    edges,
-    error::ErrorBody,
-    graphs, nodes, ops, pages,
-    state::AppState,
-};
+use super::{edges, error::ErrorBody, graphs, nodes, ops, pages, state::AppState};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -87,8 +82,7 @@ async fn openapi_json() -> Response {
     ("ext" = Option<u8>, Query, description = "1 = send messages of types 120 and 121"),
 ), responses(
     (status = 101, description = "The connection is a WebSocket now"),
-    (status = 400, description = "Not a WebSocket handshake, or not a graph id", body = ErrorBody),
-    (status = 503, description = "No place for another connection", body = ErrorBody),
+    (status = 426, description = "Not a WebSocket handshake", body = ErrorBody),
 ))]
 #[expect(dead_code, reason = "describes a route of the transports")]
 fn websocket() {}

@@ -4,7 +4,7 @@
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, Method, StatusCode, Uri, header},
+    http::{HeaderMap, Method, StatusCode, Uri, header, uri::Authority},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -32,7 +32,7 @@ pub async fn guard(State(config): State<Arc<Config>>, request: Request, next: Ne
 
 /// A proxy may have ended TLS, so the scheme that the page was loaded with is unknown here: host and port decide.
 fn is_own(origin: &str, headers: &HeaderMap, uri: &Uri) -> bool {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).or(uri.authority().map(|it| it.as_str()));
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).or(uri.authority().map(Authority::as_str));
     let authority = origin.split_once("://").map(|(_, authority)| authority);
     match (authority, host) {
         (Some(authority), Some(host)) => authority.eq_ignore_ascii_case(host),
@@ -63,7 +63,9 @@ mod tests {
 
     #[test]
     fn foreign_pages_are_not() {
-        for origin in ["null", "https://evil.example", "http://localhost:9090", "https://maps.example.evil", "localhost:8080"] {
+        for origin in
+            ["null", "https://evil.example", "http://localhost:9090", "https://maps.example.evil", "localhost:8080"]
+        {
             assert!(!allowed(Some(origin), "localhost:8080"), "{origin}");
         }
     }

@@ -23,11 +23,7 @@ impl RequestId {
             let harmless = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
             !bytes.is_empty() && bytes.len() <= REQUEST_ID_BYTES_MAX && bytes.iter().all(harmless)
         };
-        headers
-            .get(X_REQUEST_ID)
-            .filter(sane)
-            .cloned()
-            .map_or_else(|| Self::fresh(now), Self)
+        headers.get(X_REQUEST_ID).filter(sane).cloned().map_or_else(|| Self::fresh(now), Self)
     }
 
     /// The id as text.
@@ -52,9 +48,7 @@ mod tests {
     fn id_for(sent: &[u8]) -> String {
         let mut headers = HeaderMap::new();
         headers.insert(X_REQUEST_ID, HeaderValue::from_bytes(sent).unwrap());
-        RequestId::of(&headers, Timestamp::UNIX_EPOCH)
-            .as_str()
-            .to_owned()
+        RequestId::of(&headers, Timestamp::UNIX_EPOCH).as_str().to_owned()
     }
 
     #[test]
@@ -68,15 +62,8 @@ mod tests {
     fn others_are_replaced() {
         for sent in [&b""[..], b"a b", b"<script>", b"\xff", &[b'x'; 129]] {
             let id = id_for(sent);
-            assert_eq!(
-                uuid::Uuid::parse_str(&id).unwrap().get_version_num(),
-                7,
-                "{sent:?} gave {id}"
-            );
+            assert_eq!(uuid::Uuid::parse_str(&id).unwrap().get_version_num(), 7, "{sent:?} gave {id}");
         }
-        assert!(
-            uuid::Uuid::parse_str(RequestId::of(&HeaderMap::new(), Timestamp::UNIX_EPOCH).as_str())
-                .is_ok()
-        );
+        assert!(uuid::Uuid::parse_str(RequestId::of(&HeaderMap::new(), Timestamp::UNIX_EPOCH).as_str()).is_ok());
     }
 }

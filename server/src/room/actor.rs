@@ -70,6 +70,8 @@ pub(crate) struct Actor {
     callers: Callers,
     gathering: Gathering,
     commit: Option<Receipt>,
+    /// When the batch in flight was cut.
+    cut_at: Instant,
     next_tick: Instant,
     work: JoinSet<Done>,
     started: Instant,
@@ -108,6 +110,7 @@ impl Actor {
             callers: Callers::default(),
             gathering: Gathering::default(),
             commit: None,
+            cut_at: started,
             next_tick: started + TICK_EVERY,
             work: JoinSet::new(),
             started,
@@ -124,6 +127,7 @@ impl Actor {
             match self.next_event().await {
                 Event::Committed(Some(record)) => {
                     metrics::get().frames.increment(1);
+                    metrics::get().delivery_lag_seconds.record(self.cut_at.elapsed().as_secs_f64());
                     self.state.committed(record);
                 }
                 Event::Committed(None) => return Ended::JournalGone,
@@ -138,6 +142,7 @@ impl Actor {
             self.perform_effects();
             if self.state.can_integrate() && !self.gathering.is_empty() {
                 let edits = self.gathering.cut();
+                self.cut_at = Instant::now();
                 metrics::get().updates_committed.increment(edits.len() as u64);
                 self.state.integrate(&edits, self.env.clock.now(), self.now_ms());
                 self.perform_effects();
@@ -223,7 +228,8 @@ impl Actor {
                     let record = JournalRecord { key: self.key, update, topic, at };
                     self.commit = Some(self.env.journal.submit(record));
                 }
-                Effect::Publish(frame) => self.publish(frame),
+                Effect::Publish(frame) => self.handle.feed().push(frame),
+                Effect::Checkpoint(state_vector) => self.handle.feed().set_checkpoint(state_vector),
                 Effect::Answer(request, answer) => self.callers.answer(request, answer),
                 Effect::Ask(session, question) => self.slots.with(session, |slot| slot.ask(question)),
                 Effect::Refuse(session, refusal) => self.slots.with(session, |slot| slot.refuse(refusal)),
@@ -231,16 +237,8 @@ impl Actor {
                 Effect::Tombstone(at) => self.tombstone(at),
             }
         }
-    }
-
-    fn publish(&mut self, frame: Bytes) {
-        let feed = self.handle.feed();
-        feed.push(frame);
-        if feed.wants_checkpoint()
-            && let Some(state_vector) = self.state.checkpoint()
-        {
-            feed.set_checkpoint(state_vector);
-        }
+        let lookups = self.state.take_cache_lookups();
+        metrics::get().cache_lookups(lookups.hits, lookups.misses);
     }
 
     fn compact(&mut self, covers: RecordId, state: Bytes) {

@@ -15,9 +15,6 @@ pub type Cursor = u64;
 /// Frames kept at most, whatever their size: bounds the bookkeeping of a room with tiny frames.
 pub const FEED_FRAMES_MAX: usize = 1024;
 
-/// Frames between two checkpoints: what a viewer that falls off is sent twice at most.
-const CHECKPOINT_FRAMES: u64 = 128;
-
 /// A state vector that everybody has who has read the feed up to `cursor`.
 #[derive(Debug)]
 pub struct Checkpoint {
@@ -78,13 +75,6 @@ impl Feed {
     /// Wakes when the feed grows.
     pub fn subscribe(&self) -> watch::Receiver<Cursor> {
         self.head.subscribe()
-    }
-
-    /// Whether the room should add a checkpoint now.
-    pub fn wants_checkpoint(&self) -> bool {
-        let ring = self.ring.lock();
-        let last = ring.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.cursor);
-        ring.head() >= last + CHECKPOINT_FRAMES
     }
 
     /// Records the state vector that readers at the head have.
@@ -181,14 +171,12 @@ mod tests {
     fn a_checkpoint_is_handed_out_only_to_those_who_have_read_that_far() {
         let feed = Feed::new(10_000);
         let mut slow = feed.head();
-        for _ in 0..CHECKPOINT_FRAMES {
+        for _ in 0..100 {
             feed.push(frame(1));
         }
-        assert!(feed.wants_checkpoint());
         feed.set_checkpoint(Bytes::from_static(&[0]));
-        assert!(!feed.wants_checkpoint());
         assert!(feed.read(&mut slow, 10).unwrap().checkpoint.is_none());
         let mut fast = feed.head();
-        assert_eq!(feed.read(&mut fast, 10).unwrap().checkpoint.unwrap().cursor, CHECKPOINT_FRAMES);
+        assert_eq!(feed.read(&mut fast, 10).unwrap().checkpoint.unwrap().cursor, 100);
     }
 }

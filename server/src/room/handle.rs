@@ -151,9 +151,10 @@ impl RoomHandle {
         self.0.control.try_send(Control::Awareness { session, payload }).is_ok()
     }
 
-    /// Asks for everything beyond a state vector, which the caller has checked.
-    pub async fn sync(&self, state_vector: Bytes) -> Result<SyncReply, CallError> {
-        match self.read(Read::Sync { state_vector }).await? {
+    /// Asks for everything beyond a state vector, which the caller has checked. With `after`, the answer contains so
+    /// many edits of that session.
+    pub async fn sync(&self, state_vector: Bytes, after: Option<(SessionId, u64)>) -> Result<SyncReply, CallError> {
+        match self.read(Read::Sync { state_vector, after }).await? {
             Answer::Sync(reply) => Ok(reply),
             other => Err(unexpected(&other)),
         }

@@ -94,7 +94,7 @@ impl Presence {
         if let Some(entry) = entries.iter().find(|entry| entry.state.len() > AWARENESS_STATE_BYTES_MAX) {
             return Err(PresenceError::TooLarge { bytes: entry.state.len() });
         }
-        for entry in entries.iter() {
+        for entry in &entries {
             if self.is_own(session, joined, &entry) {
                 self.take(session, &entry, now_ms);
             }
@@ -185,9 +185,10 @@ impl Presence {
 
     fn take(&mut self, session: SessionId, entry: &Entry<'_>, now_ms: u64) {
         let client = entry.client;
-        let newer = self.present.get(&client).is_none_or(|present| {
-            entry.clock > present.clock || (entry.clock == present.clock && entry.is_removal())
-        });
+        let newer = self
+            .present
+            .get(&client)
+            .is_none_or(|present| entry.clock > present.clock || (entry.clock == present.clock && entry.is_removal()));
         if !newer {
             return;
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use synapti_crdt::Replica;
 use synapti_protocol::message;
 
-use super::{GraphView, RoomError, SyncReply};
+use super::{GraphView, RoomError, SessionId, SyncReply};
 
 /// A question that may have to wait until nothing is on its way to disk.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub enum Read {
     Sync {
         /// The client's state vector, already checked.
         state_vector: Bytes,
+        /// Whose question it is, and how many edits it sent before: the answer contains them.
+        after: Option<(SessionId, u64)>,
     },
     /// The map as JSON.
     View,
@@ -40,6 +42,15 @@ pub enum Answer {
 /// Different state vectors whose diffs are kept: after a restart many clients come back from a few points.
 const DIFFS_MAX: usize = 8;
 
+/// How often the cache had what was asked for, and how often not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lookups {
+    /// It had it.
+    pub hits: u32,
+    /// It had to be made.
+    pub misses: u32,
+}
+
 /// Encodings of the present state, made when first asked for and shared from then on.
 #[derive(Debug, Default)]
 pub struct ReadCache {
@@ -48,12 +59,13 @@ pub struct ReadCache {
     diffs: Vec<(Bytes, Bytes)>,
     view: Option<Arc<GraphView>>,
     used: bool,
+    lookups: Lookups,
 }
 
 impl ReadCache {
     /// Forgets everything: the map has changed.
     pub fn invalidate(&mut self) {
-        *self = Self::default();
+        *self = Self { lookups: self.lookups, ..Self::default() };
     }
 
     /// Forgets what nobody asked for since the last call, so that a quiet room does not hold encodings of itself.
@@ -61,6 +73,11 @@ impl ReadCache {
         if !std::mem::take(&mut self.used) {
             self.invalidate();
         }
+    }
+
+    /// Look-ups since the last call.
+    pub fn take_lookups(&mut self) -> Lookups {
+        std::mem::take(&mut self.lookups)
     }
 
     /// The state vector.
@@ -78,8 +95,10 @@ impl ReadCache {
     pub fn diff(&mut self, replica: &Replica, state_vector: &Bytes) -> Bytes {
         self.used = true;
         if let Some((_, frame)) = self.diffs.iter().find(|(known, _)| known == state_vector) {
+            self.lookups.hits += 1;
             return frame.clone();
         }
+        self.lookups.misses += 1;
         // Sessions check state vectors before they ask; one that is not one gets the whole state.
         let update = replica.diff(state_vector).unwrap_or_else(|_| replica.snapshot());
         let frame = Bytes::from(message::encode_step2(&update));
@@ -93,6 +112,10 @@ impl ReadCache {
     /// The map as JSON.
     pub fn view(&mut self, make: impl FnOnce() -> GraphView) -> Arc<GraphView> {
         self.used = true;
+        match self.view {
+            Some(_) => self.lookups.hits += 1,
+            None => self.lookups.misses += 1,
+        }
         self.view.get_or_insert_with(|| Arc::new(make())).clone()
     }
 }

@@ -51,6 +51,11 @@ impl SessionSlot {
         self.changed.notify_one();
     }
 
+    /// Why the session must end, if it must.
+    pub fn refused(&self) -> Option<Refusal> {
+        self.news.lock().refusal.clone()
+    }
+
     /// Takes what is there.
     pub fn take(&self) -> News {
         std::mem::take(&mut self.news.lock())

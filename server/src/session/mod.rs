@@ -45,6 +45,8 @@ pub struct Session {
     known: Bytes,
     /// Answers to this client alone; at most a handful, because nothing is read while there is work.
     outbox: VecDeque<Bytes>,
+    /// Edits handed to the room.
+    edits: u64,
     work: Option<Work>,
     // Last: leaving the room is the last thing that a session does.
     _membership: Membership,
@@ -66,6 +68,7 @@ impl Session {
             cursor: welcome.cursor,
             known: EMPTY_STATE_VECTOR,
             outbox,
+            edits: 0,
             work: None,
             _membership: membership,
         }
@@ -86,7 +89,7 @@ impl Session {
         match message {
             Message::Sync(SyncMessage::Step1(state_vector)) => {
                 update::scan_state_vector(state_vector).map_err(malformed)?;
-                self.work = Some(Work::sync(&self.room, Bytes::copy_from_slice(state_vector)));
+                self.work = Some(Work::sync(&self.room, Bytes::copy_from_slice(state_vector), (self.id, self.edits)));
             }
             Message::Sync(SyncMessage::Step2(update) | SyncMessage::Update(update)) => self.update(update)?,
             Message::Awareness(payload) => self.awareness(payload),
@@ -105,7 +108,8 @@ impl Session {
         let Self { work, slot, head, .. } = self;
         tokio::select! {
             done = Work::run(work), if work.is_some() => self.finish(done?),
-            () = slot.changed() => {}
+            // A client that does not read shall not keep a deleted map from closing.
+            () = slot.changed() => slot.refused().map_or(Ok(()), Err)?,
             // The writing end of the feed lives as long as this session's handle of the room.
             _ = head.changed(), if may_send => {}
         }
@@ -156,6 +160,7 @@ impl Session {
         }
         // Before it waits in a lane and shares a batch with others.
         update::scan(update).map_err(malformed)?;
+        self.edits += 1;
         // A copy: what was received would keep the whole read buffer.
         if let Err(update) = self.room.try_update(self.id, Bytes::copy_from_slice(update)) {
             self.work = Some(Work::update(&self.room, self.id, update));

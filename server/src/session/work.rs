@@ -25,14 +25,14 @@ pub(super) enum Done {
 }
 
 impl Work {
-    pub(super) fn sync(room: &RoomHandle, state_vector: Bytes) -> Self {
+    pub(super) fn sync(room: &RoomHandle, state_vector: Bytes, after: (SessionId, u64)) -> Self {
         let room = room.clone();
-        Self(Box::pin(async move { room.sync(state_vector).await.map(Done::Synced) }))
+        Self(Box::pin(async move { room.sync(state_vector, Some(after)).await.map(Done::Synced) }))
     }
 
     pub(super) fn catch_up(room: &RoomHandle, known: Bytes) -> Self {
         let room = room.clone();
-        Self(Box::pin(async move { room.sync(known).await.map(Done::CaughtUp) }))
+        Self(Box::pin(async move { room.sync(known, None).await.map(Done::CaughtUp) }))
     }
 
     pub(super) fn presence(room: &RoomHandle) -> Self {

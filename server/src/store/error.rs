@@ -7,9 +7,7 @@ pub enum StoreError {
     #[error("{0}")]
     Unusable(String),
     /// Stored bytes are not what was written.
-    #[error(
-        "stored data of graph key {key} is damaged: {what}; run `synapti check` and restore from a backup"
-    )]
+    #[error("stored data of graph key {key} is damaged: {what}; run `synapti check` and restore from a backup")]
     Damaged {
         /// The store's handle of the graph.
         key: i64,

@@ -115,12 +115,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     async fn find(&self, id: &GraphId) -> Result<Lookup, StoreError>;
 
     /// Creates the graph unless the id is in use; answers what stands there afterwards, and whether this call made it.
-    async fn create(
-        &self,
-        id: &GraphId,
-        topic: &str,
-        at: Timestamp,
-    ) -> Result<(Lookup, bool), StoreError>;
+    async fn create(&self, id: &GraphId, topic: &str, at: Timestamp) -> Result<(Lookup, bool), StoreError>;
 
     /// Lists live graphs, last modified first.
     async fn list(&self, query: &ListQuery) -> Result<Vec<GraphRecord>, StoreError>;
@@ -135,31 +130,20 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     async fn tombstone(&self, key: GraphKey, at: Timestamp) -> Result<(), StoreError>;
 
     /// Starts a snapshot that covers the graph's records up to and including `covers`.
-    async fn begin_snapshot(
-        &self,
-        key: GraphKey,
-        covers: RecordId,
-    ) -> Result<SnapshotId, StoreError>;
+    async fn begin_snapshot(&self, key: GraphKey, covers: RecordId) -> Result<SnapshotId, StoreError>;
 
     /// Adds the next slice of the snapshot's bytes (at most [`SNAPSHOT_SLICE_BYTES_MAX`]).
-    async fn append_snapshot(
-        &self,
-        snapshot: SnapshotId,
-        index: u32,
-        slice: &[u8],
-    ) -> Result<(), StoreError>;
+    async fn append_snapshot(&self, snapshot: SnapshotId, index: u32, slice: &[u8]) -> Result<(), StoreError>;
 
     /// Makes a complete snapshot the graph's current one. An older one than the current is refused silently.
-    async fn commit_snapshot(
-        &self,
-        snapshot: SnapshotId,
-        slices: u32,
-        bytes: u64,
-    ) -> Result<(), StoreError>;
+    async fn commit_snapshot(&self, snapshot: SnapshotId, slices: u32, bytes: u64) -> Result<(), StoreError>;
 
     /// Removes at most `rows_max` rows that nothing needs any more: records that the current snapshot covers,
     /// superseded or abandoned snapshots, everything of a deleted graph. Answers whether more is left.
     async fn trim(&self, key: GraphKey, rows_max: u32) -> Result<bool, StoreError>;
+
+    /// Graphs that have rows for `trim`, at most `limit`: what a crash left in the middle of a compaction or a removal.
+    async fn untidy(&self, limit: u32) -> Result<Vec<GraphKey>, StoreError>;
 
     /// Copies committed pages from the write-ahead log to the main file, off the commit path. A no-op where there is none.
     async fn checkpoint(&self) -> Result<(), StoreError>;

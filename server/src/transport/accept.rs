@@ -1,6 +1,13 @@
 //! The accept loop: from a listening socket to HTTP.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{Router, body::Body, extract::ConnectInfo, http::Request};
 use hyper::body::Incoming;
@@ -19,6 +26,9 @@ use super::conn::Conn;
 
 /// How long a client may take to send a request's headers.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a client may take for its first request, before or while it chooses a version of HTTP.
+const FIRST_REQUEST_WITHIN: Duration = Duration::from_secs(12);
 
 /// Headers in one request at most.
 const HEADERS_MAX: usize = 64;
@@ -81,18 +91,27 @@ impl Acceptor {
     ) {
         // Only fails on a socket that is closed already, which the first read will tell.
         let _ = stream.set_nodelay(true);
-        let conn = TokioIo::new(Conn::new(stream, place, self.tracker.clone()));
+        let conn = Conn::new(stream, place, self.tracker.clone());
+        let traffic = conn.traffic();
         let (http, router, stop) = (http.clone(), router.clone(), self.stop.clone());
+        let asked = Arc::new(AtomicBool::new(false));
+        let overdue = overdue(asked.clone());
         self.tracker.spawn(async move {
             let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+                asked.store(true, Ordering::Relaxed);
                 let mut request = request.map(Body::new);
                 request.extensions_mut().insert(ConnectInfo(peer));
+                request.extensions_mut().insert(traffic.clone());
                 router.clone().oneshot(request)
             });
-            let connection = http.serve_connection_with_upgrades(conn, service);
+            let connection = http.serve_connection_with_upgrades(TokioIo::new(conn), service);
             tokio::pin!(connection);
             let served = tokio::select! {
                 served = connection.as_mut() => served,
+                () = overdue => {
+                    tracing::debug!(%peer, "connection without a request dropped");
+                    return;
+                }
                 () = stop.cancelled() => {
                     connection.as_mut().graceful_shutdown();
                     connection.await
@@ -102,6 +121,15 @@ impl Acceptor {
                 tracing::debug!(%peer, error, "connection ended with an error");
             }
         });
+    }
+}
+
+/// Ends when a connection has not brought a request in time, and never otherwise. The library's own time limit begins
+/// only when it has seen which version of HTTP the client speaks.
+async fn overdue(asked: Arc<AtomicBool>) {
+    tokio::time::sleep(FIRST_REQUEST_WITHIN).await;
+    if asked.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -7,6 +7,10 @@
 use std::{
     io,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -25,9 +29,29 @@ const LINGER: Duration = Duration::from_millis(1500);
 /// Bytes that are read and thrown away at most.
 const LINGER_BYTES_MAX: u64 = 32 << 20;
 
+/// Bytes that have passed through a connection: tells a slow client from a dead one. Requests carry it as an extension.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    read: AtomicU64,
+    written: AtomicU64,
+}
+
+impl Traffic {
+    /// Bytes read from the client.
+    pub fn read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that the network has taken for the client.
+    pub fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+}
+
 /// A client's connection.
 #[derive(Debug)]
 pub struct Conn {
+    traffic: Arc<Traffic>,
     stream: Option<TcpStream>,
     place: Option<OwnedSemaphorePermit>,
     tracker: TaskTracker,
@@ -38,7 +62,23 @@ pub struct Conn {
 impl Conn {
     /// Takes over an accepted socket; `place` is given back when the connection is really closed.
     pub fn new(stream: TcpStream, place: OwnedSemaphorePermit, tracker: TaskTracker) -> Self {
-        Self { stream: Some(stream), place: Some(place), tracker, over: false }
+        Self { traffic: Arc::default(), stream: Some(stream), place: Some(place), tracker, over: false }
+    }
+
+    /// The connection's counters.
+    pub fn traffic(&self) -> Arc<Traffic> {
+        self.traffic.clone()
+    }
+
+    fn wrote(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &written {
+            Poll::Ready(Ok(bytes)) => {
+                self.traffic.written.fetch_add(*bytes as u64, Ordering::Relaxed);
+            }
+            Poll::Ready(Err(_)) => self.over = true,
+            Poll::Pending => {}
+        }
+        written
     }
 
     fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
@@ -50,9 +90,14 @@ impl AsyncRead for Conn {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let (wanted, before) = (buf.remaining(), buf.filled().len());
         let read = self.stream()?.poll_read(cx, buf);
-        let nothing_more = matches!(read, Poll::Ready(Ok(()))) && wanted > 0 && buf.filled().len() == before;
-        if nothing_more || matches!(read, Poll::Ready(Err(_))) {
-            self.over = true;
+        match &read {
+            Poll::Ready(Ok(())) => {
+                let bytes = buf.filled().len() - before;
+                self.over |= wanted > 0 && bytes == 0;
+                self.traffic.read.fetch_add(bytes as u64, Ordering::Relaxed);
+            }
+            Poll::Ready(Err(_)) => self.over = true,
+            Poll::Pending => {}
         }
         read
     }
@@ -61,10 +106,7 @@ impl AsyncRead for Conn {
 impl AsyncWrite for Conn {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = self.stream()?.poll_write(cx, buf);
-        if matches!(written, Poll::Ready(Err(_))) {
-            self.over = true;
-        }
-        written
+        self.wrote(written)
     }
 
     fn poll_write_vectored(
@@ -72,7 +114,8 @@ impl AsyncWrite for Conn {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.stream()?.poll_write_vectored(cx, bufs)
+        let written = self.stream()?.poll_write_vectored(cx, bufs);
+        self.wrote(written)
     }
 
     fn is_write_vectored(&self) -> bool {

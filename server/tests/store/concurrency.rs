@@ -11,15 +11,8 @@ const BATCHES: u64 = 150;
 
 /// Each record is its sequence number, and a snapshot is the records that it covers, one after the other.
 fn document(loaded: &StoredGraph) -> Vec<u64> {
-    let bytes = [
-        loaded.snapshot.clone().unwrap_or_default(),
-        loaded.tail.concat(),
-    ]
-    .concat();
-    bytes
-        .chunks(8)
-        .map(|number| u64::from_le_bytes(number.try_into().unwrap()))
-        .collect()
+    let bytes = [loaded.snapshot.clone().unwrap_or_default(), loaded.tail.concat()].concat();
+    bytes.chunks(8).map(|number| u64::from_le_bytes(number.try_into().unwrap())).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,20 +35,14 @@ async fn readers_see_every_acknowledged_record_once_and_in_order() {
     store.close().await;
     let store = home.open().await;
     for key in keys {
-        assert_eq!(
-            document(&store.load(key).await.unwrap()),
-            (0..BATCHES).collect::<Vec<_>>()
-        );
+        assert_eq!(document(&store.load(key).await.unwrap()), (0..BATCHES).collect::<Vec<_>>());
     }
 }
 
 async fn append_all(store: &SharedStore, keys: &[GraphKey], acknowledged: &Cell<u64>) {
     let mut newest = RecordId(0);
     for n in 0..BATCHES {
-        let batch: Vec<_> = keys
-            .iter()
-            .map(|key| record(*key, &n.to_le_bytes(), 1))
-            .collect();
+        let batch: Vec<_> = keys.iter().map(|key| record(*key, &n.to_le_bytes(), 1)).collect();
         for id in store.append(&batch).await.unwrap() {
             assert!(id > newest);
             newest = id;
@@ -72,13 +59,7 @@ async fn load_all(store: &SharedStore, keys: &[GraphKey], acknowledged: &Cell<u6
             let loaded = store.load(*key).await.unwrap();
             let numbers = document(&loaded);
             assert!(numbers.len() as u64 >= at_least);
-            assert!(
-                numbers
-                    .iter()
-                    .enumerate()
-                    .all(|(n, number)| n as u64 == *number),
-                "{numbers:?}"
-            );
+            assert!(numbers.iter().enumerate().all(|(n, number)| n as u64 == *number), "{numbers:?}");
             assert!(loaded.last >= *seen);
             *seen = loaded.last;
         }
@@ -99,13 +80,7 @@ async fn compact_all(store: &SharedStore, keys: &[GraphKey], acknowledged: &Cell
 
 async fn list_all(store: &SharedStore, acknowledged: &Cell<u64>) {
     while acknowledged.get() < BATCHES {
-        let page = store
-            .list(&ListQuery {
-                after: None,
-                limit: 10,
-            })
-            .await
-            .unwrap();
+        let page = store.list(&ListQuery { after: None, limit: 10 }).await.unwrap();
         assert_eq!(page.len(), GRAPHS);
     }
 }

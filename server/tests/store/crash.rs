@@ -5,7 +5,7 @@ use std::{fs, future::Future, pin::pin};
 use futures_util::poll;
 use synapti_server::store::{JournalRecord, RecordId, SharedStore};
 
-use crate::fixture::{Home, append, compact, crash_copy, create, record, trim_all};
+use crate::fixture::{Home, append, at, compact, crash_copy, create, record, trim_all};
 
 #[tokio::test]
 async fn compaction_cut_off_after_any_step_loses_nothing_and_is_cleaned_up() {
@@ -24,22 +24,14 @@ async fn compaction_cut_off_after_any_step_loses_nothing_and_is_cleaned_up() {
 
         let store = crashed.open().await;
         let loaded = store.load(key).await.unwrap();
-        let document = [
-            loaded.snapshot.clone().unwrap_or_default(),
-            loaded.tail.concat(),
-        ]
-        .concat();
+        let document = [loaded.snapshot.clone().unwrap_or_default(), loaded.tail.concat()].concat();
         assert_eq!(document, b"abc", "after {steps} steps");
         assert_eq!(loaded.last, last);
         assert_eq!(loaded.snapshot.is_some(), steps >= 5);
         trim_all(&*store, key, 1).await;
         store.close().await;
         let left = if steps >= 5 { (0, 1, 3) } else { (3, 0, 0) };
-        assert_eq!(
-            crashed.count_rows().await,
-            left,
-            "records, snapshots, slices after {steps} steps"
-        );
+        assert_eq!(crashed.count_rows().await, left, "records, snapshots, slices after {steps} steps");
     }
 }
 
@@ -56,10 +48,7 @@ async fn cut_compaction(
     }
     let snapshot = store.begin_snapshot(key, covers).await.unwrap();
     for index in 0..3.min(steps - 1) {
-        store
-            .append_snapshot(snapshot, index, slices[index as usize])
-            .await
-            .unwrap();
+        store.append_snapshot(snapshot, index, slices[index as usize]).await.unwrap();
     }
     if steps >= 5 {
         store.commit_snapshot(snapshot, 3, 3).await.unwrap();
@@ -85,11 +74,7 @@ async fn an_acknowledged_record_survives_a_log_cut_anywhere_behind_it() {
         let crashed = crash_copy(&home, usize::try_from(cut).unwrap());
         let store = crashed.open().await;
         let tail = store.load(key).await.unwrap().tail;
-        assert!(
-            tail.len() >= survivors,
-            "cut at {cut}: {} of {survivors}",
-            tail.len()
-        );
+        assert!(tail.len() >= survivors, "cut at {cut}: {} of {survivors}", tail.len());
         for (n, update) in tail.iter().enumerate() {
             assert!(*update == vec![n as u8; 300 * n]);
         }
@@ -131,11 +116,7 @@ async fn a_cancelled_append_is_all_or_nothing_and_blocks_nobody() {
     let mut cancelled = 0;
     for round in 0..60 {
         for batch in [&long, &short] {
-            let polls = if round % 2 == 0 {
-                round / 2
-            } else {
-                round * round
-            };
+            let polls = if round % 2 == 0 { round / 2 } else { round * round };
             cancelled += u32::from(!cancel_after(polls, store.append(batch)).await);
             let marker = append(&*store, key, b"marker").await;
             let loaded = store.load(key).await.unwrap();
@@ -172,10 +153,7 @@ async fn other_cancelled_calls_leave_the_store_usable() {
         store.commit_snapshot(snapshot, 1, 5).await.unwrap();
         cancel_after(round, store.trim(key, 3)).await;
         let loaded = store.load(key).await.unwrap();
-        assert_eq!(
-            (loaded.snapshot.as_deref(), loaded.last),
-            (Some(&b"state"[..]), last)
-        );
+        assert_eq!((loaded.snapshot.as_deref(), loaded.last), (Some(&b"state"[..]), last));
     }
     trim_all(&*store, key, 100).await;
     store.close().await;
@@ -191,10 +169,7 @@ async fn the_log_starts_over_when_it_is_above_its_bound() {
     for _ in 0..6 {
         append(&*store, key, &vec![1; 12 << 20]).await;
     }
-    assert!(
-        fs::metadata(home.log()).unwrap().len() > BOUND,
-        "only `checkpoint` copies the log"
-    );
+    assert!(fs::metadata(home.log()).unwrap().len() > BOUND, "only `checkpoint` copies the log");
     store.checkpoint().await.unwrap();
     append(&*store, key, b"next").await;
     assert!(fs::metadata(home.log()).unwrap().len() <= BOUND);
@@ -215,8 +190,43 @@ async fn a_failing_disk_is_an_error_and_its_end_is_noticed() {
     assert_eq!(load.unwrap().tail, [b"before"], "readers go on");
     blocker.release().await;
     append(&*store, key, b"after").await;
-    assert_eq!(
-        store.load(key).await.unwrap().tail,
-        [&b"before"[..], b"after"]
-    );
+    assert_eq!(store.load(key).await.unwrap().tail, [&b"before"[..], b"after"]);
+}
+
+#[tokio::test]
+async fn what_a_crash_left_behind_is_found_and_removed() {
+    let home = Home::new();
+    let store = home.open().await;
+    let key = create(&*store, "half-deleted").await;
+    append(&*store, key, b"one").await;
+    append(&*store, key, b"two").await;
+    store.tombstone(key, at(5)).await.unwrap();
+    let tidy = create(&*store, "tidy").await;
+    append(&*store, tidy, b"three").await;
+    assert_eq!(store.untidy(10).await.unwrap(), [key], "only the deleted graph has records that nothing needs");
+    trim_all(&*store, key, 1).await;
+    assert_eq!(store.untidy(10).await.unwrap(), []);
+    assert_eq!(store.load(tidy).await.unwrap().tail.len(), 1);
+}
+
+/// After each step of a compaction that a crash cut off, the next start finds what there is to remove.
+#[tokio::test]
+async fn an_interrupted_compaction_is_untidy_until_it_is_trimmed() {
+    const SLICES: [&[u8]; 3] = [b"a", b"b", b"c"];
+    for steps in 2..=6 {
+        let home = Home::new();
+        let store = home.open().await;
+        let key = create(&*store, "one").await;
+        let mut last = RecordId(0);
+        for update in SLICES {
+            last = append(&*store, key, update).await;
+        }
+        cut_compaction(&store, key, last, &SLICES, steps).await;
+        store.close().await;
+        drop(store);
+        let store = home.open().await;
+        assert_eq!(store.untidy(10).await.unwrap(), [key], "after {steps} steps");
+        trim_all(&*store, key, 1).await;
+        assert_eq!(store.untidy(10).await.unwrap(), [], "after {steps} steps");
+    }
 }

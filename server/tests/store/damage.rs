@@ -18,11 +18,7 @@ async fn damage_after(sql: &'static str) -> String {
     append(&*store, other, b"healthy").await;
     raw(&home.path(), sql).await;
     let error = store.load(key).await.unwrap_err();
-    assert_eq!(
-        store.load(other).await.unwrap().tail,
-        [b"healthy".to_vec()],
-        "{sql}"
-    );
+    assert_eq!(store.load(other).await.unwrap().tail, [b"healthy".to_vec()], "{sql}");
     match error {
         StoreError::Damaged { key: named, what } => {
             assert_eq!(named, key.0);
@@ -35,47 +31,20 @@ async fn damage_after(sql: &'static str) -> String {
 #[tokio::test]
 async fn changed_rows_are_named() {
     let cases = [
-        (
-            "UPDATE updates SET data = x'00' WHERE id = 2",
-            "record 2 does not match",
-        ),
-        (
-            "UPDATE updates SET crc = crc + 1 WHERE id = 2",
-            "record 2 does not match",
-        ),
-        (
-            "UPDATE snapshot_slices SET data = x'00' WHERE idx = 1",
-            "slice 1 of snapshot 1 does not match",
-        ),
-        (
-            "DELETE FROM snapshot_slices WHERE idx = 0",
-            "slice 0 of snapshot 1 is missing",
-        ),
-        (
-            "DELETE FROM snapshot_slices WHERE idx = 1",
-            "has 1 of 2 slices",
-        ),
+        ("UPDATE updates SET data = x'00' WHERE id = 2", "record 2 does not match"),
+        ("UPDATE updates SET crc = crc + 1 WHERE id = 2", "record 2 does not match"),
+        ("UPDATE snapshot_slices SET data = x'00' WHERE idx = 1", "slice 1 of snapshot 1 does not match"),
+        ("DELETE FROM snapshot_slices WHERE idx = 0", "slice 0 of snapshot 1 is missing"),
+        ("DELETE FROM snapshot_slices WHERE idx = 1", "has 1 of 2 slices"),
         ("DELETE FROM snapshot_slices", "has 0 of 2 slices"),
-        (
-            "UPDATE snapshot_slices SET idx = 2 - idx",
-            "slice 0 of snapshot 1",
-        ),
+        ("UPDATE snapshot_slices SET idx = 2 - idx", "slice 0 of snapshot 1"),
         ("UPDATE snapshots SET bytes = bytes - 1", "bytes"),
-        (
-            "UPDATE snapshots SET bytes = 9223372036854775807, slices = 9223372036854775807",
-            "bytes",
-        ),
+        ("UPDATE snapshots SET bytes = 9223372036854775807, slices = 9223372036854775807", "bytes"),
         ("DELETE FROM updates WHERE id = 2", "0 of 1 records"),
         ("UPDATE snapshots SET covers = 2", "0 of 1 records"),
-        (
-            "UPDATE graphs SET records = 1 WHERE key = 1",
-            "1 of 0 records",
-        ),
+        ("UPDATE graphs SET records = 1 WHERE key = 1", "1 of 0 records"),
         ("UPDATE snapshots SET complete = 0", "missing or incomplete"),
-        (
-            "UPDATE graphs SET snapshot = 99 WHERE key = 1",
-            "missing or incomplete",
-        ),
+        ("UPDATE graphs SET snapshot = 99 WHERE key = 1", "missing or incomplete"),
         ("UPDATE snapshots SET graph = 2", "missing or incomplete"),
     ];
     for (sql, words) in cases {
@@ -91,14 +60,8 @@ async fn a_record_that_moved_to_another_graph_is_noticed() {
     let (key, other) = (create(&*store, "one").await, create(&*store, "two").await);
     append(&*store, other, b"mine").await;
     raw(&home.path(), "UPDATE updates SET graph = 1").await;
-    assert!(matches!(
-        store.load(key).await,
-        Err(StoreError::Damaged { .. })
-    ));
-    assert!(matches!(
-        store.load(other).await,
-        Err(StoreError::Damaged { .. })
-    ));
+    assert!(matches!(store.load(key).await, Err(StoreError::Damaged { .. })));
+    assert!(matches!(store.load(other).await, Err(StoreError::Damaged { .. })));
 }
 
 /// Flips one byte of the file at a time, all over it: a load answers what was written, or an error.
@@ -128,17 +91,11 @@ async fn a_flipped_byte_anywhere_is_never_another_document() {
         match store.load(key).await {
             Err(_) => noticed += 1,
             Ok(loaded) => {
-                assert!(
-                    loaded.snapshot == healthy.snapshot && loaded.tail == healthy.tail,
-                    "byte {place}"
-                );
+                assert!(loaded.snapshot == healthy.snapshot && loaded.tail == healthy.tail, "byte {place}");
                 unharmed += 1;
             }
         }
         store.close().await;
     }
-    assert!(
-        noticed > 30 && unharmed > 30,
-        "{noticed} noticed, {unharmed} without effect"
-    );
+    assert!(noticed > 30 && unharmed > 30, "{noticed} noticed, {unharmed} without effect");
 }

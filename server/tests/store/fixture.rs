@@ -13,8 +13,7 @@ use sqlx::{
 };
 use synapti_protocol::graph_id::GraphId;
 use synapti_server::store::{
-    GraphKey, JournalRecord, Lookup, RecordId, SharedStore, SnapshotId, SqliteStore, Store,
-    StoreError,
+    GraphKey, JournalRecord, Lookup, RecordId, SharedStore, SnapshotId, SqliteStore, Store, StoreError,
 };
 use tempfile::TempDir;
 
@@ -25,9 +24,7 @@ pub struct Home {
 
 impl Home {
     pub fn new() -> Self {
-        Self {
-            folder: tempfile::tempdir().unwrap(),
-        }
+        Self { folder: tempfile::tempdir().unwrap() }
     }
 
     pub fn path(&self) -> PathBuf {
@@ -70,12 +67,7 @@ pub fn graph_id(text: &str) -> GraphId {
 }
 
 pub fn record(key: GraphKey, update: &[u8], second: i64) -> JournalRecord {
-    JournalRecord {
-        key,
-        update: Bytes::copy_from_slice(update),
-        topic: None,
-        at: at(second),
-    }
+    JournalRecord { key, update: Bytes::copy_from_slice(update), topic: None, at: at(second) }
 }
 
 /// Creates a graph and answers its key.
@@ -92,24 +84,13 @@ pub async fn append(store: &dyn Store, key: GraphKey, update: &[u8]) -> RecordId
 }
 
 /// Writes a whole snapshot in the given slices and makes it current.
-pub async fn compact(
-    store: &dyn Store,
-    key: GraphKey,
-    covers: RecordId,
-    slices: &[&[u8]],
-) -> SnapshotId {
+pub async fn compact(store: &dyn Store, key: GraphKey, covers: RecordId, slices: &[&[u8]]) -> SnapshotId {
     let snapshot = store.begin_snapshot(key, covers).await.unwrap();
     for (index, slice) in slices.iter().enumerate() {
-        store
-            .append_snapshot(snapshot, u32::try_from(index).unwrap(), slice)
-            .await
-            .unwrap();
+        store.append_snapshot(snapshot, u32::try_from(index).unwrap(), slice).await.unwrap();
     }
     let bytes: usize = slices.iter().map(|slice| slice.len()).sum();
-    store
-        .commit_snapshot(snapshot, u32::try_from(slices.len()).unwrap(), bytes as u64)
-        .await
-        .unwrap();
+    store.commit_snapshot(snapshot, u32::try_from(slices.len()).unwrap(), bytes as u64).await.unwrap();
     snapshot
 }
 
@@ -125,9 +106,7 @@ pub async fn trim_all(store: &dyn Store, key: GraphKey, rows: u32) -> usize {
 
 /// Runs statements on the file behind the store's back.
 pub async fn raw(path: &Path, sql: &'static str) {
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .foreign_keys(false);
+    let options = SqliteConnectOptions::new().filename(path).foreign_keys(false);
     let mut connection = options.connect().await.unwrap();
     sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
@@ -156,10 +135,7 @@ impl Home {
     pub async fn block_writes(&self) -> Blocker {
         let options = SqliteConnectOptions::new().filename(self.path());
         let mut connection = options.connect().await.unwrap();
-        sqlx::query("BEGIN IMMEDIATE")
-            .execute(&mut connection)
-            .await
-            .unwrap();
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
         Blocker(connection)
     }
 

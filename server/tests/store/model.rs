@@ -68,23 +68,13 @@ impl World {
             keys.push(create(&*store, &format!("graph{n}")).await);
         }
         let models = (0..GRAPHS).map(|_| Model::default()).collect();
-        Self {
-            home,
-            store,
-            keys,
-            models,
-        }
+        Self { home, store, keys, models }
     }
 
     async fn take(&mut self, step: Step) {
         match step {
             Step::Append(batch) => self.append(&batch).await,
-            Step::Compact {
-                graph,
-                covers,
-                slice_bytes,
-                cut,
-            } => self.compact(graph, covers, slice_bytes, cut).await,
+            Step::Compact { graph, covers, slice_bytes, cut } => self.compact(graph, covers, slice_bytes, cut).await,
             Step::Trim { graph, rows } => {
                 self.store.trim(self.keys[graph], rows).await.unwrap();
             }
@@ -105,35 +95,19 @@ impl World {
     }
 
     async fn append(&mut self, batch: &[(usize, Vec<u8>)]) {
-        let records: Vec<_> = batch
-            .iter()
-            .map(|(graph, update)| record(self.keys[*graph], update, 1))
-            .collect();
+        let records: Vec<_> = batch.iter().map(|(graph, update)| record(self.keys[*graph], update, 1)).collect();
         let ids = self.store.append(&records).await.unwrap();
         for ((graph, update), id) in batch.iter().zip(ids) {
             self.models[*graph].updates.push((id, update.clone()));
         }
     }
 
-    async fn compact(
-        &mut self,
-        graph: usize,
-        covers: prop::sample::Index,
-        slice_bytes: usize,
-        cut: Option<u32>,
-    ) {
+    async fn compact(&mut self, graph: usize, covers: prop::sample::Index, slice_bytes: usize, cut: Option<u32>) {
         let model = &mut self.models[graph];
-        let count = if model.updates.is_empty() {
-            0
-        } else {
-            covers.index(model.updates.len()) + 1
-        };
+        let count = if model.updates.is_empty() { 0 } else { covers.index(model.updates.len()) + 1 };
         let covered = &model.updates[..count];
         let covers = covered.last().map_or(RecordId(0), |(id, _)| *id);
-        let state: Vec<u8> = covered
-            .iter()
-            .flat_map(|(_, update)| update.clone())
-            .collect();
+        let state: Vec<u8> = covered.iter().flat_map(|(_, update)| update.clone()).collect();
         let begun = self.store.begin_snapshot(self.keys[graph], covers).await;
         if model.deleted {
             assert!(matches!(begun, Err(StoreError::Gone(_))));
@@ -145,25 +119,15 @@ impl World {
             if cut == Some(index) {
                 return;
             }
-            self.store
-                .append_snapshot(snapshot, index, slice)
-                .await
-                .unwrap();
+            self.store.append_snapshot(snapshot, index, slice).await.unwrap();
         }
-        self.store
-            .commit_snapshot(snapshot, slices.len() as u32, state.len() as u64)
-            .await
-            .unwrap();
+        self.store.commit_snapshot(snapshot, slices.len() as u32, state.len() as u64).await.unwrap();
         model.covered = model.covered.max(covers);
     }
 
     async fn check(&self) {
         for (n, (key, model)) in self.keys.iter().zip(&self.models).enumerate() {
-            let found = self
-                .store
-                .find(&graph_id(&format!("graph{n}")))
-                .await
-                .unwrap();
+            let found = self.store.find(&graph_id(&format!("graph{n}"))).await.unwrap();
             let loaded = self.store.load(*key).await;
             if model.deleted {
                 assert_eq!(found, Lookup::Deleted { at: at(9) });
@@ -172,33 +136,12 @@ impl World {
             }
             assert!(matches!(found, Lookup::Live(_)));
             let loaded = loaded.unwrap();
-            let expected: Vec<u8> = model
-                .updates
-                .iter()
-                .flat_map(|(_, update)| update.clone())
-                .collect();
-            let tail = model
-                .updates
-                .iter()
-                .filter(|(id, _)| *id > model.covered)
-                .count();
-            assert_eq!(
-                loaded.tail_bytes,
-                loaded
-                    .tail
-                    .iter()
-                    .map(|update| update.len() as u64)
-                    .sum::<u64>()
-            );
+            let expected: Vec<u8> = model.updates.iter().flat_map(|(_, update)| update.clone()).collect();
+            let tail = model.updates.iter().filter(|(id, _)| *id > model.covered).count();
+            assert_eq!(loaded.tail_bytes, loaded.tail.iter().map(|update| update.len() as u64).sum::<u64>());
             assert_eq!(loaded.tail.len(), tail);
-            assert_eq!(
-                [loaded.snapshot.unwrap_or_default(), loaded.tail.concat()].concat(),
-                expected
-            );
-            assert_eq!(
-                loaded.last,
-                model.updates.last().map_or(RecordId(0), |(id, _)| *id)
-            );
+            assert_eq!([loaded.snapshot.unwrap_or_default(), loaded.tail.concat()].concat(), expected);
+            assert_eq!(loaded.last, model.updates.last().map_or(RecordId(0), |(id, _)| *id));
         }
     }
 
@@ -211,15 +154,7 @@ impl World {
         }
         self.check().await;
         let live = self.models.iter().filter(|model| !model.deleted);
-        let needed: usize = live
-            .map(|model| {
-                model
-                    .updates
-                    .iter()
-                    .filter(|(id, _)| *id > model.covered)
-                    .count()
-            })
-            .sum();
+        let needed: usize = live.map(|model| model.updates.iter().filter(|(id, _)| *id > model.covered).count()).sum();
         let (records, snapshots, _slices) = self.home.count_rows().await;
         assert_eq!(usize::try_from(records).unwrap(), needed);
         assert!(usize::try_from(snapshots).unwrap() <= GRAPHS);

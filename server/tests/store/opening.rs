@@ -15,20 +15,10 @@ async fn every_spelling_of_a_place_opens_the_same_file() {
     let home = Home::new();
     let path = home.folder.path().join("new/deep/maps of bees.db");
     let path = path.to_str().unwrap();
-    for (n, url) in [
-        format!("sqlite:{path}"),
-        format!("sqlite://{path}"),
-        path.to_owned(),
-    ]
-    .iter()
-    .enumerate()
-    {
+    for (n, url) in [format!("sqlite:{path}"), format!("sqlite://{path}"), path.to_owned()].iter().enumerate() {
         let store = SqliteStore::open(url).await.unwrap();
         create(&store, &format!("graph{n}")).await;
-        assert_ne!(
-            store.find(&graph_id("graph0")).await.unwrap(),
-            synapti_server::store::Lookup::Missing
-        );
+        assert_ne!(store.find(&graph_id("graph0")).await.unwrap(), synapti_server::store::Lookup::Missing);
         store.close().await;
     }
     assert!(Path::new(path).is_file());
@@ -64,11 +54,7 @@ async fn a_folder_in_the_place_of_the_file_is_refused() {
 async fn a_file_in_the_place_of_the_folder_is_refused() {
     let home = Home::new();
     fs::write(home.folder.path().join("file"), "text").unwrap();
-    let message = refusal(&format!(
-        "sqlite:{}/file/x.db",
-        home.folder.path().display()
-    ))
-    .await;
+    let message = refusal(&format!("sqlite:{}/file/x.db", home.folder.path().display())).await;
     assert!(message.contains("cannot make the folder"), "{message}");
 }
 
@@ -112,10 +98,7 @@ async fn a_truncated_database_is_refused() {
     let file = fs::File::options().write(true).open(home.path()).unwrap();
     file.set_len(6_000).unwrap();
     let message = home.refusal().await;
-    assert!(
-        message.contains("is damaged") && message.contains("backup"),
-        "{message}"
-    );
+    assert!(message.contains("is damaged") && message.contains("backup"), "{message}");
 }
 
 #[tokio::test]
@@ -143,10 +126,7 @@ async fn a_read_only_file_is_refused_even_to_the_superuser() {
     home.open().await.close().await;
     fs::set_permissions(home.path(), Permissions::from_mode(0o444)).unwrap();
     let message = home.refusal().await;
-    assert!(
-        message.contains("is read-only") && message.contains("make it writable"),
-        "{message}"
-    );
+    assert!(message.contains("is read-only") && message.contains("make it writable"), "{message}");
     fs::set_permissions(home.path(), Permissions::from_mode(0o644)).unwrap();
     home.open().await;
 }
@@ -175,24 +155,15 @@ async fn a_database_of_a_newer_version_is_refused_and_kept() {
     .await;
     let before = fs::read(home.path()).unwrap();
     let message = home.refusal().await;
-    assert!(
-        message.contains("newer version of synapti") && message.contains("9999"),
-        "{message}"
-    );
+    assert!(message.contains("newer version of synapti") && message.contains("9999"), "{message}");
     assert!(fs::read(home.path()).unwrap() == before);
 }
 
 #[tokio::test]
 async fn a_database_of_another_build_is_refused() {
     let cases = [
-        (
-            "UPDATE _sqlx_migrations SET success = 0 WHERE version = 1",
-            "half migrated",
-        ),
-        (
-            "UPDATE _sqlx_migrations SET checksum = x'00' WHERE version = 1",
-            "different build",
-        ),
+        ("UPDATE _sqlx_migrations SET success = 0 WHERE version = 1", "half migrated"),
+        ("UPDATE _sqlx_migrations SET checksum = x'00' WHERE version = 1", "different build"),
         (
             "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
              VALUES (0, 'unknown', 1, x'00', 0)",
@@ -216,10 +187,7 @@ async fn a_database_in_use_is_refused_by_whatever_name() {
     std::os::unix::fs::symlink(home.path(), &link).unwrap();
     for url in [home.url(), link.display().to_string()] {
         let message = refusal(&url).await;
-        assert!(
-            message.contains("in use") && message.contains("synapti.db.lock"),
-            "{message}"
-        );
+        assert!(message.contains("in use") && message.contains("synapti.db.lock"), "{message}");
     }
     create(&*store, "still-fine").await;
     store.close().await;
@@ -233,10 +201,7 @@ async fn a_log_without_its_database_is_not_thrown_away() {
     create(&*store, "one").await;
     fs::rename(home.path(), home.folder.path().join("elsewhere")).unwrap();
     let said = store.checkpoint().await;
-    assert!(
-        matches!(&said, Err(StoreError::Unusable(words)) if words.contains("removed")),
-        "{said:?}"
-    );
+    assert!(matches!(&said, Err(StoreError::Unusable(words)) if words.contains("removed")), "{said:?}");
     assert!(store.ping().await.is_err());
     let log = home.folder.path().join("synapti.db-wal");
     let kept = fs::read(&log).unwrap();
@@ -262,21 +227,9 @@ async fn migrate_reports_what_it_did_and_existing_only_makes_nothing() {
     assert_eq!(fs::read_dir(home.folder.path()).unwrap().count(), 0);
 
     let first = SqliteStore::migrate_only(&home.url()).await.unwrap();
-    assert_eq!(
-        first,
-        MigrationReport {
-            applied: vec!["1 graphs and journal".to_owned()],
-            version: 1
-        }
-    );
+    assert_eq!(first, MigrationReport { applied: vec!["1 graphs and journal".to_owned()], version: 1 });
     let second = SqliteStore::migrate_only(&home.url()).await.unwrap();
-    assert_eq!(
-        second,
-        MigrationReport {
-            applied: vec![],
-            version: 1
-        }
-    );
+    assert_eq!(second, MigrationReport { applied: vec![], version: 1 });
     let store = SqliteStore::open_existing_only(&home.url()).await.unwrap();
     create(&store, "one").await;
 }

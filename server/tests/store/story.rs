@@ -1,8 +1,7 @@
 //! The life of a graph, told through every method of the trait.
 
 use synapti_server::store::{
-    GraphKey, JournalRecord, ListCursor, ListQuery, Lookup, RecordId, SNAPSHOT_SLICE_BYTES_MAX,
-    StoreError,
+    GraphKey, JournalRecord, ListCursor, ListQuery, Lookup, RecordId, SNAPSHOT_SLICE_BYTES_MAX, StoreError,
 };
 
 use crate::fixture::{Home, append, at, compact, create, graph_id, record, trim_all};
@@ -16,19 +15,11 @@ async fn a_graph_is_created_once_found_and_deleted_for_good() {
 
     let (made, fresh) = store.create(&id, "Bees", at(0)).await.unwrap();
     assert!(fresh);
-    let Lookup::Live(graph) = &made else {
-        panic!("{made:?}")
-    };
-    assert_eq!(
-        (graph.id.as_str(), graph.topic.as_str()),
-        ("a~map.1", "Bees")
-    );
+    let Lookup::Live(graph) = &made else { panic!("{made:?}") };
+    assert_eq!((graph.id.as_str(), graph.topic.as_str()), ("a~map.1", "Bees"));
     assert_eq!((graph.created_at, graph.modified_at), (at(0), at(0)));
     assert_eq!(store.find(&id).await.unwrap(), made);
-    assert_eq!(
-        store.create(&id, "Wasps", at(5)).await.unwrap(),
-        (made.clone(), false)
-    );
+    assert_eq!(store.create(&id, "Wasps", at(5)).await.unwrap(), (made.clone(), false));
 
     let key = graph.key;
     append(&*store, key, b"edit").await;
@@ -36,22 +27,13 @@ async fn a_graph_is_created_once_found_and_deleted_for_good() {
     store.tombstone(key, at(10)).await.unwrap();
     let deleted = Lookup::Deleted { at: at(9) };
     assert_eq!(store.find(&id).await.unwrap(), deleted);
-    assert_eq!(
-        store.create(&id, "Again", at(11)).await.unwrap(),
-        (deleted.clone(), false)
-    );
+    assert_eq!(store.create(&id, "Again", at(11)).await.unwrap(), (deleted.clone(), false));
     assert!(matches!(store.load(key).await, Err(StoreError::Gone(_))));
-    assert!(matches!(
-        store.begin_snapshot(key, RecordId(0)).await,
-        Err(StoreError::Gone(_))
-    ));
+    assert!(matches!(store.begin_snapshot(key, RecordId(0)).await, Err(StoreError::Gone(_))));
 
     // A room that has not heard of it yet must not hold up the others in its batch.
     let other = create(&*store, "other").await;
-    store
-        .append(&[record(key, b"late", 12), record(other, b"fine", 12)])
-        .await
-        .unwrap();
+    store.append(&[record(key, b"late", 12), record(other, b"fine", 12)]).await.unwrap();
     assert_eq!(store.load(other).await.unwrap().tail, [b"fine".to_vec()]);
     trim_all(&*store, key, 10).await;
     assert_eq!(store.find(&id).await.unwrap(), deleted);
@@ -63,12 +45,7 @@ async fn appended_records_come_back_in_order_and_survive_a_restart() {
     let store = home.open().await;
     let (one, two) = (create(&*store, "one").await, create(&*store, "two").await);
     assert!(store.append(&[]).await.unwrap().is_empty());
-    let batch = [
-        record(one, b"a", 1),
-        record(two, b"x", 2),
-        record(one, b"", 3),
-        record(one, b"a", 4),
-    ];
+    let batch = [record(one, b"a", 1), record(two, b"x", 2), record(one, b"", 3), record(one, b"a", 4)];
     let ids = store.append(&batch).await.unwrap();
     assert!(ids.is_sorted() && ids.len() == 4, "{ids:?}");
     store.close().await;
@@ -89,29 +66,17 @@ async fn a_batch_of_any_size_is_one_commit_with_ids_in_its_order() {
     let home = Home::new();
     let store = home.open().await;
     let (one, two) = (create(&*store, "one").await, create(&*store, "two").await);
-    let small: Vec<JournalRecord> = (0..2_500u32)
-        .map(|n| {
-            record(
-                if n % 3 == 0 { two } else { one },
-                &n.to_le_bytes(),
-                i64::from(n),
-            )
-        })
-        .collect();
-    let big: Vec<JournalRecord> = (0..5u8)
-        .map(|n| record(one, &vec![n; 3 << 20], 3_000))
-        .collect();
+    let small: Vec<JournalRecord> =
+        (0..2_500u32).map(|n| record(if n % 3 == 0 { two } else { one }, &n.to_le_bytes(), i64::from(n))).collect();
+    let big: Vec<JournalRecord> = (0..5u8).map(|n| record(one, &vec![n; 3 << 20], 3_000)).collect();
     for batch in [small, big] {
         let before = store.load(one).await.unwrap().tail.len();
         let ids = store.append(&batch).await.unwrap();
         assert_eq!(ids.len(), batch.len());
         assert!(ids.windows(2).all(|pair| pair[0] < pair[1]));
         let tail = store.load(one).await.unwrap().tail;
-        let sent: Vec<&[u8]> = batch
-            .iter()
-            .filter(|record| record.key == one)
-            .map(|record| &record.update[..])
-            .collect();
+        let sent: Vec<&[u8]> =
+            batch.iter().filter(|record| record.key == one).map(|record| &record.update[..]).collect();
         assert!(tail[before..] == sent);
     }
 }
@@ -122,12 +87,7 @@ async fn a_batch_that_fails_leaves_nothing_and_the_store_usable() {
     let store = home.open().await;
     let key = create(&*store, "one").await;
     let unknown = GraphKey(4_711);
-    assert!(
-        store
-            .append(&[record(key, b"a", 1), record(unknown, b"b", 1)])
-            .await
-            .is_err()
-    );
+    assert!(store.append(&[record(key, b"a", 1), record(unknown, b"b", 1)]).await.is_err());
     // Above one statement's worth, so that part of it was inserted before the failure.
     let mut long: Vec<JournalRecord> = (0..1_500).map(|_| record(key, b"a", 1)).collect();
     long.push(record(unknown, b"b", 1));
@@ -145,26 +105,12 @@ async fn topic_and_time_of_the_last_record_are_listed() {
     let key = create(&*store, "one").await;
     let mut renamed = record(key, b"a", 5);
     renamed.topic = Some("Honey".to_owned());
-    store
-        .append(&[renamed, record(key, b"b", 7)])
-        .await
-        .unwrap();
-    let Lookup::Live(graph) = store.find(&graph_id("one")).await.unwrap() else {
-        panic!("it is there")
-    };
-    assert_eq!(
-        (graph.topic.as_str(), graph.created_at, graph.modified_at),
-        ("Honey", at(0), at(7))
-    );
+    store.append(&[renamed, record(key, b"b", 7)]).await.unwrap();
+    let Lookup::Live(graph) = store.find(&graph_id("one")).await.unwrap() else { panic!("it is there") };
+    assert_eq!((graph.topic.as_str(), graph.created_at, graph.modified_at), ("Honey", at(0), at(7)));
     compact(&*store, key, RecordId(2), &[b"ab"]).await;
     trim_all(&*store, key, 10).await;
-    let listed = store
-        .list(&ListQuery {
-            after: None,
-            limit: 10,
-        })
-        .await
-        .unwrap();
+    let listed = store.list(&ListQuery { after: None, limit: 10 }).await.unwrap();
     assert_eq!(listed, [graph]);
 }
 
@@ -190,19 +136,10 @@ async fn pages_of_the_listing_follow_each_other_without_gap_or_repeat() {
     loop {
         let page = store.list(&ListQuery { after, limit: 3 }).await.unwrap();
         let Some(last) = page.last() else { break };
-        after = Some(ListCursor {
-            modified_at: last.modified_at,
-            id: last.id.clone(),
-        });
+        after = Some(ListCursor { modified_at: last.modified_at, id: last.id.clone() });
         seen.extend(page.into_iter().map(|graph| graph.id.to_string()));
     }
-    assert_eq!(
-        seen,
-        expected
-            .into_iter()
-            .map(|(_, name)| name)
-            .collect::<Vec<_>>()
-    );
+    assert_eq!(seen, expected.into_iter().map(|(_, name)| name).collect::<Vec<_>>());
 }
 
 #[tokio::test]
@@ -216,12 +153,7 @@ async fn a_snapshot_replaces_what_it_covers_and_nothing_else() {
         append(&*store, other, update).await;
     }
     compact(&*store, key, ids[1], &[b"snap", b"shot"]).await;
-    let expected = |tail: &[&[u8]]| {
-        (
-            Some(b"snapshot".to_vec()),
-            tail.iter().map(|t| t.to_vec()).collect::<Vec<_>>(),
-        )
-    };
+    let expected = |tail: &[&[u8]]| (Some(b"snapshot".to_vec()), tail.iter().map(|t| t.to_vec()).collect::<Vec<_>>());
     let before = store.load(key).await.unwrap();
     assert_eq!((before.snapshot, before.tail), expected(&[b"c"]));
     assert_eq!((before.last, before.tail_bytes), (ids[2], 1));
@@ -238,10 +170,7 @@ async fn a_snapshot_replaces_what_it_covers_and_nothing_else() {
     compact(&*store, key, ids[2], &[b"whole"]).await;
     trim_all(&*store, key, 100).await;
     let after = store.load(key).await.unwrap();
-    assert_eq!(
-        (after.snapshot, after.tail.len(), after.last),
-        (Some(b"whole".to_vec()), 0, ids[2])
-    );
+    assert_eq!((after.snapshot, after.tail.len(), after.last), (Some(b"whole".to_vec()), 0, ids[2]));
     // Ids go on from there although the newest rows are gone.
     assert!(append(&*store, key, b"d").await > ids[2]);
 }
@@ -257,42 +186,25 @@ async fn a_snapshot_counts_only_when_it_is_whole_and_not_older() {
     let slow = store.begin_snapshot(key, first).await.unwrap();
     store.append_snapshot(slow, 0, b"a").await.unwrap();
     store.append_snapshot(slow, 2, b"c").await.unwrap();
-    assert!(
-        store.commit_snapshot(slow, 2, 2).await.is_err(),
-        "slice 1 is missing"
-    );
+    assert!(store.commit_snapshot(slow, 2, 2).await.is_err(), "slice 1 is missing");
     assert!(store.commit_snapshot(slow, 3, 2).await.is_err());
-    assert!(
-        store
-            .append_snapshot(slow, 1, &vec![0; SNAPSHOT_SLICE_BYTES_MAX + 1])
-            .await
-            .is_err()
-    );
+    assert!(store.append_snapshot(slow, 1, &vec![0; SNAPSHOT_SLICE_BYTES_MAX + 1]).await.is_err());
     assert_eq!(store.load(key).await.unwrap().snapshot, None);
 
     let current = compact(&*store, key, second, &[b"ab"]).await;
     store.append_snapshot(slow, 1, b"B").await.unwrap();
     store.append_snapshot(slow, 1, b"b").await.unwrap();
     store.commit_snapshot(slow, 3, 3).await.unwrap();
-    assert_eq!(
-        store.load(key).await.unwrap().snapshot,
-        Some(b"ab".to_vec())
-    );
+    assert_eq!(store.load(key).await.unwrap().snapshot, Some(b"ab".to_vec()));
     // A caller that did not hear the answer may ask again.
     store.commit_snapshot(current, 1, 2).await.unwrap();
 
     let unknown = RecordId(second.0 + 1);
-    assert!(
-        store.begin_snapshot(key, unknown).await.is_err(),
-        "it would swallow records to come"
-    );
+    assert!(store.begin_snapshot(key, unknown).await.is_err(), "it would swallow records to come");
     trim_all(&*store, key, 2).await;
     let gone = store.append_snapshot(slow, 3, b"d").await;
     assert!(matches!(gone, Err(StoreError::Gone(_))), "{gone:?}");
-    assert_eq!(
-        store.load(key).await.unwrap().snapshot,
-        Some(b"ab".to_vec())
-    );
+    assert_eq!(store.load(key).await.unwrap().snapshot, Some(b"ab".to_vec()));
 }
 
 #[tokio::test]
@@ -301,19 +213,14 @@ async fn a_snapshot_of_many_slices_comes_back_whole() {
     let store = home.open().await;
     let key = create(&*store, "one").await;
     let covers = append(&*store, key, b"a").await;
-    let slices: Vec<Vec<u8>> = (0..40u8)
-        .map(|n| vec![n; SNAPSHOT_SLICE_BYTES_MAX])
-        .collect();
+    let slices: Vec<Vec<u8>> = (0..40u8).map(|n| vec![n; SNAPSHOT_SLICE_BYTES_MAX]).collect();
     let borrowed: Vec<&[u8]> = slices.iter().map(Vec::as_slice).collect();
     compact(&*store, key, covers, &borrowed).await;
     assert!(store.load(key).await.unwrap().snapshot == Some(slices.concat()));
     // Superseded, it goes in several bounded slices although the caller allows many rows.
     compact(&*store, key, covers, &[b"small"]).await;
     assert!(trim_all(&*store, key, 1_000).await > 1);
-    assert_eq!(
-        store.load(key).await.unwrap().snapshot,
-        Some(b"small".to_vec())
-    );
+    assert_eq!(store.load(key).await.unwrap().snapshot, Some(b"small".to_vec()));
 }
 
 #[tokio::test]
@@ -324,10 +231,7 @@ async fn an_empty_document_may_be_snapshotted() {
     assert_eq!(store.load(key).await.unwrap().snapshot, None);
     compact(&*store, key, RecordId(0), &[]).await;
     let loaded = store.load(key).await.unwrap();
-    assert_eq!(
-        (loaded.snapshot, loaded.last),
-        (Some(Vec::new()), RecordId(0))
-    );
+    assert_eq!((loaded.snapshot, loaded.last), (Some(Vec::new()), RecordId(0)));
 }
 
 #[tokio::test]

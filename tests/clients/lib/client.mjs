@@ -1,6 +1,7 @@
 /**
  * People at their maps: the unmodified `WebsocketProvider` of y-websocket on a Yjs document.
  */
+import assert from 'node:assert/strict'
 import { isDeepStrictEqual } from 'node:util'
 import { WebSocket } from 'ws'
 import { WebsocketProvider } from 'y-websocket'
@@ -62,6 +63,15 @@ export const freshJSON = async (t, server, id, read = toJSON) => {
   leave(client)
   return json
 }
+
+/**
+ * Waits until somebody who was never there reads `json`. What a client has just sent may still be on its way when a
+ * fresh one joins over another connection.
+ */
+export const published = (t, server, id, json) => until('a fresh client reads what was written', async () => {
+  assert.deepEqual(await freshJSON(t, server, id), json)
+  return true
+})
 
 /** Cuts the connection without a closing handshake, as a lost network does. */
 export const cut = client => client.provider.ws.terminate()

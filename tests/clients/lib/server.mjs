@@ -105,6 +105,8 @@ export class Server {
         ...cleanEnvironment(),
         SYNAPTI_LISTEN: `127.0.0.1:${this.port}`,
         SYNAPTI_DATABASE_URL: `sqlite:${this.database}`,
+        // What went wrong, without a line for each request.
+        SYNAPTI_LOG: 'warn,synapti_server::app=info',
         ...this.env
       },
       stdio: ['ignore', 'pipe', 'pipe']
@@ -181,8 +183,8 @@ export class Server {
 const listenAddress = line => {
   if (!line.includes('listening')) return undefined
   try {
-    const { fields } = JSON.parse(line)
-    return fields?.message === 'listening' ? fields.address : undefined
+    const { message, address } = JSON.parse(line)
+    return message === 'listening' ? address : undefined
   } catch {
     return undefined
   }

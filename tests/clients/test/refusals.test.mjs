@@ -5,7 +5,8 @@ import { connect as connectTcp } from 'node:net'
 import { after, test } from 'node:test'
 import { WebSocket } from 'ws'
 import * as Y from 'yjs'
-import { connect, converged, freshJSON, join, leave, roomId } from '../lib/client.mjs'
+import { connect, converged, freshJSON, join, leave, published, roomId } from '../lib/client.mjs'
+import { toJSON } from '../lib/map.mjs'
 import { RawClient, awareness, step1, step2, update } from '../lib/raw.mjs'
 import { Server } from '../lib/server.mjs'
 import { until, within } from '../lib/wait.mjs'
@@ -154,7 +155,7 @@ test('a deleted graph: 4410 to those inside and to those who come, and providers
   const id = roomId('deleted')
   const ada = await join(t, server, id)
   ada.doc.getText('text').insert(0, 'doomed')
-  assert.equal((await freshJSON(t, server, id)).text, 'doomed')
+  await published(t, server, id, toJSON(ada.doc))
   const closed = new Promise(resolve => ada.provider.once('closed', resolve))
   assert.equal((await server.request('DELETE', `/v1/graphs/${id}`)).status, 204)
   assert.equal((await within('the provider gives up', closed)).code, 4410)

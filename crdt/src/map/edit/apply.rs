@@ -14,20 +14,10 @@ use crate::map::roots::{MapRoots, SCHEMA};
 /// # Errors
 ///
 /// Says why the edit was refused; then nothing was written.
-pub fn apply_edit(
-    txn: &mut TransactionMut<'_>,
-    roots: &MapRoots,
-    edit: &MapEdit,
-) -> Result<(), EditError> {
+pub fn apply_edit(txn: &mut TransactionMut<'_>, roots: &MapRoots, edit: &MapEdit) -> Result<(), EditError> {
     match edit {
-        MapEdit::Init {
-            topic,
-            root,
-            created_at,
-        } => init(txn, roots, topic, root.as_ref(), created_at),
-        MapEdit::PatchMeta { topic, root } => {
-            patch_meta(txn, roots, topic.as_deref(), root.as_deref())
-        }
+        MapEdit::Init { topic, root, created_at } => init(txn, roots, topic, root.as_ref(), created_at),
+        MapEdit::PatchMeta { topic, root } => patch_meta(txn, roots, topic.as_deref(), root.as_deref()),
         MapEdit::AddNode(new) => node::add(txn, roots, new),
         MapEdit::PatchNode { id, patch } => node::patch(txn, roots, id, patch),
         MapEdit::RemoveNode { id, children } => node::remove(txn, roots, id, *children),
@@ -51,8 +41,7 @@ fn init(
         if Outline::read(txn, roots).tree.root.is_some() {
             return Err(EditError::AlreadyInitialised);
         }
-        let placed =
-            root.parent != ParentRef::Default || root.before.is_some() || root.after.is_some();
+        let placed = root.parent != ParentRef::Default || root.before.is_some() || root.after.is_some();
         if placed {
             return Err(EditError::Invalid {
                 field: "root",

@@ -11,11 +11,7 @@ use crate::map::roots::MapRoots;
 use crate::map::state::Proposed;
 use crate::map::tree::ParentLink;
 
-pub(super) fn add(
-    txn: &mut TransactionMut<'_>,
-    roots: &MapRoots,
-    new: &NewNode,
-) -> Result<(), EditError> {
+pub(super) fn add(txn: &mut TransactionMut<'_>, roots: &MapRoots, new: &NewNode) -> Result<(), EditError> {
     check::new_node(new)?;
     let outline = Outline::read(txn, roots);
     if outline.index_of(&new.id).is_some() {
@@ -27,9 +23,7 @@ pub(super) fn add(
 
     name_root(txn, roots, &outline, &new.id);
     rekey(txn, roots, &outline, &slot);
-    let node = roots
-        .nodes
-        .insert(txn, new.id.as_str(), MapPrelim::default());
+    let node = roots.nodes.insert(txn, new.id.as_str(), MapPrelim::default());
     // Both texts always exist: two people who made one at the same time would lose what one of them typed.
     node.insert(txn, "title", TextPrelim::new(new.title.as_str()));
     node.insert(txn, "summary", TextPrelim::new(new.summary.as_str()));
@@ -49,8 +43,7 @@ pub(super) fn patch(
     id: &str,
     patch: &NodePatch,
 ) -> Result<(), EditError> {
-    let node =
-        child_map(txn, &roots.nodes, id).ok_or_else(|| EditError::NodeNotFound(id.to_owned()))?;
+    let node = child_map(txn, &roots.nodes, id).ok_or_else(|| EditError::NodeNotFound(id.to_owned()))?;
     check::node_patch(patch)?;
     // The only part that can still be refused comes first.
     move_node(txn, roots, id, patch)?;
@@ -74,9 +67,7 @@ pub(super) fn remove(
     children: Children,
 ) -> Result<(), EditError> {
     let outline = Outline::read(txn, roots);
-    let node = outline
-        .index_of(id)
-        .ok_or_else(|| EditError::NodeNotFound(id.to_owned()))?;
+    let node = outline.index_of(id).ok_or_else(|| EditError::NodeNotFound(id.to_owned()))?;
     if outline.tree.root == Some(node) && outline.ids.len() > 1 {
         return Err(EditError::RootHasChildren(id.to_owned()));
     }
@@ -111,20 +102,13 @@ fn lift_children(txn: &mut TransactionMut<'_>, roots: &MapRoots, outline: &Outli
 }
 
 /// Moves a node as far as the patch asks for it.
-fn move_node(
-    txn: &mut TransactionMut<'_>,
-    roots: &MapRoots,
-    id: &str,
-    patch: &NodePatch,
-) -> Result<(), EditError> {
+fn move_node(txn: &mut TransactionMut<'_>, roots: &MapRoots, id: &str, patch: &NodePatch) -> Result<(), EditError> {
     let (before, after) = (patch.before.as_deref(), patch.after.as_deref());
     if patch.parent.is_none() && before.is_none() && after.is_none() {
         return Ok(());
     }
     let outline = Outline::read(txn, roots);
-    let node = outline
-        .index_of(id)
-        .ok_or_else(|| EditError::NodeNotFound(id.to_owned()))?;
+    let node = outline.index_of(id).ok_or_else(|| EditError::NodeNotFound(id.to_owned()))?;
     if outline.tree.root == Some(node) {
         let stays = patch.parent == Some(ParentRef::Topic) && before.is_none() && after.is_none();
         let refused = EditError::RootCannotMove(id.to_owned());
@@ -135,10 +119,7 @@ fn move_node(
     if let Some(parent) = gap.parent
         && outline.tree.is_in_branch(node, parent)
     {
-        return Err(EditError::WouldCycle {
-            node: id.to_owned(),
-            parent: outline.ids[parent].clone(),
-        });
+        return Err(EditError::WouldCycle { node: id.to_owned(), parent: outline.ids[parent].clone() });
     }
 
     name_root(txn, roots, &outline, "");
@@ -150,13 +131,7 @@ fn move_node(
     } else {
         let slot = gap.fill(&outline, 1);
         rekey(txn, roots, &outline, &slot);
-        set_place(
-            txn,
-            roots,
-            id,
-            parent,
-            slot.keys.first().map(String::as_str),
-        );
+        set_place(txn, roots, id, parent, slot.keys.first().map(String::as_str));
     }
     Ok(())
 }
@@ -179,9 +154,7 @@ fn settle_cycle(txn: &mut TransactionMut<'_>, roots: &MapRoots, outline: &Outlin
         };
         let opens = place.is_orphan
             && orphan != node
-            && outline
-                .index_of(named)
-                .is_some_and(|named| named != orphan && outline.tree.is_in_branch(node, named));
+            && outline.index_of(named).is_some_and(|named| named != orphan && outline.tree.is_in_branch(node, named));
         if opens {
             set_place(txn, roots, &outline.ids[orphan], outline.root_id(), None);
         }
@@ -196,13 +169,7 @@ fn rekey(txn: &mut TransactionMut<'_>, roots: &MapRoots, outline: &Outline, slot
     }
 }
 
-fn set_place(
-    txn: &mut TransactionMut<'_>,
-    roots: &MapRoots,
-    id: &str,
-    parent: Option<&str>,
-    order: Option<&str>,
-) {
+fn set_place(txn: &mut TransactionMut<'_>, roots: &MapRoots, id: &str, parent: Option<&str>, order: Option<&str>) {
     if let Some(node) = child_map(txn, &roots.nodes, id) {
         set(txn, &node, "parent", parent_value(parent));
         if let Some(order) = order {
@@ -233,21 +200,10 @@ fn write_optional(txn: &mut TransactionMut<'_>, node: &MapRef, patch: &NodePatch
         ("pos", patch.pos.map(|value| value.map(pos))),
         ("color", texts(&patch.color)),
         ("size", patch.size.map(|value| value.map(number))),
-        (
-            "expandable",
-            patch.expandable.map(|value| value.map(Any::Bool)),
-        ),
-        (
-            "collapsed",
-            patch.collapsed.map(|value| value.map(Any::Bool)),
-        ),
+        ("expandable", patch.expandable.map(|value| value.map(Any::Bool))),
+        ("collapsed", patch.collapsed.map(|value| value.map(Any::Bool))),
         ("run", texts(&patch.run)),
-        (
-            "state",
-            patch
-                .state
-                .map(|value| value.map(|Proposed| Any::from(Proposed::WORD))),
-        ),
+        ("state", patch.state.map(|value| value.map(|Proposed| Any::from(Proposed::WORD)))),
     ];
     for (key, value) in values {
         if let Some(value) = value {

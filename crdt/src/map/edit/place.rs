@@ -31,27 +31,17 @@ impl Gap {
     ) -> Result<Self, EditError> {
         let neighbour = before.or(after);
         let parent = resolve_parent(outline, parent, neighbour)?;
-        let siblings: Vec<usize> = outline
-            .siblings_under(parent)
-            .iter()
-            .copied()
-            .filter(|&sibling| Some(sibling) != moving)
-            .collect();
+        let siblings: Vec<usize> =
+            outline.siblings_under(parent).iter().copied().filter(|&sibling| Some(sibling) != moving).collect();
         let at = match neighbour {
             None => siblings.len(),
             Some(id) => {
-                let found = siblings
-                    .iter()
-                    .position(|&sibling| outline.ids[sibling] == id);
+                let found = siblings.iter().position(|&sibling| outline.ids[sibling] == id);
                 let found = found.ok_or_else(|| EditError::SiblingNotFound(id.to_owned()))?;
                 found + usize::from(before.is_none())
             }
         };
-        Ok(Self {
-            parent,
-            siblings,
-            at,
-        })
+        Ok(Self { parent, siblings, at })
     }
 
     /// The gap that opens where `node` is, once it is removed.
@@ -60,15 +50,8 @@ impl Gap {
         let siblings = outline.siblings_under(parent);
         Self {
             parent,
-            at: siblings
-                .iter()
-                .position(|&sibling| sibling == node)
-                .unwrap_or(siblings.len()),
-            siblings: siblings
-                .iter()
-                .copied()
-                .filter(|&sibling| sibling != node)
-                .collect(),
+            at: siblings.iter().position(|&sibling| sibling == node).unwrap_or(siblings.len()),
+            siblings: siblings.iter().copied().filter(|&sibling| sibling != node).collect(),
         }
     }
 
@@ -77,27 +60,18 @@ impl Gap {
     /// Siblings may share a key (two people appended at once) or hold foreign strings that leave no room. Then as few
     /// of those behind the gap as possible get new keys, and only when that is of no use, all of them.
     pub fn fill(&self, outline: &Outline, count: usize) -> Slot {
-        let order_of = |at: usize| {
-            self.siblings
-                .get(at)
-                .map(|&node| outline.orders[node].as_str())
-        };
+        let order_of = |at: usize| self.siblings.get(at).map(|&node| outline.orders[node].as_str());
         let is_short = |key: &String| key.len() <= ORDER_BYTES_MAX;
         let lower = self.at.checked_sub(1).and_then(order_of);
         let has_room = |end: &usize| order::try_between(lower, order_of(*end)).is_some();
         let end = (self.at..=self.siblings.len()).find(has_room);
         let keys = end.and_then(|end| {
             let wanted = count + end - self.at;
-            order::try_n_between(lower, order_of(end), wanted)
-                .filter(|keys| keys.iter().all(is_short))
+            order::try_n_between(lower, order_of(end), wanted).filter(|keys| keys.iter().all(is_short))
         });
         match keys {
             Some(keys) => self.slot(keys, self.at, count),
-            None => self.slot(
-                order::n_between(None, None, self.siblings.len() + count),
-                0,
-                count,
-            ),
+            None => self.slot(order::n_between(None, None, self.siblings.len() + count), 0, count),
         }
     }
 
@@ -105,18 +79,11 @@ impl Gap {
     fn slot(&self, mut keys: Vec<String>, from: usize, count: usize) -> Slot {
         let newcomers = self.at - from;
         let own: Vec<String> = keys.drain(newcomers..newcomers + count).collect();
-        Slot {
-            keys: own,
-            rekeyed: self.siblings[from..].iter().copied().zip(keys).collect(),
-        }
+        Slot { keys: own, rekeyed: self.siblings[from..].iter().copied().zip(keys).collect() }
     }
 }
 
-fn resolve_parent(
-    outline: &Outline,
-    parent: &ParentRef,
-    neighbour: Option<&str>,
-) -> Result<Option<usize>, EditError> {
+fn resolve_parent(outline: &Outline, parent: &ParentRef, neighbour: Option<&str>) -> Result<Option<usize>, EditError> {
     match (parent, neighbour) {
         (ParentRef::Topic, _) => Ok(None),
         (ParentRef::Under(id), _) => match outline.index_of(id) {

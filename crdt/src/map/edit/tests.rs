@@ -1,6 +1,6 @@
 use yrs::{
-    Any, Array, ArrayPrelim, Doc, GetString, Map, MapPrelim, MapRef, OffsetKind, Options, Out,
-    ReadTxn, StateVector, Text, TextPrelim, TextRef, Transact, Update, updates::decoder::Decode,
+    Any, Array, ArrayPrelim, Doc, GetString, Map, MapPrelim, MapRef, OffsetKind, Options, Out, ReadTxn, StateVector,
+    Text, TextPrelim, TextRef, Transact, Update, updates::decoder::Decode,
 };
 
 use super::*;
@@ -41,20 +41,14 @@ impl TestMap {
         apply_edit(&mut self.doc.transact_mut(), &self.roots, edit)
     }
 
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "it reads better where it is called"
-    )]
+    #[expect(clippy::needless_pass_by_value, reason = "it reads better where it is called")]
     #[track_caller]
     fn ok(&self, edit: MapEdit) {
         self.edit(&edit).unwrap();
     }
 
     /// An edit that must be refused, and must then have written nothing.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "it reads better where it is called"
-    )]
+    #[expect(clippy::needless_pass_by_value, reason = "it reads better where it is called")]
     #[track_caller]
     fn refused(&self, edit: MapEdit) -> EditError {
         let before = self.encoded();
@@ -127,53 +121,29 @@ fn write_branch(out: &mut String, tree: &Tree, ids: &[&String], node: usize) {
 }
 
 fn under(id: &str, parent: &str) -> NewNode {
-    NewNode {
-        parent: ParentRef::Under(parent.into()),
-        ..NewNode::new(id, id)
-    }
+    NewNode { parent: ParentRef::Under(parent.into()), ..NewNode::new(id, id) }
 }
 
 fn topic(id: &str) -> NewNode {
-    NewNode {
-        parent: ParentRef::Topic,
-        ..NewNode::new(id, id)
-    }
+    NewNode { parent: ParentRef::Topic, ..NewNode::new(id, id) }
 }
 
 fn patch(id: &str, patch: NodePatch) -> MapEdit {
-    MapEdit::PatchNode {
-        id: id.into(),
-        patch,
-    }
+    MapEdit::PatchNode { id: id.into(), patch }
 }
 
 fn move_under(id: &str, parent: &str) -> MapEdit {
     let parent = Some(ParentRef::Under(parent.into()));
-    patch(
-        id,
-        NodePatch {
-            parent,
-            ..NodePatch::default()
-        },
-    )
+    patch(id, NodePatch { parent, ..NodePatch::default() })
 }
 
 fn remove(id: &str, children: Children) -> MapEdit {
-    MapEdit::RemoveNode {
-        id: id.into(),
-        children,
-    }
+    MapEdit::RemoveNode { id: id.into(), children }
 }
 
 fn retitle(id: &str, title: &str) -> MapEdit {
     let title = Some(title.to_owned());
-    patch(
-        id,
-        NodePatch {
-            title,
-            ..NodePatch::default()
-        },
-    )
+    patch(id, NodePatch { title, ..NodePatch::default() })
 }
 
 #[test]
@@ -185,11 +155,7 @@ fn a_map_starts_with_a_topic_and_a_root() {
     assert_eq!(state.root.as_deref(), Some("r"));
     assert_eq!(state.created_at.as_deref(), Some("2026-01-02T03:04:05Z"));
     assert_eq!(map.shape(), "r(a b c)");
-    let again = MapEdit::Init {
-        topic: "Other".into(),
-        root: None,
-        created_at: String::new(),
-    };
+    let again = MapEdit::Init { topic: "Other".into(), root: None, created_at: String::new() };
     assert_eq!(map.refused(again), EditError::AlreadyInitialised);
 }
 
@@ -220,19 +186,13 @@ fn everything_that_a_node_can_have_is_read_back() {
     }));
     let state = map.state();
     let node = &state.nodes["d"];
-    assert_eq!(
-        (node.title.as_str(), node.summary.as_str()),
-        ("d", "why 🌊")
-    );
+    assert_eq!((node.title.as_str(), node.summary.as_str()), ("d", "why 🌊"));
     assert_eq!(node.parent, ParentLink::Node("a".into()));
     assert_eq!(node.pos, Some([1.0, -0.25, 1e300]));
     assert_eq!(node.color.as_deref(), Some("#12aBcD"));
     assert_eq!(node.size, Some(1.25));
     assert!(!node.expandable && node.collapsed);
-    assert_eq!(
-        (node.source, node.run.as_deref()),
-        (Some(Source::Ai), Some("job"))
-    );
+    assert_eq!((node.source, node.run.as_deref()), (Some(Source::Ai), Some("job")));
     assert_eq!(node.state, Some(Proposed));
 
     map.ok(patch(
@@ -266,29 +226,17 @@ fn everything_that_a_node_can_have_is_read_back() {
 #[test]
 fn nodes_are_placed_before_and_after_their_siblings() {
     let map = TestMap::small();
-    let before = |id: &str, sibling: &str| NewNode {
-        before: Some(sibling.into()),
-        ..NewNode::new(id, id)
-    };
+    let before = |id: &str, sibling: &str| NewNode { before: Some(sibling.into()), ..NewNode::new(id, id) };
     map.ok(MapEdit::AddNode(before("d", "a")));
     map.ok(MapEdit::AddNode(before("e", "b")));
-    map.ok(MapEdit::AddNode(NewNode {
-        after: Some("b".into()),
-        ..NewNode::new("f", "f")
-    }));
+    map.ok(MapEdit::AddNode(NewNode { after: Some("b".into()), ..NewNode::new("f", "f") }));
     assert_eq!(map.shape(), "r(d a e b f c)");
     // Without a parent, a node goes to where its new neighbour is.
     map.ok(MapEdit::AddNode(under("g", "a")));
     map.ok(MapEdit::AddNode(before("h", "g")));
     assert_eq!(map.shape(), "r(d a(h g) e b f c)");
     let after_g = Some("g".to_owned());
-    map.ok(patch(
-        "c",
-        NodePatch {
-            after: after_g,
-            ..NodePatch::default()
-        },
-    ));
+    map.ok(patch("c", NodePatch { after: after_g, ..NodePatch::default() }));
     assert_eq!(map.shape(), "r(d a(h g c) e b f)");
 }
 
@@ -298,23 +246,13 @@ fn a_gap_between_equal_or_foreign_orders_is_made() {
     for id in ["a", "b", "c"] {
         map.put(id, "order", "a1");
     }
-    map.ok(MapEdit::AddNode(NewNode {
-        before: Some("b".into()),
-        ..NewNode::new("x", "x")
-    }));
+    map.ok(MapEdit::AddNode(NewNode { before: Some("b".into()), ..NewNode::new("x", "x") }));
     assert_eq!(map.shape(), "r(a x b c)");
-    assert_eq!(
-        map.state().nodes["a"].order,
-        "a1",
-        "what is before the gap is left alone"
-    );
+    assert_eq!(map.state().nodes["a"].order, "a1", "what is before the gap is left alone");
 
     map.put("a", "order", "");
     map.put("x", "order", "");
-    map.ok(MapEdit::AddNode(NewNode {
-        before: Some("a".into()),
-        ..NewNode::new("y", "y")
-    }));
+    map.ok(MapEdit::AddNode(NewNode { before: Some("a".into()), ..NewNode::new("y", "y") }));
     assert_eq!(map.shape(), "r(y a x b c)");
 
     map.put("c", "order", "z".repeat(10_000));
@@ -332,24 +270,12 @@ fn moves_keep_the_branch_and_refuse_cycles() {
     assert_eq!(map.shape(), "r(a b c(d(e)))");
     for parent in ["c", "d", "e"] {
         let error = map.refused(move_under("c", parent));
-        let expected = EditError::WouldCycle {
-            node: "c".into(),
-            parent: parent.into(),
-        };
+        let expected = EditError::WouldCycle { node: "c".into(), parent: parent.into() };
         assert_eq!(error, expected);
     }
-    assert_eq!(
-        map.refused(move_under("c", "none")),
-        EditError::ParentNotFound("none".into())
-    );
-    assert_eq!(
-        map.refused(move_under("none", "c")),
-        EditError::NodeNotFound("none".into())
-    );
-    assert_eq!(
-        map.refused(move_under("r", "c")),
-        EditError::RootCannotMove("r".into())
-    );
+    assert_eq!(map.refused(move_under("c", "none")), EditError::ParentNotFound("none".into()));
+    assert_eq!(map.refused(move_under("none", "c")), EditError::NodeNotFound("none".into()));
+    assert_eq!(map.refused(move_under("r", "c")), EditError::RootCannotMove("r".into()));
 }
 
 #[test]
@@ -357,11 +283,7 @@ fn a_refused_move_does_not_let_the_rest_of_its_patch_through() {
     let map = TestMap::small();
     let error = map.refused(patch(
         "a",
-        NodePatch {
-            title: Some("new".into()),
-            parent: Some(ParentRef::Under("a".into())),
-            ..NodePatch::default()
-        },
+        NodePatch { title: Some("new".into()), parent: Some(ParentRef::Under("a".into())), ..NodePatch::default() },
     ));
     assert!(matches!(error, EditError::WouldCycle { .. }));
 }
@@ -369,11 +291,7 @@ fn a_refused_move_does_not_let_the_rest_of_its_patch_through() {
 #[test]
 fn an_edit_that_changes_nothing_writes_nothing() {
     let map = TestMap::small();
-    map.ok(MapEdit::AddNode(NewNode {
-        pos: Some([1.0, 2.0, 3.5]),
-        size: Some(2.0),
-        ..under("d", "a")
-    }));
+    map.ok(MapEdit::AddNode(NewNode { pos: Some([1.0, 2.0, 3.5]), size: Some(2.0), ..under("d", "a") }));
     let before = map.encoded();
     map.ok(patch(
         "d",
@@ -389,10 +307,7 @@ fn an_edit_that_changes_nothing_writes_nothing() {
         },
     ));
     map.ok(patch("d", NodePatch::default()));
-    map.ok(MapEdit::PatchMeta {
-        topic: Some("Tides".into()),
-        root: Some("r".into()),
-    });
+    map.ok(MapEdit::PatchMeta { topic: Some("Tides".into()), root: Some("r".into()) });
     assert_eq!(map.encoded(), before);
 }
 
@@ -418,14 +333,8 @@ fn removing_takes_the_branch_or_lifts_it() {
     assert_eq!(map.shape(), "r(a c)");
     copy.ok(remove("b", Children::Lift));
     assert_eq!(copy.shape(), "r(a d(f) e c)");
-    assert_eq!(
-        copy.refused(remove("b", Children::Lift)),
-        EditError::NodeNotFound("b".into())
-    );
-    assert_eq!(
-        copy.refused(remove("r", Children::Lift)),
-        EditError::RootHasChildren("r".into())
-    );
+    assert_eq!(copy.refused(remove("b", Children::Lift)), EditError::NodeNotFound("b".into()));
+    assert_eq!(copy.refused(remove("r", Children::Lift)), EditError::RootHasChildren("r".into()));
     // A branch includes what somebody else hung under it; what they did unseen becomes an orphan, not a loss.
     let other = map.copy(3);
     other.ok(MapEdit::AddNode(under("g", "c")));
@@ -439,39 +348,21 @@ fn topics_float_and_never_take_over_the_root() {
     let map = TestMap::empty(1);
     // A foreign client's map: no root named, the lowest topic is it.
     for id in ["m", "n"] {
-        map.roots
-            .nodes
-            .insert(&mut map.doc.transact_mut(), id, MapPrelim::default());
+        map.roots.nodes.insert(&mut map.doc.transact_mut(), id, MapPrelim::default());
     }
     assert_eq!(map.shape(), "m n");
-    map.ok(MapEdit::AddNode(NewNode {
-        before: Some("n".into()),
-        ..topic("a")
-    }));
+    map.ok(MapEdit::AddNode(NewNode { before: Some("n".into()), ..topic("a") }));
     assert_eq!(map.shape(), "m a n");
     assert_eq!(map.state().root.as_deref(), Some("m"));
     map.ok(move_under("n", "m"));
     map.ok(MapEdit::AddNode(under("o", "n")));
-    map.ok(patch(
-        "n",
-        NodePatch {
-            parent: Some(ParentRef::Topic),
-            before: Some("a".into()),
-            ..NodePatch::default()
-        },
-    ));
+    map.ok(patch("n", NodePatch { parent: Some(ParentRef::Topic), before: Some("a".into()), ..NodePatch::default() }));
     assert_eq!(map.shape(), "m n(o) a");
     map.ok(remove("n", Children::Lift));
     assert_eq!(map.shape(), "m o a");
-    map.ok(MapEdit::PatchMeta {
-        topic: None,
-        root: Some("a".into()),
-    });
+    map.ok(MapEdit::PatchMeta { topic: None, root: Some("a".into()) });
     assert_eq!(map.shape(), "a m o");
-    let missing = MapEdit::PatchMeta {
-        topic: Some("x".into()),
-        root: Some("none".into()),
-    };
+    let missing = MapEdit::PatchMeta { topic: Some("x".into()), root: Some("none".into()) };
     assert_eq!(map.refused(missing), EditError::NodeNotFound("none".into()));
 }
 
@@ -491,45 +382,17 @@ fn edges_link_nodes_that_exist() {
     let dangling = map.refused(MapEdit::AddEdge(edge("f", "a", "none")));
     assert_eq!(dangling, EditError::EndpointNotFound("none".into()));
     let loops = map.refused(MapEdit::AddEdge(edge("f", "a", "a")));
-    assert!(matches!(
-        loops,
-        EditError::Invalid {
-            field: "target",
-            ..
-        }
-    ));
+    assert!(matches!(loops, EditError::Invalid { field: "target", .. }));
     for strength in [-0.1, 1.1, f64::NAN] {
-        let strong = NewEdge {
-            strength,
-            ..edge("f", "a", "b")
-        };
-        assert!(matches!(
-            map.refused(MapEdit::AddEdge(strong)),
-            EditError::Invalid { .. }
-        ));
+        let strong = NewEdge { strength, ..edge("f", "a", "b") };
+        assert!(matches!(map.refused(MapEdit::AddEdge(strong)), EditError::Invalid { .. }));
     }
 
-    let change = |patch: EdgePatch| MapEdit::PatchEdge {
-        id: "e".into(),
-        patch,
-    };
+    let change = |patch: EdgePatch| MapEdit::PatchEdge { id: "e".into(), patch };
     let target = Some("c".to_owned());
-    map.ok(change(EdgePatch {
-        target,
-        strength: Some(1.0),
-        ..EdgePatch::default()
-    }));
-    let looping = map.refused(change(EdgePatch {
-        source: Some("c".into()),
-        ..EdgePatch::default()
-    }));
-    assert!(matches!(
-        looping,
-        EditError::Invalid {
-            field: "target",
-            ..
-        }
-    ));
+    map.ok(change(EdgePatch { target, strength: Some(1.0), ..EdgePatch::default() }));
+    let looping = map.refused(change(EdgePatch { source: Some("c".into()), ..EdgePatch::default() }));
+    assert!(matches!(looping, EditError::Invalid { field: "target", .. }));
     let state = map.state();
     assert_eq!(state.edges["e"].target, "c");
     assert_eq!(state.edges["e"].strength, Some(1.0));
@@ -548,57 +411,17 @@ fn values_out_of_range_are_refused() {
     };
     assert_eq!(refused(NewNode::new("", "x")), "id");
     assert_eq!(refused(NewNode::new("x".repeat(257), "x")), "id");
-    assert_eq!(
-        refused(NewNode {
-            color: Some("red".into()),
-            ..NewNode::new("x", "x")
-        }),
-        "color"
-    );
-    assert_eq!(
-        refused(NewNode {
-            size: Some(0.0),
-            ..NewNode::new("x", "x")
-        }),
-        "size"
-    );
-    assert_eq!(
-        refused(NewNode {
-            size: Some(f64::INFINITY),
-            ..NewNode::new("x", "x")
-        }),
-        "size"
-    );
+    assert_eq!(refused(NewNode { color: Some("red".into()), ..NewNode::new("x", "x") }), "color");
+    assert_eq!(refused(NewNode { size: Some(0.0), ..NewNode::new("x", "x") }), "size");
+    assert_eq!(refused(NewNode { size: Some(f64::INFINITY), ..NewNode::new("x", "x") }), "size");
     let pos = Some([0.0, f64::NAN, 0.0]);
-    assert_eq!(
-        refused(NewNode {
-            pos,
-            ..NewNode::new("x", "x")
-        }),
-        "pos"
-    );
-    let both = NewNode {
-        before: Some("a".into()),
-        after: Some("b".into()),
-        ..NewNode::new("x", "x")
-    };
+    assert_eq!(refused(NewNode { pos, ..NewNode::new("x", "x") }), "pos");
+    let both = NewNode { before: Some("a".into()), after: Some("b".into()), ..NewNode::new("x", "x") };
     assert_eq!(refused(both), "before");
-    let elsewhere = NewNode {
-        after: Some("r".into()),
-        ..under("x", "a")
-    };
-    assert_eq!(
-        map.refused(MapEdit::AddNode(elsewhere)),
-        EditError::SiblingNotFound("r".into())
-    );
-    assert_eq!(
-        map.refused(MapEdit::AddNode(under("x", "none"))),
-        EditError::ParentNotFound("none".into())
-    );
-    assert_eq!(
-        map.refused(MapEdit::AddNode(NewNode::new("a", "x"))),
-        EditError::NodeExists("a".into())
-    );
+    let elsewhere = NewNode { after: Some("r".into()), ..under("x", "a") };
+    assert_eq!(map.refused(MapEdit::AddNode(elsewhere)), EditError::SiblingNotFound("r".into()));
+    assert_eq!(map.refused(MapEdit::AddNode(under("x", "none"))), EditError::ParentNotFound("none".into()));
+    assert_eq!(map.refused(MapEdit::AddNode(NewNode::new("a", "x"))), EditError::NodeExists("a".into()));
 }
 
 #[test]
@@ -611,10 +434,7 @@ fn a_new_title_keeps_what_others_type_beside_the_change() {
     map.ok(retitle("a", "The tides of the moon 🌊🌙"));
     map.receive(&other.encoded());
     other.receive(&map.encoded());
-    assert_eq!(
-        map.state().nodes["a"].title,
-        ">> The tides of the moon 🌊🌙"
-    );
+    assert_eq!(map.state().nodes["a"].title, ">> The tides of the moon 🌊🌙");
     assert_eq!(other.state(), map.state());
 }
 
@@ -646,17 +466,10 @@ fn titles_that_are_no_plain_text_are_replaced() {
     map.put("a", "title", "a plain string");
     assert_eq!(map.state().nodes["a"].title, "a plain string");
     map.ok(retitle("a", "a text"));
-    assert_eq!(
-        map.text("a", "title").get_string(&map.doc.transact()),
-        "a text"
-    );
+    assert_eq!(map.text("a", "title").get_string(&map.doc.transact()), "a text");
 
     let title = map.text("b", "title");
-    title.insert_embed(
-        &mut map.doc.transact_mut(),
-        0,
-        ArrayPrelim::from(["embedded"]),
-    );
+    title.insert_embed(&mut map.doc.transact_mut(), 0, ArrayPrelim::from(["embedded"]));
     map.ok(retitle("b", "without it"));
     assert_eq!(map.state().nodes["b"].title, "without it");
     assert_eq!(map.text("b", "title").len(&map.doc.transact()), 10);
@@ -678,21 +491,14 @@ fn anything_may_be_in_the_document() {
         nodes.insert(&mut txn, "array", ArrayPrelim::from([1, 2]));
         nodes.insert(&mut txn, "bare", MapPrelim::default());
         map.roots.edges.insert(&mut txn, "plain", 1);
-        map.roots
-            .edges
-            .insert(&mut txn, "bare", MapPrelim::default());
+        map.roots.edges.insert(&mut txn, "bare", MapPrelim::default());
         map.roots.meta.insert(&mut txn, "schema", 1.5);
-        map.roots
-            .meta
-            .insert(&mut txn, "created_at", Any::Undefined);
+        map.roots.meta.insert(&mut txn, "created_at", Any::Undefined);
     }
     for (key, value) in [
         ("parent", Any::from(true)),
         ("order", Any::from(1)),
-        (
-            "pos",
-            Any::from(vec![Any::from(1.0), Any::from(f64::NAN), Any::from(0)]),
-        ),
+        ("pos", Any::from(vec![Any::from(1.0), Any::from(f64::NAN), Any::from(0)])),
         ("color", Any::from("red")),
         ("size", Any::from(f64::INFINITY)),
         ("expandable", Any::from("no")),
@@ -706,22 +512,13 @@ fn anything_may_be_in_the_document() {
     }
     let state = map.state();
     assert_eq!((state.schema, state.created_at), (None, None));
-    assert_eq!(
-        state.nodes.keys().collect::<Vec<_>>(),
-        ["a", "b", "bare", "c", "r"]
-    );
+    assert_eq!(state.nodes.keys().collect::<Vec<_>>(), ["a", "b", "bare", "c", "r"]);
     assert!(state.edges.is_empty());
-    let expected = crate::map::NodeState {
-        title: "a".into(),
-        parent: ParentLink::Invalid,
-        ..crate::map::NodeState::default()
-    };
+    let expected =
+        crate::map::NodeState { title: "a".into(), parent: ParentLink::Invalid, ..crate::map::NodeState::default() };
     assert_eq!(state.nodes["a"], expected);
     assert_eq!(state.nodes["bare"], crate::map::NodeState::default());
-    assert_eq!(
-        map.refused(remove("plain", Children::Remove)),
-        EditError::NodeNotFound("plain".into())
-    );
+    assert_eq!(map.refused(remove("plain", Children::Remove)), EditError::NodeNotFound("plain".into()));
     // What is in the way of a node, without being one, is replaced.
     map.ok(MapEdit::AddNode(NewNode::new("plain", "a node")));
     assert_eq!(map.state().nodes["plain"].title, "a node");
@@ -732,12 +529,7 @@ fn anything_may_be_in_the_document() {
 fn numbers_of_every_encoding_are_read() {
     let map = TestMap::small();
     let big = Any::Number(yrs::Number::Int(1 << 60));
-    for value in [
-        Any::from(2.0),
-        Any::from(2),
-        Any::from(2_i64),
-        Any::from(2.0_f32),
-    ] {
+    for value in [Any::from(2.0), Any::from(2), Any::from(2_i64), Any::from(2.0_f32)] {
         map.put("a", "size", value);
         assert_eq!(map.state().nodes["a"].size, Some(2.0));
     }
@@ -758,13 +550,7 @@ fn numbers_of_every_encoding_are_read() {
 fn a_place_is_stored_as_one_array_of_plain_numbers() {
     let map = TestMap::small();
     let pos = Some(Some([1.0, -0.0, 2.25]));
-    map.ok(patch(
-        "a",
-        NodePatch {
-            pos,
-            ..NodePatch::default()
-        },
-    ));
+    map.ok(patch("a", NodePatch { pos, ..NodePatch::default() }));
     let node = map.node("a");
     let stored = node.get(&map.doc.transact(), "pos");
     let expected = Any::from(vec![Any::from(1), Any::from(0), Any::from(2.25)]);

@@ -8,12 +8,7 @@ pub(super) fn set(txn: &mut TransactionMut<'_>, map: &MapRef, key: &str, value: 
 }
 
 /// Sets or clears `key`.
-pub(super) fn set_or_clear(
-    txn: &mut TransactionMut<'_>,
-    map: &MapRef,
-    key: &str,
-    value: Option<impl Into<Any>>,
-) {
+pub(super) fn set_or_clear(txn: &mut TransactionMut<'_>, map: &MapRef, key: &str, value: Option<impl Into<Any>>) {
     match value {
         Some(value) => set(txn, map, key, value),
         None => {
@@ -37,9 +32,5 @@ pub(super) fn pos(pos: [f64; 3]) -> Any {
 /// A number as JavaScript would write it: whole ones as integers, which are also shorter.
 pub(super) fn number(value: f64) -> Any {
     let whole = value.fract() == 0.0 && value.abs() <= f64::from(i32::MAX);
-    Any::Number(if whole {
-        Number::Int(value as i64)
-    } else {
-        Number::Float(value)
-    })
+    Any::Number(if whole { Number::Int(value as i64) } else { Number::Float(value) })
 }

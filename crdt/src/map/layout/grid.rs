@@ -36,9 +36,7 @@ impl Grid {
         (cell(x - reach)..=cell(x + reach)).all(|column| {
             (cell(z - reach)..=cell(z + reach)).all(|row| {
                 self.cells.get(&[column, row]).is_none_or(|labels| {
-                    labels.iter().all(|([other_x, other_z], other)| {
-                        (x - other_x).hypot(z - other_z) >= radius + other
-                    })
+                    labels.iter().all(|([other_x, other_z], other)| (x - other_x).hypot(z - other_z) >= radius + other)
                 })
             })
         })

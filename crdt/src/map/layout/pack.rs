@@ -17,10 +17,7 @@ pub(super) struct Branch {
 
 impl Branch {
     pub fn leaf(radius: f64) -> Self {
-        Self {
-            radius,
-            offset: 0.0,
-        }
+        Self { radius, offset: 0.0 }
     }
 
     /// How far the disc extends from the node towards its parent.
@@ -67,10 +64,7 @@ impl Ring {
 
     /// How far out the discs reach.
     fn outer(&self, branches: &[Branch]) -> f64 {
-        branches
-            .iter()
-            .map(|branch| self.distance(branch) + branch.offset + branch.radius)
-            .fold(0.0, f64::max)
+        branches.iter().map(|branch| self.distance(branch) + branch.offset + branch.radius).fold(0.0, f64::max)
     }
 }
 
@@ -82,11 +76,7 @@ pub(super) fn pack(ring: &Ring, branches: &[Branch]) -> Vec<Spot> {
         return spread(&one, branches);
     }
     let (several, outer) = on_several(ring, branches);
-    if outer < one.outer(branches) {
-        several
-    } else {
-        spread(&one, branches)
-    }
+    if outer < one.outer(branches) { several } else { spread(&one, branches) }
 }
 
 /// The ring itself, or the smallest larger one that has room for all.
@@ -109,10 +99,7 @@ fn push_out(ring: &Ring, branches: &[Branch]) -> Ring {
             too_small = middle;
         }
     }
-    Ring {
-        radius: large,
-        ..*ring
-    }
+    Ring { radius: large, ..*ring }
 }
 
 /// Fills ring after ring. Returns how far out the last one reaches, too.
@@ -133,11 +120,7 @@ fn on_several(ring: &Ring, branches: &[Branch]) -> (Vec<Spot>, f64) {
         let (filled, left) = rest.split_at(count);
         spots.extend(spread(&current, filled));
         let outer = current.outer(filled);
-        current = Ring {
-            inner: outer,
-            radius: outer,
-            ..current
-        };
+        current = Ring { inner: outer, radius: outer, ..current };
         rest = left;
     }
     (spots, current.inner)
@@ -149,9 +132,7 @@ fn spread(ring: &Ring, branches: &[Branch]) -> Vec<Spot> {
     let free = (ring.fan - ring.angle(branches)).max(0.0);
     let gap = free / branches.len() as f64;
     let (gap, start) = if is_full_circle {
-        let first = branches
-            .first()
-            .map_or(0.0, |branch| ring.half_angle(branch));
+        let first = branches.first().map_or(0.0, |branch| ring.half_angle(branch));
         (gap, -first)
     } else {
         let gap = gap.min(GAP_MAX);
@@ -163,10 +144,7 @@ fn spread(ring: &Ring, branches: &[Branch]) -> Vec<Spot> {
         .iter()
         .map(|branch| {
             let half = ring.half_angle(branch);
-            let spot = Spot {
-                angle: angle + half,
-                distance: ring.distance(branch),
-            };
+            let spot = Spot { angle: angle + half, distance: ring.distance(branch) };
             angle += 2.0 * half + gap;
             spot
         })

@@ -41,10 +41,7 @@ pub(super) struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     pub fn new(tree: &'a Tree, nodes: &'a [LayoutNode<'a>]) -> Self {
-        let radii: Vec<f64> = nodes
-            .iter()
-            .map(|node| label_box(node.title, node.size).radius())
-            .collect();
+        let radii: Vec<f64> = nodes.iter().map(|node| label_box(node.title, node.size).radius()).collect();
         let mut plan = Self {
             tree,
             nodes,
@@ -52,10 +49,7 @@ impl<'a> Plan<'a> {
             branches: radii.iter().copied().map(Branch::leaf).collect(),
             radii,
             spots: vec![Spot::default(); nodes.len()],
-            places: nodes
-                .iter()
-                .map(|node| node.pos.unwrap_or_default())
-                .collect(),
+            places: nodes.iter().map(|node| node.pos.unwrap_or_default()).collect(),
             taken: None,
         };
         if nodes.iter().any(|node| node.pos.is_some()) {
@@ -82,21 +76,14 @@ impl<'a> Plan<'a> {
             let packed = self.pack(&self.ring_of(node), &children);
             let (branch, turn) = disc::enclose(self.radii[node], &packed);
             for (child, (spot, _)) in children.into_iter().zip(packed) {
-                self.spots[child] = Spot {
-                    angle: spot.angle - turn,
-                    ..spot
-                };
+                self.spots[child] = Spot { angle: spot.angle - turn, ..spot };
             }
             self.branches[node] = branch;
         }
     }
 
     pub fn place_root(&mut self) {
-        let Some(root) = self
-            .tree
-            .root
-            .filter(|&root| self.nodes[root].pos.is_none())
-        else {
+        let Some(root) = self.tree.root.filter(|&root| self.nodes[root].pos.is_none()) else {
             return;
         };
         self.take(root, [0.0; 3]);
@@ -114,15 +101,8 @@ impl<'a> Plan<'a> {
 
     pub fn place_topics(&mut self) {
         let topics: Vec<usize> = self.automatic(&self.tree.topics);
-        let reach = self
-            .tree
-            .root
-            .map_or(0.0, |root| self.reach_of_branch(root));
-        let ring = Ring {
-            inner: reach,
-            radius: reach + TOPIC_GAP,
-            fan: FULL_CIRCLE,
-        };
+        let reach = self.tree.root.map_or(0.0, |root| self.reach_of_branch(root));
+        let ring = Ring { inner: reach, radius: reach + TOPIC_GAP, fan: FULL_CIRCLE };
         self.place_ring(&topics, &ring, [0.0; 3], 0.0);
     }
 
@@ -156,10 +136,7 @@ impl<'a> Plan<'a> {
         }
         let mut found = Vec::new();
         'search: for push in 0..PUSHES_MAX {
-            let pushed = Ring {
-                radius: ring.radius * f64::powi(2.0, push),
-                ..*ring
-            };
+            let pushed = Ring { radius: ring.radius * f64::powi(2.0, push), ..*ring };
             let packed = self.pack(&pushed, members);
             for turn in 0..TURNS {
                 let turned = direction + FULL_CIRCLE * f64::from(turn) / f64::from(TURNS);
@@ -182,11 +159,8 @@ impl<'a> Plan<'a> {
         center: [f64; 3],
         direction: f64,
     ) -> Vec<(usize, [f64; 3])> {
-        let mut stack: Vec<(usize, [f64; 3], f64)> = members
-            .iter()
-            .zip(packed)
-            .map(|(&node, (spot, _))| step(node, center, direction, spot))
-            .collect();
+        let mut stack: Vec<(usize, [f64; 3], f64)> =
+            members.iter().zip(packed).map(|(&node, (spot, _))| step(node, center, direction, spot)).collect();
         let mut places = Vec::new();
         while let Some((node, place, direction)) = stack.pop() {
             places.push((node, place));
@@ -198,11 +172,9 @@ impl<'a> Plan<'a> {
     }
 
     fn are_clear(&self, places: &[(usize, [f64; 3])]) -> bool {
-        self.taken.as_ref().is_none_or(|taken| {
-            places
-                .iter()
-                .all(|&(node, [x, _, z])| taken.is_clear([x, z], self.radii[node]))
-        })
+        self.taken
+            .as_ref()
+            .is_none_or(|taken| places.iter().all(|&(node, [x, _, z])| taken.is_clear([x, z], self.radii[node])))
     }
 
     fn take(&mut self, node: usize, place: [f64; 3]) {
@@ -210,11 +182,7 @@ impl<'a> Plan<'a> {
         if let Some(taken) = &mut self.taken {
             taken.insert([x, z], self.radii[node]);
         }
-        let lift = if self.tree.root == Some(node) {
-            0.0
-        } else {
-            slight_y(self.nodes[node].id)
-        };
+        let lift = if self.tree.root == Some(node) { 0.0 } else { slight_y(self.nodes[node].id) };
         self.places[node] = [x, y + lift, z];
     }
 
@@ -223,11 +191,7 @@ impl<'a> Plan<'a> {
         let is_top = self.tree.nodes[node].parent.is_none();
         Ring {
             inner: self.radii[node],
-            radius: if is_root {
-                ROOT_RING_RADIUS
-            } else {
-                RING_RADIUS
-            },
+            radius: if is_root { ROOT_RING_RADIUS } else { RING_RADIUS },
             fan: if is_top { FULL_CIRCLE } else { FAN },
         }
     }
@@ -243,11 +207,7 @@ impl<'a> Plan<'a> {
     }
 
     fn automatic(&self, nodes: &[usize]) -> Vec<usize> {
-        nodes
-            .iter()
-            .copied()
-            .filter(|&node| self.nodes[node].pos.is_none())
-            .collect()
+        nodes.iter().copied().filter(|&node| self.nodes[node].pos.is_none()).collect()
     }
 }
 
@@ -255,11 +215,7 @@ impl<'a> Plan<'a> {
 fn step(node: usize, center: [f64; 3], direction: f64, spot: &Spot) -> (usize, [f64; 3], f64) {
     let direction = direction + spot.angle;
     let [x, y, z] = center;
-    let place = [
-        x + spot.distance * direction.cos(),
-        y,
-        z + spot.distance * direction.sin(),
-    ];
+    let place = [x + spot.distance * direction.cos(), y, z + spot.distance * direction.sin()];
     (node, place, direction)
 }
 

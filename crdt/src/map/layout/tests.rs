@@ -18,10 +18,7 @@ impl Sample {
         let count = parents.len();
         Self {
             titles: (0..count).map(|n| "word ".repeat(n % 9 + 1)).collect(),
-            sizes: parents
-                .iter()
-                .map(|p| if p.is_none() { 1.5 } else { 0.8 })
-                .collect(),
+            sizes: parents.iter().map(|p| if p.is_none() { 1.5 } else { 0.8 }).collect(),
             places: vec![None; count],
             parents,
         }
@@ -37,30 +34,13 @@ impl Sample {
             })
             .collect();
         let nodes: Vec<LayoutNode<'_>> = (0..ids.len())
-            .map(|n| LayoutNode {
-                id: &ids[n],
-                title: &self.titles[n],
-                size: self.sizes[n],
-                pos: self.places[n],
-            })
+            .map(|n| LayoutNode { id: &ids[n], title: &self.titles[n], size: self.sizes[n], pos: self.places[n] })
             .collect();
         let tree = derive(&input, ids.first().map(String::as_str));
         let places = layout(&tree, &nodes);
-        assert_eq!(
-            places,
-            layout(&tree, &nodes),
-            "the same map, the same layout"
-        );
-        let boxes = nodes
-            .iter()
-            .map(|node| label_box(node.title, node.size))
-            .collect();
-        Laid {
-            places,
-            boxes,
-            parents: self.parents.clone(),
-            pinned: self.places.iter().map(Option::is_some).collect(),
-        }
+        assert_eq!(places, layout(&tree, &nodes), "the same map, the same layout");
+        let boxes = nodes.iter().map(|node| label_box(node.title, node.size)).collect();
+        Laid { places, boxes, parents: self.parents.clone(), pinned: self.places.iter().map(Option::is_some).collect() }
     }
 }
 
@@ -79,9 +59,7 @@ impl Laid {
             [(x * 100.0).round() / 100.0, (z * 100.0).round() / 100.0]
         };
         let widest = self.boxes.iter().map(|b| b.width).fold(0.0, f64::max);
-        let mut sorted: Vec<usize> = (0..self.places.len())
-            .filter(|&n| !self.pinned[n])
-            .collect();
+        let mut sorted: Vec<usize> = (0..self.places.len()).filter(|&n| !self.pinned[n]).collect();
         sorted.sort_by(|&a, &b| self.places[a][0].total_cmp(&self.places[b][0]));
         let mut found = Vec::new();
         for (at, &a) in sorted.iter().enumerate() {
@@ -104,10 +82,7 @@ impl Laid {
     }
 
     fn extent(&self) -> f64 {
-        self.places
-            .iter()
-            .map(|[x, _, z]| x.hypot(*z))
-            .fold(0.0, f64::max)
+        self.places.iter().map(|[x, _, z]| x.hypot(*z)).fold(0.0, f64::max)
     }
 
     #[track_caller]
@@ -124,10 +99,7 @@ fn a_small_map_has_the_published_radii() {
     parents.extend([Some(0); 7]);
     parents.extend([Some(3); 5]);
     let mut sample = Sample::new(parents);
-    sample
-        .titles
-        .iter_mut()
-        .for_each(|title| "Photosynthesis in leaves".clone_into(title));
+    sample.titles.iter_mut().for_each(|title| "Photosynthesis in leaves".clone_into(title));
     let laid = sample.lay_out();
     laid.assert_sound();
     assert!(laid.places[0].iter().all(|c| c.abs() < f64::EPSILON));
@@ -150,18 +122,11 @@ fn a_ring_that_is_too_full_is_pushed_out_or_continued() {
     };
     let small = star(20);
     small.assert_sound();
-    assert!(
-        (small.distance_to_parent(1) - small.distance_to_parent(20)).abs() < 1e-9,
-        "one ring"
-    );
+    assert!((small.distance_to_parent(1) - small.distance_to_parent(20)).abs() < 1e-9, "one ring");
     let large = star(500);
     large.assert_sound();
     assert!((large.distance_to_parent(1) - 4.0).abs() < 1e-9);
-    assert!(
-        large.extent() < 30.0,
-        "a disc of labels, not one huge ring: {}",
-        large.extent()
-    );
+    assert!(large.extent() < 30.0, "a disc of labels, not one huge ring: {}", large.extent());
 }
 
 #[test]
@@ -189,11 +154,7 @@ fn long_spines_with_branches_grow_with_their_length_and_not_exponentially() {
         }
         let laid = Sample::new(parents).lay_out();
         laid.assert_sound();
-        assert!(
-            laid.extent() < 500.0 * 12.0,
-            "{before} and {after}: {}",
-            laid.extent()
-        );
+        assert!(laid.extent() < 500.0 * 12.0, "{before} and {after}: {}", laid.extent());
     }
 }
 
@@ -210,16 +171,10 @@ fn placed_nodes_stay_and_their_children_keep_clear_of_everything() {
     let laid = sample.lay_out();
     laid.assert_sound();
     assert_eq!(Some(laid.places[1]), beside_another);
-    assert!(
-        (13..25).all(|node| (laid.places[node][1] - 7.0).abs() <= Y_MAX),
-        "at their parent's height"
-    );
+    assert!((13..25).all(|node| (laid.places[node][1] - 7.0).abs() <= Y_MAX), "at their parent's height");
     for node in (0..25).filter(|&node| !laid.pinned[node]) {
         let [x, _, z] = laid.places[node];
-        assert!(
-            !laid.boxes[node].overlaps([x, z], &laid.boxes[1], [4.0, 0.5]),
-            "{node}"
-        );
+        assert!(!laid.boxes[node].overlaps([x, z], &laid.boxes[1], [4.0, 0.5]), "{node}");
     }
 }
 
@@ -234,9 +189,7 @@ fn floating_topics_stay_apart_from_the_root_and_from_each_other() {
     }
     let laid = Sample::new(parents).lay_out();
     laid.assert_sound();
-    let reach_of_root = (0..31)
-        .map(|n| laid.places[n][0].hypot(laid.places[n][2]))
-        .fold(0.0, f64::max);
+    let reach_of_root = (0..31).map(|n| laid.places[n][0].hypot(laid.places[n][2])).fold(0.0, f64::max);
     for topic in (31..131).step_by(10) {
         assert!(laid.places[topic][0].hypot(laid.places[topic][2]) > reach_of_root + 2.0);
     }
@@ -265,17 +218,12 @@ fn boxes_grow_with_titles_up_to_three_lines() {
     assert!(one.width <= 1.4 + 1e-9 && one.height < three.height);
     assert!(three.width <= 1.4 + 1e-9 && three.height <= 0.66 + 1e-9);
     assert!(label_box("光合作用", 0.6).width > label_box("abcd", 0.6).width);
-    assert!(
-        2.0 * three.radius() < RING_RADIUS,
-        "a child on its ring never touches its parent"
-    );
+    assert!(2.0 * three.radius() < RING_RADIUS, "a child on its ring never touches its parent");
 }
 
 fn any_sample(count: std::ops::Range<usize>, placed: f64) -> impl Strategy<Value = Sample> {
-    let place = proptest::option::weighted(
-        placed.max(1e-9),
-        [-15.0..15.0_f64, -1.0..1.0, -15.0..15.0].prop_map(|place| place),
-    );
+    let place =
+        proptest::option::weighted(placed.max(1e-9), [-15.0..15.0_f64, -1.0..1.0, -15.0..15.0].prop_map(|place| place));
     let node = (any::<u32>(), 0..60_usize, 0.3..3.0_f64, place);
     // `reach` decides the shape: small ones give long branches, large ones bushes.
     (proptest::collection::vec(node, count), 1..200_usize).prop_map(move |(nodes, reach)| {
@@ -285,15 +233,9 @@ fn any_sample(count: std::ops::Range<usize>, placed: f64) -> impl Strategy<Value
         });
         Sample {
             parents: parents.collect(),
-            titles: nodes
-                .iter()
-                .map(|(_, length, ..)| "m".repeat(*length))
-                .collect(),
+            titles: nodes.iter().map(|(_, length, ..)| "m".repeat(*length)).collect(),
             sizes: nodes.iter().map(|(_, _, size, _)| *size).collect(),
-            places: nodes
-                .iter()
-                .map(|(.., p)| p.filter(|_| placed > 0.0))
-                .collect(),
+            places: nodes.iter().map(|(.., p)| p.filter(|_| placed > 0.0)).collect(),
         }
     })
 }

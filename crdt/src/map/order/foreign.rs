@@ -6,8 +6,7 @@ use super::{DIGITS, INTEGER_MIN, LAST, ZERO, integer_of};
 ///
 /// A plain integer key is preferred, because from there on the scheme's own short keys are used.
 pub(super) fn between(lower: &str, upper: Option<&str>) -> Option<String> {
-    let fits =
-        |key: &String| key.as_str() > lower && upper.is_none_or(|upper| key.as_str() < upper);
+    let fits = |key: &String| key.as_str() > lower && upper.is_none_or(|upper| key.as_str() < upper);
     // `lower` with zeros behind it would leave no room between the two.
     let leaves_room = |key: &String| {
         let rest = key.strip_prefix(lower).unwrap_or(key);
@@ -41,12 +40,8 @@ fn above(lower: &str, from: usize) -> String {
 }
 
 fn below(lower: &str, upper: &str) -> Option<String> {
-    let shared: usize = lower
-        .chars()
-        .zip(upper.chars())
-        .take_while(|(low, high)| low == high)
-        .map(|(low, _)| low.len_utf8())
-        .sum();
+    let shared: usize =
+        lower.chars().zip(upper.chars()).take_while(|(low, high)| low == high).map(|(low, _)| low.len_utf8()).sum();
     let high = upper[shared..].chars().next()?;
     if let Some(low) = lower[shared..].chars().next() {
         let prefix = &lower[..shared];
@@ -62,11 +57,7 @@ fn below(lower: &str, upper: &str) -> Option<String> {
             return Some(format!("{prefix}{digit}"));
         }
         if high > char::from(ZERO) {
-            return Some(format!(
-                "{prefix}{}{}",
-                char::from(ZERO),
-                char::from(DIGITS[31])
-            ));
+            return Some(format!("{prefix}{}{}", char::from(ZERO), char::from(DIGITS[31])));
         }
         if high < char::from(ZERO) {
             return None;

@@ -25,21 +25,9 @@ fn keys_are_those_of_the_published_scheme() {
         (Some("Zz"), Some("a01"), "a0"),
         (None, Some("a0V"), "a0"),
         (None, Some("b999"), "b99"),
-        (
-            None,
-            Some("A000000000000000000000000001"),
-            "A000000000000000000000000000V",
-        ),
-        (
-            Some("zzzzzzzzzzzzzzzzzzzzzzzzzzy"),
-            None,
-            "zzzzzzzzzzzzzzzzzzzzzzzzzzz",
-        ),
-        (
-            Some("zzzzzzzzzzzzzzzzzzzzzzzzzzz"),
-            None,
-            "zzzzzzzzzzzzzzzzzzzzzzzzzzzV",
-        ),
+        (None, Some("A000000000000000000000000001"), "A000000000000000000000000000V"),
+        (Some("zzzzzzzzzzzzzzzzzzzzzzzzzzy"), None, "zzzzzzzzzzzzzzzzzzzzzzzzzzz"),
+        (Some("zzzzzzzzzzzzzzzzzzzzzzzzzzz"), None, "zzzzzzzzzzzzzzzzzzzzzzzzzzzV"),
         (Some("a0V"), Some("a0W"), "a0VV"),
         (Some("a0z"), Some("a1"), "a0zV"),
         (Some("a0"), Some("a01"), "a00V"),
@@ -61,11 +49,7 @@ fn ten_thousand_siblings_have_short_keys_at_either_end() {
     assert!(prepended.iter().all(|key| key.len() <= 4));
     let spread = n_between(Some("a0"), Some("a1"), 10_000);
     assert!(spread.is_sorted_by(|a, b| a < b));
-    assert!(
-        spread.iter().all(|key| key.len() <= 6),
-        "{:?}",
-        spread.iter().max_by_key(|k| k.len())
-    );
+    assert!(spread.iter().all(|key| key.len() <= 6), "{:?}", spread.iter().max_by_key(|k| k.len()));
 }
 
 #[test]
@@ -79,19 +63,7 @@ fn inserting_at_one_spot_grows_keys_by_a_digit_in_five_steps() {
 
 #[test]
 fn appending_after_foreign_orders_goes_over_to_short_keys() {
-    for foreign in [
-        "",
-        "1",
-        "0",
-        "10",
-        "Zz0",
-        "~",
-        "é",
-        "a",
-        "zebra",
-        "a00",
-        "\u{10FFFF}",
-    ] {
+    for foreign in ["", "1", "0", "10", "Zz0", "~", "é", "a", "zebra", "a00", "\u{10FFFF}"] {
         let mut last = foreign.to_owned();
         for _ in 0..1000 {
             let next = between(Some(&last), None);
@@ -105,18 +77,8 @@ fn appending_after_foreign_orders_goes_over_to_short_keys() {
 
 #[test]
 fn bounds_that_leave_no_room_give_a_key_above_the_lower() {
-    for (lower, upper) in [
-        ("a1", "a1"),
-        ("a2", "a1"),
-        ("x", "x0"),
-        ("x", "x\0"),
-        ("q~", "q~"),
-    ] {
-        assert_eq!(
-            try_between(Some(lower), Some(upper)),
-            None,
-            "{lower:?} {upper:?}"
-        );
+    for (lower, upper) in [("a1", "a1"), ("a2", "a1"), ("x", "x0"), ("x", "x\0"), ("q~", "q~")] {
+        assert_eq!(try_between(Some(lower), Some(upper)), None, "{lower:?} {upper:?}");
         assert!(between(Some(lower), Some(upper)).as_str() > lower);
         assert_eq!(n_between(Some(lower), Some(upper), 3).len(), 3);
     }

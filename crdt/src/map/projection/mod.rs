@@ -56,10 +56,7 @@ pub fn project(state: &MapState, ctx: &ProjectionContext) -> GraphJson {
         },
         nodes,
         edges,
-        created_at: state
-            .created_at
-            .clone()
-            .unwrap_or_else(|| ctx.created_at_fallback.clone()),
+        created_at: state.created_at.clone().unwrap_or_else(|| ctx.created_at_fallback.clone()),
         last_modified: ctx.last_modified.clone(),
     }
 }
@@ -109,16 +106,7 @@ impl<'a> View<'a> {
             .collect();
         let places = layout(tree, &input);
         let linked = links_of(state, &ids);
-        Self {
-            state,
-            tree,
-            ids,
-            nodes,
-            colors,
-            sizes,
-            places,
-            linked,
-        }
+        Self { state, tree, ids, nodes, colors, sizes, places, linked }
     }
 
     fn node(&self, index: usize) -> NodeJson {
@@ -146,10 +134,8 @@ impl<'a> View<'a> {
     fn connections(&self, index: usize) -> Vec<String> {
         let place = &self.tree.nodes[index];
         let in_tree = place.parent.iter().chain(&place.children);
-        let neighbours: BTreeSet<&str> = in_tree
-            .map(|&neighbour| self.ids[neighbour])
-            .chain(self.linked[index].iter().copied())
-            .collect();
+        let neighbours: BTreeSet<&str> =
+            in_tree.map(|&neighbour| self.ids[neighbour]).chain(self.linked[index].iter().copied()).collect();
         neighbours.into_iter().map(str::to_owned).collect()
     }
 
@@ -163,10 +149,7 @@ impl<'a> View<'a> {
                 id: id.clone(),
                 source: edge.source.clone(),
                 target: edge.target.clone(),
-                relationship: edge
-                    .relationship
-                    .clone()
-                    .unwrap_or_else(|| RELATIONSHIP_DEFAULT.to_owned()),
+                relationship: edge.relationship.clone().unwrap_or_else(|| RELATIONSHIP_DEFAULT.to_owned()),
                 strength: edge.strength.unwrap_or(STRENGTH_DEFAULT),
                 derived: false,
             })
@@ -211,10 +194,7 @@ fn looks(tree: &Tree, nodes: &[&NodeState]) -> (Vec<String>, Vec<f64>) {
 fn links_of<'a>(state: &'a MapState, ids: &[&str]) -> Vec<Vec<&'a str>> {
     let mut linked = vec![Vec::new(); ids.len()];
     for edge in state.edges.values() {
-        let ends = (
-            ids.binary_search(&edge.source.as_str()),
-            ids.binary_search(&edge.target.as_str()),
-        );
+        let ends = (ids.binary_search(&edge.source.as_str()), ids.binary_search(&edge.target.as_str()));
         if let (Ok(source), Ok(target)) = ends
             && source != target
         {

@@ -17,19 +17,11 @@ fn child(title: &str, parent: &str, order: &str) -> NodeState {
 }
 
 fn link(source: &str, target: &str) -> EdgeState {
-    EdgeState {
-        source: source.into(),
-        target: target.into(),
-        relationship: Some("causes".into()),
-        strength: Some(0.5),
-    }
+    EdgeState { source: source.into(), target: target.into(), relationship: Some("causes".into()), strength: Some(0.5) }
 }
 
 fn sample() -> MapState {
-    let root = NodeState {
-        title: "Tides".into(),
-        ..NodeState::default()
-    };
+    let root = NodeState { title: "Tides".into(), ..NodeState::default() };
     let placed = NodeState {
         pos: Some([1.005, -0.001, 3.0]),
         color: Some("#10b981".into()),
@@ -52,10 +44,7 @@ fn sample() -> MapState {
             ("c".to_owned(), child("Sun", "r", "a0")),
             ("a".to_owned(), child("Orbit", "b", "a0")),
         ]),
-        edges: BTreeMap::from([
-            ("e1".to_owned(), link("c", "a")),
-            ("e2".to_owned(), link("c", "gone")),
-        ]),
+        edges: BTreeMap::from([("e1".to_owned(), link("c", "a")), ("e2".to_owned(), link("c", "gone"))]),
     }
 }
 
@@ -112,15 +101,8 @@ fn a_map_reads_as_the_published_json() {
             "collapsed": true, "source": "ai", "run": "job", "state": "proposed",
         })
     );
-    assert_eq!(
-        nodes[3]["connections"],
-        json!(["b", "c"]),
-        "over the tree and over cross links"
-    );
-    assert_eq!(
-        (&nodes[1]["color"], &nodes[1]["size"]),
-        (&json!("#A884F8"), &json!(1.2))
-    );
+    assert_eq!(nodes[3]["connections"], json!(["b", "c"]), "over the tree and over cross links");
+    assert_eq!((&nodes[1]["color"], &nodes[1]["size"]), (&json!("#A884F8"), &json!(1.2)));
 }
 
 #[test]
@@ -137,19 +119,12 @@ fn edges_are_visible_cross_links_and_then_the_tree() {
     );
     let mut state = sample();
     state.edges.insert("contains:c".into(), link("a", "r"));
-    let bare = EdgeState {
-        relationship: None,
-        strength: None,
-        ..link("b", "c")
-    };
+    let bare = EdgeState { relationship: None, strength: None, ..link("b", "c") };
     state.edges.insert("bare".into(), bare);
     let edges = project(&state, &context()).edges;
     let ids: BTreeSet<&str> = edges.iter().map(|edge| edge.id.as_str()).collect();
     assert_eq!(ids.len(), edges.len(), "ids stay unique");
-    assert_eq!(
-        (edges[0].relationship.as_str(), edges[0].strength),
-        ("related", 1.0)
-    );
+    assert_eq!((edges[0].relationship.as_str(), edges[0].strength), ("related", 1.0));
 }
 
 #[test]
@@ -157,27 +132,18 @@ fn every_node_appears_once_whatever_the_parents_say() {
     let mut state = sample();
     state.nodes.insert("x".into(), child("x", "y", "a0"));
     state.nodes.insert("y".into(), child("y", "x", "a0"));
-    state
-        .nodes
-        .insert("lost".into(), child("lost", "gone", "a0"));
+    state.nodes.insert("lost".into(), child("lost", "gone", "a0"));
     state.nodes.insert("topic".into(), NodeState::default());
     let graph = project(&state, &context());
-    let parents: BTreeMap<&str, Option<&str>> = graph
-        .nodes
-        .iter()
-        .map(|node| (node.id.as_str(), node.parent_id.as_deref()))
-        .collect();
+    let parents: BTreeMap<&str, Option<&str>> =
+        graph.nodes.iter().map(|node| (node.id.as_str(), node.parent_id.as_deref())).collect();
     assert_eq!(graph.nodes.len(), 8);
     assert_eq!(parents.len(), 8);
     assert_eq!(parents["x"], Some("r"));
     assert_eq!(parents["y"], Some("x"));
     assert_eq!(parents["lost"], Some("r"));
     assert_eq!(parents["topic"], None);
-    assert_eq!(
-        graph.nodes.last().unwrap().id,
-        "topic",
-        "floating topics come last"
-    );
+    assert_eq!(graph.nodes.last().unwrap().id, "topic", "floating topics come last");
     assert_eq!(graph.nodes.last().unwrap().color, GENERAL_COLOR);
 }
 
@@ -198,16 +164,10 @@ fn numbers_are_written_as_javascript_writes_them() {
     node.pos = Some([-0.004, 12.345_678, 1e300]);
     node.size = Some(3.0);
     let text = serde_json::to_string(&project(&state, &context())).unwrap();
-    assert!(
-        text.contains(r#""position":{"x":0,"y":12.35,"z":1e+300}"#),
-        "{text}"
-    );
+    assert!(text.contains(r#""position":{"x":0,"y":12.35,"z":1e+300}"#), "{text}");
     assert!(text.contains(r#""size":3,"#));
     assert!(text.contains(r#""complexity_score":0.21"#));
-    assert!(
-        !text.contains("-0,") && !text.contains(".0,") && !text.contains(".0}"),
-        "{text}"
-    );
+    assert!(!text.contains("-0,") && !text.contains(".0,") && !text.contains(".0}"), "{text}");
 }
 
 #[test]
@@ -227,13 +187,7 @@ fn the_score_grows_with_the_map_and_ends_at_one() {
         }
         project(&state, &context()).metadata.complexity_score
     };
-    let scores = [
-        chain(1, false),
-        chain(5, false),
-        chain(50, false),
-        chain(50, true),
-        chain(2000, true),
-    ];
+    let scores = [chain(1, false), chain(5, false), chain(50, false), chain(50, true), chain(2000, true)];
     assert!(scores.is_sorted_by(|a, b| a < b), "{scores:?}");
     assert!((scores[0] - 0.0).abs() < f64::EPSILON && (scores[4] - 1.0).abs() < f64::EPSILON);
 }

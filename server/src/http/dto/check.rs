@@ -1,5 +1,11 @@
 //! Checks that several fields share.
 
+#![expect(
+    clippy::trivially_copy_pass_by_ref,
+    clippy::ref_option,
+    reason = "validators are called with references to fields"
+)]
+
 use super::{COORDINATE_MAX, ELEMENT_ID_BYTES_MAX, SIZE_MAX};
 
 pub(super) fn element_id(id: &str, (): &()) -> garde::Result {
@@ -17,7 +23,6 @@ pub(super) fn color(color: &str, (): &()) -> garde::Result {
     if color.strip_prefix('#').is_some_and(is_hex) { Ok(()) } else { Err(garde::Error::new("must be #RRGGBB")) }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "validators are called with references")]
 pub(super) fn size(size: &f64, (): &()) -> garde::Result {
     if *size > 0.0 && *size <= SIZE_MAX {
         Ok(())
@@ -26,7 +31,6 @@ pub(super) fn size(size: &f64, (): &()) -> garde::Result {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "validators are called with references")]
 pub(super) fn coordinate(coordinate: &f64, (): &()) -> garde::Result {
     if coordinate.abs() <= COORDINATE_MAX {
         Ok(())
@@ -36,7 +40,7 @@ pub(super) fn coordinate(coordinate: &f64, (): &()) -> garde::Result {
 }
 
 /// `before` and `after` name one place between them.
-pub(super) fn not_with<'a>(other: &'a Option<String>) -> impl FnOnce(&Option<String>, &()) -> garde::Result + 'a {
+pub(super) fn not_with(other: &Option<String>) -> impl FnOnce(&Option<String>, &()) -> garde::Result + '_ {
     move |this, ()| match (this, other) {
         (Some(_), Some(_)) => Err(garde::Error::new("cannot be given together with `after`")),
         _ => Ok(()),

@@ -78,11 +78,6 @@ pub struct PatchEdge {
 impl PatchEdge {
     /// The changes.
     pub fn into_patch(self) -> EdgePatch {
-        EdgePatch {
-            source: self.source,
-            target: self.target,
-            relationship: self.relationship,
-            strength: self.strength,
-        }
+        EdgePatch { source: self.source, target: self.target, relationship: self.relationship, strength: self.strength }
     }
 }

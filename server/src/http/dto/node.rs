@@ -1,3 +1,5 @@
+#![expect(clippy::option_option, reason = "in a patch, absence, null and a value are three things")]
+
 use garde::Validate;
 use serde::Deserialize;
 use synapti_crdt::map::{NewNode, NodePatch, ParentRef, Source};

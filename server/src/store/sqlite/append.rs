@@ -37,10 +37,7 @@ impl SqliteStore {
         Ok((lookup, made.rows_affected() == 1))
     }
 
-    pub(super) async fn append_batch(
-        &self,
-        batch: &[JournalRecord],
-    ) -> Result<Vec<RecordId>, StoreError> {
+    pub(super) async fn append_batch(&self, batch: &[JournalRecord]) -> Result<Vec<RecordId>, StoreError> {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
@@ -51,9 +48,7 @@ impl SqliteStore {
         if first_rows == batch.len() {
             insert(connection, batch, &mut ids).await?;
         } else {
-            sqlx::query("BEGIN IMMEDIATE")
-                .execute(&mut *connection)
-                .await?;
+            sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
             let mut rest = batch;
             while !rest.is_empty() {
                 let (now, later) = rest.split_at(statement_rows(rest));
@@ -66,11 +61,7 @@ impl SqliteStore {
         Ok(ids)
     }
 
-    pub(super) async fn tombstone_graph(
-        &self,
-        key: GraphKey,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
+    pub(super) async fn tombstone_graph(&self, key: GraphKey, at: Timestamp) -> Result<(), StoreError> {
         let mut lease = self.writer.lease().await?;
         sqlx::query(
             "UPDATE graphs SET deleted_at = ?2, topic = '', snapshot = NULL WHERE key = ?1 AND deleted_at IS NULL",
@@ -104,8 +95,7 @@ async fn insert(
     records: &[JournalRecord],
     ids: &mut Vec<RecordId>,
 ) -> Result<(), StoreError> {
-    let mut builder =
-        QueryBuilder::<Sqlite>::new("INSERT INTO updates (graph, at, crc, topic, data) ");
+    let mut builder = QueryBuilder::<Sqlite>::new("INSERT INTO updates (graph, at, crc, topic, data) ");
     builder.push_values(records, |mut row, record| {
         row.push_bind(record.key.0)
             .push_bind(record.at.as_microsecond())
@@ -113,18 +103,12 @@ async fn insert(
             .push_bind(record.topic.as_deref())
             .push_bind(&record.update[..]);
     });
-    let done = builder
-        .build()
-        .persistent(records.len() <= PREPARED_ROWS_MAX)
-        .execute(connection)
-        .await?;
+    let done = builder.build().persistent(records.len() <= PREPARED_ROWS_MAX).execute(connection).await?;
     // One statement holds the write lock from its first row to its last, so AUTOINCREMENT numbers its rows without gaps.
     let rows = i64::try_from(records.len()).unwrap_or(i64::MAX);
     if i64::try_from(done.rows_affected()) != Ok(rows) {
         let inserted = done.rows_affected();
-        return Err(
-            sqlx::Error::Protocol(format!("{inserted} of {rows} records were inserted")).into(),
-        );
+        return Err(sqlx::Error::Protocol(format!("{inserted} of {rows} records were inserted")).into());
     }
     let last = done.last_insert_rowid();
     ids.extend((last - rows + 1..=last).map(RecordId));

@@ -42,7 +42,6 @@ async fn checkpoint(connection: &mut SqliteConnection, mode: Mode) -> Result<u64
         Mode::Passive => "PRAGMA wal_checkpoint(PASSIVE)",
         Mode::Restart => "PRAGMA wal_checkpoint(RESTART)",
     };
-    let (_busy, frames, _copied): (i64, i64, i64) =
-        sqlx::query_as(sql).fetch_one(connection).await?;
+    let (_busy, frames, _copied): (i64, i64, i64) = sqlx::query_as(sql).fetch_one(connection).await?;
     Ok(u64::try_from(frames).unwrap_or(0))
 }

@@ -6,23 +6,16 @@ use super::{SqliteStore, checksum::slice_crc, read::gone};
 use crate::store::{GraphKey, RecordId, SNAPSHOT_SLICE_BYTES_MAX, SnapshotId, StoreError};
 
 impl SqliteStore {
-    pub(super) async fn start_snapshot(
-        &self,
-        key: GraphKey,
-        covers: RecordId,
-    ) -> Result<SnapshotId, StoreError> {
+    pub(super) async fn start_snapshot(&self, key: GraphKey, covers: RecordId) -> Result<SnapshotId, StoreError> {
         let mut lease = self.writer.lease().await?;
-        let newest: i64 = sqlx::query_scalar(
-            "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'updates'",
-        )
-        .fetch_one(lease.connection())
-        .await?;
+        let newest: i64 =
+            sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'updates'")
+                .fetch_one(lease.connection())
+                .await?;
         if covers.0 > newest {
             lease.give_back();
             let covers = covers.0;
-            return Err(invalid(format!(
-                "a snapshot cannot cover record {covers}: the newest is {newest}"
-            )));
+            return Err(invalid(format!("a snapshot cannot cover record {covers}: the newest is {newest}")));
         }
         let made = sqlx::query(
             "INSERT INTO snapshots (graph, covers, records) \
@@ -41,17 +34,10 @@ impl SqliteStore {
         Ok(SnapshotId(made.last_insert_rowid()))
     }
 
-    pub(super) async fn add_slice(
-        &self,
-        snapshot: SnapshotId,
-        index: u32,
-        slice: &[u8],
-    ) -> Result<(), StoreError> {
+    pub(super) async fn add_slice(&self, snapshot: SnapshotId, index: u32, slice: &[u8]) -> Result<(), StoreError> {
         if slice.len() > SNAPSHOT_SLICE_BYTES_MAX {
             let bytes = slice.len();
-            return Err(invalid(format!(
-                "a snapshot slice of {bytes} bytes is above {SNAPSHOT_SLICE_BYTES_MAX}"
-            )));
+            return Err(invalid(format!("a snapshot slice of {bytes} bytes is above {SNAPSHOT_SLICE_BYTES_MAX}")));
         }
         let mut lease = self.writer.lease().await?;
         let written = write_slice(lease.connection(), snapshot, index, slice).await?;
@@ -66,9 +52,7 @@ impl SqliteStore {
         bytes: u64,
     ) -> Result<(), StoreError> {
         let mut lease = self.writer.lease().await?;
-        sqlx::query("BEGIN IMMEDIATE")
-            .execute(lease.connection())
-            .await?;
+        sqlx::query("BEGIN IMMEDIATE").execute(lease.connection()).await?;
         // An error here leaves the transaction open; the lease is not given back then, which rolls it back.
         make_current(lease.connection(), snapshot, slices, bytes).await?;
         sqlx::query("COMMIT").execute(lease.connection()).await?;
@@ -84,11 +68,10 @@ async fn write_slice(
     index: u32,
     slice: &[u8],
 ) -> Result<Result<(), StoreError>, StoreError> {
-    let graph: Option<i64> =
-        sqlx::query_scalar("SELECT graph FROM snapshots WHERE id = ?1 AND complete = 0")
-            .bind(snapshot.0)
-            .fetch_optional(&mut *connection)
-            .await?;
+    let graph: Option<i64> = sqlx::query_scalar("SELECT graph FROM snapshots WHERE id = ?1 AND complete = 0")
+        .bind(snapshot.0)
+        .fetch_optional(&mut *connection)
+        .await?;
     let Some(graph) = graph else {
         return Ok(Err(snapshot_gone(snapshot)));
     };
@@ -155,21 +138,12 @@ async fn check_slices(
     .bind(snapshot.0)
     .fetch_one(connection)
     .await?;
-    let have: (i64, i64, i64) = (
-        row.try_get("slices")?,
-        row.try_get("ends_at")?,
-        row.try_get("bytes")?,
-    );
-    if (have.0, have.1) == (i64::from(slices), i64::from(slices))
-        && u64::try_from(have.2) == Ok(bytes)
-    {
+    let have: (i64, i64, i64) = (row.try_get("slices")?, row.try_get("ends_at")?, row.try_get("bytes")?);
+    if (have.0, have.1) == (i64::from(slices), i64::from(slices)) && u64::try_from(have.2) == Ok(bytes) {
         return Ok(());
     }
     let (have_slices, id) = (have.0, snapshot.0);
-    Err(invalid(format!(
-        "snapshot {id} has {have_slices} of {slices} slices, {} of {bytes} bytes",
-        have.2
-    )))
+    Err(invalid(format!("snapshot {id} has {have_slices} of {slices} slices, {} of {bytes} bytes", have.2)))
 }
 
 fn snapshot_gone(snapshot: SnapshotId) -> StoreError {

@@ -30,10 +30,7 @@ pub(super) struct Lease<'a> {
 impl SoloConnection {
     /// Starts with an open connection; `options` open the later ones and must not create the file.
     pub(super) fn new(connection: SqliteConnection, options: SqliteConnectOptions) -> Self {
-        Self {
-            options,
-            slot: Mutex::new(Slot::Ready(connection)),
-        }
+        Self { options, slot: Mutex::new(Slot::Ready(connection)) }
     }
 
     /// Waits for its turn, and opens a connection if the last one was lost.

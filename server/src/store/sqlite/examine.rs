@@ -13,13 +13,9 @@ pub(super) const APPLICATION_ID: i64 = 0x5359_4E50;
 /// Reads whose database it is and of which version, without changing it. Answers zero for an empty one.
 pub(super) async fn examine(path: &Path, newest_known: i64) -> Result<i64, StoreError> {
     let mut connection = read_options(path).connect().await?;
-    let application: i64 = sqlx::query_scalar("PRAGMA application_id")
-        .fetch_one(&mut connection)
-        .await?;
+    let application: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut connection).await?;
     let tables: Vec<String> =
-        sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table'")
-            .fetch_all(&mut connection)
-            .await?;
+        sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table'").fetch_all(&mut connection).await?;
     if application != APPLICATION_ID && (application != 0 || !tables.is_empty()) {
         return Err(unusable(format!(
             "{} is the database of another application (id {application}): name another place",
@@ -38,11 +34,7 @@ pub(super) async fn examine(path: &Path, newest_known: i64) -> Result<i64, Store
     Ok(version)
 }
 
-fn check_versions(
-    path: &Path,
-    applied: &[(i64, bool)],
-    newest_known: i64,
-) -> Result<i64, StoreError> {
+fn check_versions(path: &Path, applied: &[(i64, bool)], newest_known: i64) -> Result<i64, StoreError> {
     let path = path.display();
     if let Some((version, _)) = applied.iter().find(|(_, success)| !success) {
         return Err(unusable(format!(

@@ -26,10 +26,7 @@ pub(super) struct FileIdentity {
 impl FileIdentity {
     pub(super) fn of(path: &Path) -> Result<Self, StoreError> {
         let metadata = fs::metadata(path).map_err(|error| cannot("find", path, &error))?;
-        Ok(Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-        })
+        Ok(Self { device: metadata.dev(), inode: metadata.ino() })
     }
 }
 
@@ -50,17 +47,10 @@ pub(super) fn inspect(path: &Path) -> Result<bool, StoreError> {
     if metadata.len() == 0 {
         check_no_orphaned_log(path)?;
     }
-    let mut file =
-        File::options()
-            .read(true)
-            .write(true)
-            .open(path)
-            .map_err(|error| match error.kind() {
-                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-                    file_read_only(path, &error.to_string())
-                }
-                _ => cannot("open", path, &error),
-            })?;
+    let mut file = File::options().read(true).write(true).open(path).map_err(|error| match error.kind() {
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => file_read_only(path, &error.to_string()),
+        _ => cannot("open", path, &error),
+    })?;
     let mut magic = [0u8; SQLITE_MAGIC.len()];
     match file.read_exact(&mut magic) {
         Ok(()) if &magic == SQLITE_MAGIC => Ok(true),

@@ -18,9 +18,7 @@ impl SqliteStore {
     pub(super) async fn load_graph(&self, key: GraphKey) -> Result<StoredGraph, StoreError> {
         // One read transaction: compaction may move records into a snapshot between two of its statements.
         let mut view = self.readers.begin().await?;
-        let loaded = load(&mut view, key)
-            .await
-            .map_err(|error| name_damage(key, error))?;
+        let loaded = load(&mut view, key).await.map_err(|error| name_damage(key, error))?;
         view.commit().await?;
         Ok(loaded)
     }
@@ -50,10 +48,7 @@ async fn load(view: &mut SqliteConnection, key: GraphKey) -> Result<StoredGraph,
     load_tail(view, key, &mut graph).await?;
     let (have, promised) = (graph.tail.len(), promise.tail_records);
     if i64::try_from(have) != Ok(promised) {
-        return Err(damaged(
-            key,
-            format!("{have} of {promised} records after its snapshot are there"),
-        ));
+        return Err(damaged(key, format!("{have} of {promised} records after its snapshot are there")));
     }
     Ok(graph)
 }
@@ -70,56 +65,31 @@ async fn read_promise(view: &mut SqliteConnection, key: GraphKey) -> Result<Prom
     .ok_or_else(|| gone(key))?;
     let records: i64 = row.try_get("records")?;
     let Some(id) = row.try_get::<Option<i64>, _>("snapshot")? else {
-        return Ok(Promise {
-            snapshot: None,
-            tail_records: records,
-        });
+        return Ok(Promise { snapshot: None, tail_records: records });
     };
     let Some(covers) = row.try_get::<Option<i64>, _>("covers")? else {
-        return Err(damaged(
-            key,
-            format!("its snapshot {id} is missing or incomplete"),
-        ));
+        return Err(damaged(key, format!("its snapshot {id} is missing or incomplete")));
     };
-    let snapshot = SnapshotRow {
-        id,
-        covers,
-        slices: row.try_get("slices")?,
-        bytes: row.try_get("bytes")?,
-    };
+    let snapshot = SnapshotRow { id, covers, slices: row.try_get("slices")?, bytes: row.try_get("bytes")? };
     let covered: i64 = row.try_get("covered")?;
-    Ok(Promise {
-        snapshot: Some(snapshot),
-        tail_records: records.saturating_sub(covered),
-    })
+    Ok(Promise { snapshot: Some(snapshot), tail_records: records.saturating_sub(covered) })
 }
 
 /// Adds the records after `graph.last`.
-async fn load_tail(
-    view: &mut SqliteConnection,
-    key: GraphKey,
-    graph: &mut StoredGraph,
-) -> Result<(), StoreError> {
-    let mut rows =
-        sqlx::query("SELECT id, crc, data FROM updates WHERE graph = ?1 AND id > ?2 ORDER BY id")
-            .bind(key.0)
-            .bind(graph.last.0)
-            .fetch(view);
+async fn load_tail(view: &mut SqliteConnection, key: GraphKey, graph: &mut StoredGraph) -> Result<(), StoreError> {
+    let mut rows = sqlx::query("SELECT id, crc, data FROM updates WHERE graph = ?1 AND id > ?2 ORDER BY id")
+        .bind(key.0)
+        .bind(graph.last.0)
+        .fetch(view);
     while let Some(row) = rows.try_next().await? {
         let id: i64 = row.try_get("id")?;
         let data: Vec<u8> = row.try_get("data")?;
         if row.try_get::<i64, _>("crc")? != i64::from(record_crc(key, &data)) {
-            return Err(damaged(
-                key,
-                format!("record {id} does not match its checksum"),
-            ));
+            return Err(damaged(key, format!("record {id} does not match its checksum")));
         }
         // The index can be damaged too, and then name one record twice and another never.
         if id <= graph.last.0 {
-            return Err(damaged(
-                key,
-                format!("record {id} comes after record {}", graph.last.0),
-            ));
+            return Err(damaged(key, format!("record {id} comes after record {}", graph.last.0)));
         }
         graph.tail_bytes += data.len() as u64;
         graph.tail.push(data);
@@ -133,40 +103,27 @@ async fn load_snapshot(
     key: GraphKey,
     snapshot: &SnapshotRow,
 ) -> Result<Vec<u8>, StoreError> {
-    let SnapshotRow {
-        id, slices, bytes, ..
-    } = *snapshot;
+    let SnapshotRow { id, slices, bytes, .. } = *snapshot;
     // The row is believed only so far: damage must not become an allocation that ends the process.
     let declared = usize::try_from(bytes).unwrap_or(0);
     let mut state = Vec::with_capacity(declared.min(RESERVED_BYTES_MAX));
     let mut next: u32 = 0;
     let mut rows =
-        sqlx::query("SELECT idx, crc, data FROM snapshot_slices WHERE snapshot = ?1 ORDER BY idx")
-            .bind(id)
-            .fetch(view);
+        sqlx::query("SELECT idx, crc, data FROM snapshot_slices WHERE snapshot = ?1 ORDER BY idx").bind(id).fetch(view);
     while let Some(row) = rows.try_next().await? {
         let data: &[u8] = row.try_get("data")?;
         if row.try_get::<i64, _>("idx")? != i64::from(next) {
-            return Err(damaged(
-                key,
-                format!("slice {next} of snapshot {id} is missing"),
-            ));
+            return Err(damaged(key, format!("slice {next} of snapshot {id} is missing")));
         }
         if row.try_get::<i64, _>("crc")? != i64::from(slice_crc(key, next, data)) {
-            return Err(damaged(
-                key,
-                format!("slice {next} of snapshot {id} does not match its checksum"),
-            ));
+            return Err(damaged(key, format!("slice {next} of snapshot {id} does not match its checksum")));
         }
         state.extend_from_slice(data);
         next += 1;
     }
     if i64::from(next) != slices || i64::try_from(state.len()) != Ok(bytes) {
         let have = state.len();
-        return Err(damaged(
-            key,
-            format!("snapshot {id} has {next} of {slices} slices, {have} of {bytes} bytes"),
-        ));
+        return Err(damaged(key, format!("snapshot {id} has {next} of {slices} slices, {have} of {bytes} bytes")));
     }
     Ok(state)
 }

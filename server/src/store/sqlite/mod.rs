@@ -29,8 +29,8 @@ pub use open::MigrationReport;
 
 use self::{connection::SoloConnection, file::FileIdentity, refusal::unusable};
 use super::{
-    GraphKey, GraphRecord, JournalRecord, ListQuery, Lookup, PoolSize, RecordId, SnapshotId, Store,
-    StoreError, StoredGraph,
+    GraphKey, GraphRecord, JournalRecord, ListQuery, Lookup, PoolSize, RecordId, SnapshotId, Store, StoreError,
+    StoredGraph,
 };
 
 /// A [`Store`] in one `SQLite` file. Made by [`SqliteStore::open`].
@@ -54,12 +54,7 @@ impl Store for SqliteStore {
         self.find_graph(id).await
     }
 
-    async fn create(
-        &self,
-        id: &GraphId,
-        topic: &str,
-        at: Timestamp,
-    ) -> Result<(Lookup, bool), StoreError> {
+    async fn create(&self, id: &GraphId, topic: &str, at: Timestamp) -> Result<(Lookup, bool), StoreError> {
         self.create_graph(id, topic, at).await
     }
 
@@ -79,34 +74,24 @@ impl Store for SqliteStore {
         self.tombstone_graph(key, at).await
     }
 
-    async fn begin_snapshot(
-        &self,
-        key: GraphKey,
-        covers: RecordId,
-    ) -> Result<SnapshotId, StoreError> {
+    async fn begin_snapshot(&self, key: GraphKey, covers: RecordId) -> Result<SnapshotId, StoreError> {
         self.start_snapshot(key, covers).await
     }
 
-    async fn append_snapshot(
-        &self,
-        snapshot: SnapshotId,
-        index: u32,
-        slice: &[u8],
-    ) -> Result<(), StoreError> {
+    async fn append_snapshot(&self, snapshot: SnapshotId, index: u32, slice: &[u8]) -> Result<(), StoreError> {
         self.add_slice(snapshot, index, slice).await
     }
 
-    async fn commit_snapshot(
-        &self,
-        snapshot: SnapshotId,
-        slices: u32,
-        bytes: u64,
-    ) -> Result<(), StoreError> {
+    async fn commit_snapshot(&self, snapshot: SnapshotId, slices: u32, bytes: u64) -> Result<(), StoreError> {
         self.finish_snapshot(snapshot, slices, bytes).await
     }
 
     async fn trim(&self, key: GraphKey, rows_max: u32) -> Result<bool, StoreError> {
         self.trim_graph(key, rows_max).await
+    }
+
+    async fn untidy(&self, limit: u32) -> Result<Vec<GraphKey>, StoreError> {
+        self.untidy_graphs(limit).await
     }
 
     async fn checkpoint(&self) -> Result<(), StoreError> {

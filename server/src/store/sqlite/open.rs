@@ -6,10 +6,7 @@ use parking_lot::Mutex;
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection,
     migrate::Migrator,
-    sqlite::{
-        SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions,
-        SqliteSynchronous,
-    },
+    sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
 use super::{
@@ -74,24 +71,15 @@ impl SqliteStore {
             tracing::info!(migration, "the database schema was brought up to date");
         }
         let name = |error| name_failure(&place.path, error);
-        Self::connect(&place.path, writer, place.lock)
-            .await
-            .map_err(name)
+        Self::connect(&place.path, writer, place.lock).await.map_err(name)
     }
 
-    async fn connect(
-        path: &Path,
-        mut writer: SqliteConnection,
-        lock: File,
-    ) -> Result<Self, StoreError> {
-        let page_bytes: i64 = sqlx::query_scalar("PRAGMA page_size")
-            .fetch_one(&mut writer)
-            .await?;
-        let last_snapshot: i64 = sqlx::query_scalar(
-            "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'snapshots'",
-        )
-        .fetch_one(&mut writer)
-        .await?;
+    async fn connect(path: &Path, mut writer: SqliteConnection, lock: File) -> Result<Self, StoreError> {
+        let page_bytes: i64 = sqlx::query_scalar("PRAGMA page_size").fetch_one(&mut writer).await?;
+        let last_snapshot: i64 =
+            sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'snapshots'")
+                .fetch_one(&mut writer)
+                .await?;
         let checkpoint_options = write_options(path).busy_timeout(CHECKPOINT_BUSY_TIMEOUT);
         let checkpointer = checkpoint_options.connect().await?;
         let readers = SqlitePoolOptions::new()
@@ -117,26 +105,15 @@ impl SqliteStore {
 /// Checks the file, makes it a Synapti database of this version, and answers the connection that did it.
 async fn prepare(place: &Place) -> Result<(SqliteConnection, MigrationReport), StoreError> {
     let name = |error: StoreError| name_failure(&place.path, error);
-    let version_before = if place.exists {
-        examine(&place.path, newest_known()).await.map_err(name)?
-    } else {
-        0
-    };
+    let version_before = if place.exists { examine(&place.path, newest_known()).await.map_err(name)? } else { 0 };
     let mut connection = connect_writer(place).await.map_err(name)?;
     if !place.exists {
         place.sync_folder()?;
     }
-    MIGRATOR
-        .run(&mut connection)
-        .await
-        .map_err(|error| name_migration_failure(&place.path, error))?;
-    let applied = MIGRATOR
-        .iter()
-        .filter(|migration| migration.version > version_before);
+    MIGRATOR.run(&mut connection).await.map_err(|error| name_migration_failure(&place.path, error))?;
+    let applied = MIGRATOR.iter().filter(|migration| migration.version > version_before);
     let report = MigrationReport {
-        applied: applied
-            .map(|migration| format!("{} {}", migration.version, migration.description))
-            .collect(),
+        applied: applied.map(|migration| format!("{} {}", migration.version, migration.description)).collect(),
         version: newest_known(),
     };
     Ok((connection, report))
@@ -144,13 +121,8 @@ async fn prepare(place: &Place) -> Result<(SqliteConnection, MigrationReport), S
 
 /// Opens for writing and proves that writing works by a real commit.
 async fn connect_writer(place: &Place) -> Result<SqliteConnection, StoreError> {
-    let mut connection = write_options(&place.path)
-        .create_if_missing(!place.exists)
-        .connect()
-        .await?;
-    let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
-        .fetch_one(&mut connection)
-        .await?;
+    let mut connection = write_options(&place.path).create_if_missing(!place.exists).connect().await?;
+    let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut connection).await?;
     if !mode.eq_ignore_ascii_case("wal") {
         return Err(unusable(format!(
             "{} is on a file system without a write-ahead log (journal mode {mode}): use a local disk",
@@ -158,11 +130,7 @@ async fn connect_writer(place: &Place) -> Result<SqliteConnection, StoreError> {
         )));
     }
     // SQLite writes the header page for this even when the value stays the same.
-    sqlx::query(AssertSqlSafe(format!(
-        "PRAGMA application_id = {APPLICATION_ID}"
-    )))
-    .execute(&mut connection)
-    .await?;
+    sqlx::query(AssertSqlSafe(format!("PRAGMA application_id = {APPLICATION_ID}"))).execute(&mut connection).await?;
     Ok(connection)
 }
 
@@ -184,16 +152,9 @@ fn write_options(path: &Path) -> SqliteConnectOptions {
 }
 
 pub(super) fn read_options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .read_only(true)
-        .busy_timeout(BUSY_TIMEOUT)
+    SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY_TIMEOUT)
 }
 
 fn newest_known() -> i64 {
-    MIGRATOR
-        .iter()
-        .map(|migration| migration.version)
-        .max()
-        .unwrap_or(0)
+    MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or(0)
 }

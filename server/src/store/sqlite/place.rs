@@ -28,10 +28,7 @@ impl Place {
         let path = parse(path_or_url)?;
         check_kind(&path)?;
         if !create && !path.exists() {
-            return Err(unusable(format!(
-                "there is no database at {}",
-                path.display()
-            )));
+            return Err(unusable(format!("there is no database at {}", path.display())));
         }
         let path = settle(&path)?;
         // The lock comes before the file is opened: closing a file also drops the locks that SQLite holds on it
@@ -55,10 +52,8 @@ impl Place {
 /// Accepts `sqlite:relative.db`, `sqlite://relative.db`, `sqlite:///absolute.db` and a bare path. The rest of the text is
 /// the path as it is, without percent decoding.
 fn parse(path_or_url: &str) -> Result<PathBuf, StoreError> {
-    let rest = path_or_url
-        .strip_prefix("sqlite://")
-        .or_else(|| path_or_url.strip_prefix("sqlite:"))
-        .unwrap_or(path_or_url);
+    let rest =
+        path_or_url.strip_prefix("sqlite://").or_else(|| path_or_url.strip_prefix("sqlite:")).unwrap_or(path_or_url);
     if rest.starts_with(":memory:") || rest.contains("mode=memory") {
         return Err(unusable(
             "a database in memory would lose every map at the next stop: name a file, such as sqlite:data/synapti.db"
@@ -66,19 +61,13 @@ fn parse(path_or_url: &str) -> Result<PathBuf, StoreError> {
         ));
     }
     if rest.contains("://") {
-        return Err(unusable(format!(
-            "{rest} is not a path: name a file, such as sqlite:data/synapti.db"
-        )));
+        return Err(unusable(format!("{rest} is not a path: name a file, such as sqlite:data/synapti.db")));
     }
     if let Some((path, parameters)) = rest.split_once('?') {
-        return Err(unusable(format!(
-            "parameters are not supported here: write sqlite:{path} without ?{parameters}"
-        )));
+        return Err(unusable(format!("parameters are not supported here: write sqlite:{path} without ?{parameters}")));
     }
     if rest.is_empty() || rest.ends_with('/') || rest.contains('\0') {
-        return Err(unusable(format!(
-            "{path_or_url:?} names no file: write, for example, sqlite:data/synapti.db"
-        )));
+        return Err(unusable(format!("{path_or_url:?} names no file: write, for example, sqlite:data/synapti.db")));
     }
     Ok(PathBuf::from(rest))
 }
@@ -91,10 +80,9 @@ fn check_kind(path: &Path) -> Result<(), StoreError> {
             path.display(),
             path.join("synapti.db").display()
         ))),
-        Ok(metadata) if !metadata.is_file() => Err(unusable(format!(
-            "{} is not a regular file: name another place",
-            path.display()
-        ))),
+        Ok(metadata) if !metadata.is_file() => {
+            Err(unusable(format!("{} is not a regular file: name another place", path.display())))
+        }
         // What cannot be read is named by the steps that follow.
         Ok(_) | Err(_) => Ok(()),
     }
@@ -107,16 +95,14 @@ fn settle(path: &Path) -> Result<PathBuf, StoreError> {
         return Err(unusable(format!("{} names no file", path.display())));
     };
     make_folders(folder)?;
-    let metadata =
-        fs::metadata(folder).map_err(|error| cannot("read the folder", folder, &error))?;
+    let metadata = fs::metadata(folder).map_err(|error| cannot("read the folder", folder, &error))?;
     if metadata.permissions().readonly() {
         return Err(folder_not_writable(folder, "its permissions say read-only"));
     }
     match fs::canonicalize(&absolute) {
         Ok(canonical) => Ok(canonical),
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            let folder = fs::canonicalize(folder)
-                .map_err(|error| cannot("find the folder", folder, &error))?;
+            let folder = fs::canonicalize(folder).map_err(|error| cannot("find the folder", folder, &error))?;
             Ok(folder.join(name))
         }
         Err(error) => Err(cannot("find", path, &error)),
@@ -139,16 +125,14 @@ fn make_folders(folder: &Path) -> Result<(), StoreError> {
 
 fn take_lock(path: &Path) -> Result<File, StoreError> {
     let lock_path = beside(path, ".lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&lock_path)
-        .map_err(|error| match error.kind() {
-            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-                folder_not_writable(path.parent().unwrap_or(path), &error.to_string())
+    let file =
+        File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(|error| {
+            match error.kind() {
+                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                    folder_not_writable(path.parent().unwrap_or(path), &error.to_string())
+                }
+                _ => cannot("open the lock file", &lock_path, &error),
             }
-            _ => cannot("open the lock file", &lock_path, &error),
         })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
@@ -169,7 +153,5 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 fn sync_folder(folder: &Path) -> Result<(), StoreError> {
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|error| cannot("flush the folder", folder, &error))
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| cannot("flush the folder", folder, &error))
 }

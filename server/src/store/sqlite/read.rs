@@ -21,10 +21,7 @@ impl SqliteStore {
         find(&mut connection, id).await
     }
 
-    pub(super) async fn list_graphs(
-        &self,
-        query: &ListQuery,
-    ) -> Result<Vec<GraphRecord>, StoreError> {
+    pub(super) async fn list_graphs(&self, query: &ListQuery) -> Result<Vec<GraphRecord>, StoreError> {
         let limit = query.limit.clamp(1, LIST_ROWS_MAX);
         let rows = match &query.after {
             None => {
@@ -55,32 +52,23 @@ impl SqliteStore {
 
     pub(super) async fn measure_ping(&self) -> Result<Duration, StoreError> {
         let asked = Instant::now();
-        sqlx::query("SELECT key FROM graphs LIMIT 1")
-            .fetch_optional(&self.readers)
-            .await?;
+        sqlx::query("SELECT key FROM graphs LIMIT 1").fetch_optional(&self.readers).await?;
         Ok(asked.elapsed())
     }
 }
 
 /// Looks a graph up on any connection.
-pub(super) async fn find(
-    connection: &mut SqliteConnection,
-    id: &GraphId,
-) -> Result<Lookup, StoreError> {
-    let row = sqlx::query(
-        "SELECT key, id, topic, created_at, modified_at, deleted_at FROM graphs WHERE id = ?1",
-    )
-    .bind(id.as_str())
-    .fetch_optional(connection)
-    .await?;
+pub(super) async fn find(connection: &mut SqliteConnection, id: &GraphId) -> Result<Lookup, StoreError> {
+    let row = sqlx::query("SELECT key, id, topic, created_at, modified_at, deleted_at FROM graphs WHERE id = ?1")
+        .bind(id.as_str())
+        .fetch_optional(connection)
+        .await?;
     let Some(row) = row else {
         return Ok(Lookup::Missing);
     };
     let deleted_at: Option<i64> = row.try_get("deleted_at")?;
     match deleted_at {
-        Some(at) => Ok(Lookup::Deleted {
-            at: timestamp(row.try_get("key")?, at)?,
-        }),
+        Some(at) => Ok(Lookup::Deleted { at: timestamp(row.try_get("key")?, at)? }),
         None => Ok(Lookup::Live(graph_record(&row)?)),
     }
 }
@@ -90,9 +78,7 @@ fn graph_record(row: &SqliteRow) -> Result<GraphRecord, StoreError> {
     let id: &str = row.try_get("id")?;
     Ok(GraphRecord {
         key,
-        id: id
-            .parse()
-            .map_err(|_| damaged(key, format!("{id:?} is not a graph id")))?,
+        id: id.parse().map_err(|_| damaged(key, format!("{id:?} is not a graph id")))?,
         topic: row.try_get("topic")?,
         created_at: timestamp(key.0, row.try_get("created_at")?)?,
         modified_at: timestamp(key.0, row.try_get("modified_at")?)?,

@@ -26,18 +26,14 @@ pub(super) fn name_failure(path: &Path, error: StoreError) -> StoreError {
         Some(IO_FAILURE) => unusable(format!(
             "cannot read or write {file} or the -wal and -shm files beside it ({error}): check the disk, and that it is not full"
         )),
-        Some(CORRUPT) => unusable(format!(
-            "{file} is damaged ({error}): restore it from a backup"
-        )),
+        Some(CORRUPT) => unusable(format!("{file} is damaged ({error}): restore it from a backup")),
         Some(FULL) => unusable(format!("{file} cannot grow: the disk is full ({error})")),
         Some(CANNOT_OPEN) => unusable(format!(
             "cannot open {file} or the -wal and -shm files beside it ({error}): \
              they and their folder must be writable for the user that runs synapti"
         )),
         Some(NOT_A_DATABASE) => not_a_database(path),
-        Some(BUSY) => unusable(format!(
-            "{file} is locked by another program ({error}): stop that one first"
-        )),
+        Some(BUSY) => unusable(format!("{file} is locked by another program ({error}): stop that one first")),
         _ => unusable(format!("cannot open {file}: {error}")),
     }
 }
@@ -51,9 +47,7 @@ pub(super) fn name_migration_failure(path: &Path, error: MigrateError) -> StoreE
         MigrateError::VersionMissing(version) => unusable(format!(
             "{file} is from another version of synapti (this program does not know migration {version}): run that one"
         )),
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
-            name_failure(path, error.into())
-        }
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => name_failure(path, error.into()),
         other => unusable(format!("cannot bring {file} up to date: {other}")),
     }
 }
@@ -70,17 +64,11 @@ pub(super) fn not_a_database(path: &Path) -> StoreError {
 }
 
 pub(super) fn file_read_only(path: &Path, why: &str) -> StoreError {
-    unusable(format!(
-        "{} is read-only ({why}): make it writable for the user that runs synapti",
-        path.display()
-    ))
+    unusable(format!("{} is read-only ({why}): make it writable for the user that runs synapti", path.display()))
 }
 
 pub(super) fn folder_not_writable(folder: &Path, why: &str) -> StoreError {
-    unusable(format!(
-        "the folder {} is not writable ({why}): the database needs to make files in it",
-        folder.display()
-    ))
+    unusable(format!("the folder {} is not writable ({why}): the database needs to make files in it", folder.display()))
 }
 
 pub(super) fn cannot(what: &str, path: &Path, error: &io::Error) -> StoreError {

@@ -25,19 +25,30 @@ struct Budget {
 }
 
 impl SqliteStore {
-    pub(super) async fn trim_graph(
-        &self,
-        key: GraphKey,
-        rows_max: u32,
-    ) -> Result<bool, StoreError> {
+    pub(super) async fn trim_graph(&self, key: GraphKey, rows_max: u32) -> Result<bool, StoreError> {
         let disposable = self.disposable(key).await?;
-        let mut budget = Budget {
-            rows: i64::from(rows_max),
-            bytes: TRIM_BYTES_MAX,
-        };
+        let mut budget = Budget { rows: i64::from(rows_max), bytes: TRIM_BYTES_MAX };
         self.trim_records(key, &disposable, &mut budget).await?;
         self.trim_snapshots(key, &disposable, &mut budget).await?;
         self.has_disposable(key, &disposable).await
+    }
+
+    /// Graphs with something to trim, by the same rules as [`SqliteStore::disposable`].
+    pub(super) async fn untidy_graphs(&self, limit: u32) -> Result<Vec<GraphKey>, StoreError> {
+        let keys = sqlx::query_scalar::<_, i64>(
+            "SELECT g.key FROM graphs g LEFT JOIN snapshots s ON s.id = g.snapshot \
+             WHERE EXISTS (SELECT 1 FROM updates u WHERE u.graph = g.key \
+                           AND (g.deleted_at IS NOT NULL OR u.id <= coalesce(s.covers, 0))) \
+                OR EXISTS (SELECT 1 FROM snapshots o WHERE o.graph = g.key \
+                           AND (g.deleted_at IS NOT NULL OR (o.complete = 1 AND o.id <> g.snapshot) \
+                                OR (o.complete = 0 AND o.id < ?1))) \
+             LIMIT ?2",
+        )
+        .bind(self.first_own_snapshot)
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await?;
+        Ok(keys.into_iter().map(GraphKey).collect())
     }
 
     /// Reads what may go. All of it only grows until the deletes run, so no transaction has to hold them together.
@@ -52,11 +63,7 @@ impl SqliteStore {
         .await?
         .ok_or_else(|| gone(key))?;
         if row.try_get("deleted")? {
-            return Ok(Disposable {
-                records_to: i64::MAX,
-                current: 0,
-                abandoned_below: i64::MAX,
-            });
+            return Ok(Disposable { records_to: i64::MAX, current: 0, abandoned_below: i64::MAX });
         }
         // Only the newest can be the one that is being written now, and none of those from before this start can.
         let newest: i64 = row.try_get("newest")?;
@@ -120,10 +127,7 @@ impl SqliteStore {
                     .await?;
             } else {
                 budget.rows -= 1;
-                sqlx::query("DELETE FROM snapshots WHERE id = ?1")
-                    .bind(snapshot)
-                    .execute(lease.connection())
-                    .await?;
+                sqlx::query("DELETE FROM snapshots WHERE id = ?1").bind(snapshot).execute(lease.connection()).await?;
             }
             lease.give_back();
         }
@@ -146,23 +150,13 @@ impl SqliteStore {
         Ok(id)
     }
 
-    async fn has_disposable(
-        &self,
-        key: GraphKey,
-        disposable: &Disposable,
-    ) -> Result<bool, StoreError> {
-        let records: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM updates WHERE graph = ?1 AND id <= ?2)",
-        )
-        .bind(key.0)
-        .bind(disposable.records_to)
-        .fetch_one(&self.readers)
-        .await?;
-        Ok(records
-            || self
-                .oldest_disposable_snapshot(key, disposable)
-                .await?
-                .is_some())
+    async fn has_disposable(&self, key: GraphKey, disposable: &Disposable) -> Result<bool, StoreError> {
+        let records: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM updates WHERE graph = ?1 AND id <= ?2)")
+            .bind(key.0)
+            .bind(disposable.records_to)
+            .fetch_one(&self.readers)
+            .await?;
+        Ok(records || self.oldest_disposable_snapshot(key, disposable).await?.is_some())
     }
 }
 

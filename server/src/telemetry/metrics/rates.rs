@@ -21,16 +21,13 @@ pub(super) struct HitRate {
 impl HitRate {
     pub(super) fn new(shown: Gauge) -> Self {
         shown.set(0.0);
-        Self {
-            hits: AtomicU64::new(0),
-            lookups: AtomicU64::new(0),
-            shown,
-        }
+        Self { hits: AtomicU64::new(0), lookups: AtomicU64::new(0), shown }
     }
 
-    pub(super) fn note(&self, hit: bool) {
-        let hits = self.hits.fetch_add(u64::from(hit), Ordering::Relaxed) + u64::from(hit);
-        let lookups = self.lookups.fetch_add(1, Ordering::Relaxed) + 1;
+    pub(super) fn note(&self, hits: u64, misses: u64) {
+        let new = hits + misses;
+        let hits = self.hits.fetch_add(hits, Ordering::Relaxed) + hits;
+        let lookups = self.lookups.fetch_add(new, Ordering::Relaxed) + new;
         // Two threads may interleave here; the next look-up sets it right.
         self.shown.set(share(hits.min(lookups), lookups));
     }
@@ -52,14 +49,7 @@ impl ErrorRate {
         shown.set(0.0);
         let window = Mutex::new(VecDeque::from([(0, 0)]));
         let (requests, server_errors) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self {
-            requests,
-            server_errors,
-            client_counter,
-            server_counter,
-            window,
-            shown,
-        }
+        Self { requests, server_errors, client_counter, server_counter, window, shown }
     }
 
     pub(super) fn note(&self, status: u16) {
@@ -79,10 +69,7 @@ impl ErrorRate {
     }
 
     fn advance(&self) -> f64 {
-        let now = (
-            self.requests.load(Ordering::Relaxed),
-            self.server_errors.load(Ordering::Relaxed),
-        );
+        let now = (self.requests.load(Ordering::Relaxed), self.server_errors.load(Ordering::Relaxed));
         let mut window = self.window.lock();
         window.push_back(now);
         if window.len() > WINDOW_RENEWALS + 1 {
@@ -94,11 +81,7 @@ impl ErrorRate {
 }
 
 fn share(part: u64, whole: u64) -> f64 {
-    if whole == 0 {
-        0.0
-    } else {
-        part as f64 / whole as f64
-    }
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
 #[cfg(test)]
@@ -113,10 +96,7 @@ mod tests {
         rate.note(404);
         rate.note(200);
         for renewal in 0..WINDOW_RENEWALS {
-            assert!(
-                (rate.advance() - 0.25).abs() < f64::EPSILON,
-                "renewal {renewal}"
-            );
+            assert!((rate.advance() - 0.25).abs() < f64::EPSILON, "renewal {renewal}");
         }
         assert!(rate.advance().abs() < f64::EPSILON);
     }

@@ -1,6 +1,7 @@
 //! Measurements, in the format of Prometheus. No metric carries a room or a client as a label: their number has no
 //! bound.
 
+mod describe;
 mod rates;
 
 use std::{
@@ -8,10 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use metrics::{
-    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram,
-    gauge, histogram,
-};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -21,21 +19,14 @@ use rates::{ErrorRate, HitRate};
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// From a commit on a fast disk to one that has hung for long.
-const SECONDS_BUCKETS: [f64; 16] = [
-    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
-    5.0, 10.0,
-];
+const SECONDS_BUCKETS: [f64; 16] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-const HISTOGRAMS: [&str; 3] = [
-    "api_request_duration",
-    "synapti_commit_seconds",
-    "synapti_delivery_lag_seconds",
-];
+const HISTOGRAMS: [&str; 3] = ["api_request_duration", "synapti_commit_seconds", "synapti_delivery_lag_seconds"];
 
 /// Close codes that are counted one by one; all others count as `other`.
-const CLOSE_CODES: [u16; 15] = [
-    1000, 1001, 1006, 1008, 1009, 1011, 1012, 1013, 4400, 4401, 4403, 4404, 4410, 4413, 4503,
-];
+const CLOSE_CODES: [u16; 15] =
+    [1000, 1001, 1006, 1008, 1009, 1011, 1012, 1013, 4400, 4401, 4403, 4404, 4410, 4413, 4503];
 
 /// Handles of every metric, looked up once.
 pub struct Metrics {
@@ -93,17 +84,16 @@ impl Metrics {
         self.errors.note(status);
     }
 
-    /// Notes that a cache of snapshots or JSON had what was asked for, or had not.
-    pub fn cache_lookup(&self, hit: bool) {
-        self.cache.note(hit);
+    /// Notes how often the caches of snapshots and JSON had what was asked for, and how often not.
+    pub fn cache_lookups(&self, hits: u32, misses: u32) {
+        if hits + misses > 0 {
+            self.cache.note(hits.into(), misses.into());
+        }
     }
 
     /// The counter of connections closed with this code.
     pub fn closes(&self, code: u16) -> &Counter {
-        CLOSE_CODES
-            .iter()
-            .position(|known| *known == code)
-            .map_or(&self.closes_other, |index| &self.closes[index])
+        CLOSE_CODES.iter().position(|known| *known == code).map_or(&self.closes_other, |index| &self.closes[index])
     }
 
     /// Everything as text for Prometheus.
@@ -112,18 +102,12 @@ impl Metrics {
     }
 
     fn install() -> Self {
-        let builder = HISTOGRAMS
-            .iter()
-            .fold(PrometheusBuilder::new(), |builder, name| {
-                let matcher = Matcher::Full((*name).to_owned());
-                builder
-                    .set_buckets_for_metric(matcher, &SECONDS_BUCKETS)
-                    .expect("there are buckets")
-            });
-        let exporter = builder
-            .install_recorder()
-            .expect("this is the only recorder of the process");
-        describe();
+        let builder = HISTOGRAMS.iter().fold(PrometheusBuilder::new(), |builder, name| {
+            let matcher = Matcher::Full((*name).to_owned());
+            builder.set_buckets_for_metric(matcher, &SECONDS_BUCKETS).expect("there are buckets")
+        });
+        let exporter = builder.install_recorder().expect("this is the only recorder of the process");
+        describe::describe();
         let closes = |code: String| counter!("synapti_closes_total", "code" => code);
         let metrics = Self {
             websocket_connections: gauge!("websocket_connections"),
@@ -154,12 +138,7 @@ impl Metrics {
 
     /// A gauge that was never set is missing from the page, which reads as "this program has no such metric".
     fn show_zeros(&self) {
-        for gauge in [
-            &self.websocket_connections,
-            &self.database_pool_size,
-            &self.rooms,
-            &self.journal_backlog_bytes,
-        ] {
+        for gauge in [&self.websocket_connections, &self.database_pool_size, &self.rooms, &self.journal_backlog_bytes] {
             gauge.increment(0.0);
         }
     }
@@ -168,73 +147,7 @@ impl Metrics {
 /// The method as a label; unknown ones share a word so that a client cannot invent series.
 pub fn method_label(method: &axum::http::Method) -> &'static str {
     const KNOWN: [&str; 7] = ["GET", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS", "PUT"];
-    KNOWN
-        .into_iter()
-        .find(|known| *known == method.as_str())
-        .unwrap_or("OTHER")
-}
-
-fn describe() {
-    describe_histogram!(
-        "api_request_duration",
-        Unit::Seconds,
-        "Seconds that an HTTP request took"
-    );
-    describe_gauge!(
-        "cache_hit_rate",
-        "Share of look-ups that the caches answered since the start"
-    );
-    describe_gauge!("websocket_connections", "Open WebSocket connections");
-    describe_gauge!("database_pool_size", "Open connections to the database");
-    describe_counter!(
-        "ai_token_usage",
-        "Tokens that AI providers have charged for"
-    );
-    describe_gauge!(
-        "error_rate",
-        "Share of HTTP requests of the last minute that ended with 5xx"
-    );
-    describe_counter!(
-        "api_errors_total",
-        "HTTP requests that ended with 4xx (client) or 5xx (server)"
-    );
-    describe_counter!(
-        "synapti_commit_failures_total",
-        "Commits that failed; each is tried again until it succeeds"
-    );
-    describe_counter!(
-        "synapti_room_panics_total",
-        "Rooms that failed and were opened again from the store"
-    );
-    describe_gauge!("synapti_rooms", "Open rooms");
-    describe_counter!("synapti_updates_total", "Merged updates on disk: one for each room and commit");
-    describe_counter!(
-        "synapti_frames_total",
-        "Merged frames that rooms have published"
-    );
-    describe_histogram!(
-        "synapti_commit_seconds",
-        Unit::Seconds,
-        "Seconds that a group commit took"
-    );
-    describe_histogram!(
-        "synapti_delivery_lag_seconds",
-        Unit::Seconds,
-        "Seconds from an update's arrival to its flush"
-    );
-    describe_counter!(
-        "synapti_cursor_falls_total",
-        "Sessions that fell off their room's ring"
-    );
-    describe_gauge!(
-        "synapti_journal_backlog_bytes",
-        Unit::Bytes,
-        "Bytes that wait for the journal"
-    );
-    describe_counter!(
-        "synapti_closes_total",
-        "Connections closed by the server, by code"
-    );
+    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("OTHER")
 }
 
 /// A stopwatch for the histograms in seconds.
@@ -292,9 +205,6 @@ mod tests {
     #[test]
     fn methods_that_nobody_knows_share_one_label() {
         assert_eq!(method_label(&axum::http::Method::PATCH), "PATCH");
-        assert_eq!(
-            method_label(&axum::http::Method::from_bytes(b"BREW").unwrap()),
-            "OTHER"
-        );
+        assert_eq!(method_label(&axum::http::Method::from_bytes(b"BREW").unwrap()), "OTHER");
     }
 }

@@ -26,6 +26,7 @@ pub const COORDINATE_MAX: f64 = 1e6;
 /// Largest size of a node.
 pub const SIZE_MAX: f64 = 100.0;
 
+#[expect(clippy::option_option, reason = "in a patch, absence, null and a value are three things")]
 /// For a field that null clears: absent is `None`, null is `Some(None)`.
 fn clearable<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(from).map(Some)

@@ -1,0 +1,50 @@
+//! One HTTP request on a connection of its own.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::{Method, Request, StatusCode, client::conn::http1, header};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use crate::client::answered;
+
+/// An answer, read to its end.
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The body.
+    pub body: Bytes,
+    /// From the start of the connection to the last byte of the body.
+    pub took: Duration,
+}
+
+/// Sends a request without a body. `authority` is `host:port`.
+pub async fn request(method: Method, authority: &str, path: &str) -> anyhow::Result<Answer> {
+    let what = format!("{method} {path}");
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, authority)
+        .header(header::CONNECTION, "close")
+        .body(Empty::<Bytes>::new())?;
+    answered(&what, exchange(authority, request)).await.with_context(|| format!("{what} at {authority}"))
+}
+
+async fn exchange(authority: &str, request: Request<Empty<Bytes>>) -> anyhow::Result<Answer> {
+    let started = Instant::now();
+    let stream = TcpStream::connect(authority).await?;
+    stream.set_nodelay(true)?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let exchange = async {
+        let response = sender.send_request(request).await?;
+        let status = response.status();
+        let body = response.into_body().collect().await?.to_bytes();
+        Ok::<_, hyper::Error>(Answer { status, body, took: started.elapsed() })
+    };
+    // The exchange is driven by its connection, which ends with it.
+    let (answer, ()) = tokio::try_join!(exchange, connection)?;
+    Ok(answer)
+}

@@ -1,0 +1,148 @@
+//! A server of our own: the program that is measured, on a data folder and a free port.
+
+use std::{
+    collections::VecDeque,
+    path::Path,
+    process::{ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::{Child, ChildStderr, Command},
+    sync::oneshot,
+    task::JoinSet,
+    time::timeout,
+};
+
+/// How long a start may take: the database is made and migrated.
+const STARTED_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long a stop may take: clients are sent away and everything is saved.
+const STOPPED_WITHIN: Duration = Duration::from_secs(30);
+
+/// Lines of the server's log that are kept for an error message.
+const LOG_LINES_MAX: usize = 10;
+
+/// A running server. It is killed when this is dropped.
+pub struct Server {
+    child: Child,
+    address: String,
+    log: Log,
+    // Reads the log until the server ends: a pipe that nobody empties would stop the server.
+    _reading: JoinSet<()>,
+}
+
+type Log = Arc<Mutex<VecDeque<String>>>;
+
+impl Server {
+    /// Starts `binary` on the database in `folder`; returns when it listens.
+    pub async fn start(binary: &Path, folder: &Path) -> anyhow::Result<Self> {
+        let binary = binary.canonicalize().with_context(|| format!("there is no program {}", binary.display()))?;
+        let mut command = Command::new(&binary);
+        // Settings of whoever runs the measurement must not steer what is measured.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SYNAPTI_")) {
+            command.env_remove(name);
+        }
+        let mut child = command
+            .env("SYNAPTI_LISTEN", "127.0.0.1:0")
+            .env("SYNAPTI_DATABASE_URL", format!("sqlite:{}", folder.join("synapti.db").display()))
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("cannot start {}", binary.display()))?;
+        let stderr = child.stderr.take().context("the server has no standard error")?;
+        let log = Log::default();
+        let (found, address) = oneshot::channel();
+        let mut reading = JoinSet::new();
+        reading.spawn(read_log(stderr, log.clone(), found));
+        let address = match timeout(STARTED_WITHIN, address).await {
+            Ok(Ok(address)) => address,
+            Ok(Err(_)) => bail!("the server ended before it listened{}", last_words(&log)),
+            Err(_) => bail!("the server does not listen after {} s{}", STARTED_WITHIN.as_secs(), last_words(&log)),
+        };
+        Ok(Self { child, address, log, _reading: reading })
+    }
+
+    /// `host:port`.
+    pub fn authority(&self) -> &str {
+        &self.address
+    }
+
+    /// Where its rooms are.
+    pub fn rooms_url(&self) -> String {
+        format!("ws://{}/v1/ws", self.address)
+    }
+
+    /// Stops it as an operator does, and waits until everything is saved.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        let status = self.signal(Signal::TERM).await?;
+        ensure!(status.success(), "the server did not stop cleanly: {status}{}", last_words(&self.log));
+        Ok(())
+    }
+
+    /// Ends it as a failure does: it gets no chance to tidy up.
+    pub async fn kill(mut self) -> anyhow::Result<()> {
+        self.signal(Signal::KILL).await.map(drop)
+    }
+
+    async fn signal(&mut self, signal: Signal) -> anyhow::Result<ExitStatus> {
+        let pid = self.child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
+        let pid = pid.with_context(|| format!("the server has ended by itself{}", last_words(&self.log)))?;
+        kill_process(pid, signal)?;
+        match timeout(STOPPED_WITHIN, self.child.wait()).await {
+            Ok(status) => Ok(status?),
+            Err(_) => bail!("the server still runs {} s after {signal:?}", STOPPED_WITHIN.as_secs()),
+        }
+    }
+}
+
+async fn read_log(stderr: ChildStderr, log: Log, found: oneshot::Sender<String>) {
+    let mut found = Some(found);
+    let mut lines = BufReader::new(stderr).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        if let Some(address) = listening_address(&line)
+            && let Some(found) = found.take()
+        {
+            // Whoever started the server has given up when this fails.
+            let _ = found.send(address);
+        }
+        let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+        if log.len() == LOG_LINES_MAX {
+            log.pop_front();
+        }
+        log.push_back(line);
+    }
+}
+
+/// The address in the line of the log that says that the server listens.
+fn listening_address(line: &str) -> Option<String> {
+    let line: serde_json::Value = serde_json::from_str(line).ok()?;
+    (line["message"] == "listening").then(|| line["address"].as_str().map(str::to_owned))?
+}
+
+fn last_words(log: &Log) -> String {
+    let log = log.lock().unwrap_or_else(PoisonError::into_inner);
+    log.iter().fold(String::new(), |words, line| words + "\n  " + line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_stands_in_the_line_that_says_listening() {
+        let line =
+            r#"{"level":"INFO","message":"listening","address":"127.0.0.1:4711","page":"http://127.0.0.1:4711/"}"#;
+        assert_eq!(listening_address(line).as_deref(), Some("127.0.0.1:4711"));
+        for other in ["", "listening", r#"{"message":"synapti starts","address":"x"}"#, r#"{"message":"listening"}"#] {
+            assert_eq!(listening_address(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! How edits become part of the document, and what their senders are told.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use synapti_crdt::{ApplyError, Op, Sender};
+use synapti_protocol::{close::CloseCode, message};
+
+use super::{Asked, Effect, InFlight, Life, RoomState};
+use crate::room::{
+    RequestId, RoomError, SessionId,
+    batch::Edit,
+    reads::{Answer, Read},
+};
+
+/// How long a client has to answer what it was asked about a hole, before it is asked again.
+const ASK_AGAIN_AFTER_MS: u64 = 5_000;
+
+/// The same when the document has moved on meanwhile, so that another answer can be expected.
+const ASK_AGAIN_AFTER_MOVE_MS: u64 = 1_000;
+
+impl RoomState {
+    /// Whether edits may be integrated now; until then they gather outside.
+    pub fn can_integrate(&self) -> bool {
+        self.in_flight.is_none()
+    }
+
+    /// Integrates what has gathered and asks for it to be committed.
+    pub fn integrate(&mut self, edits: &[Edit], now: Timestamp, now_ms: u64) {
+        debug_assert!(self.in_flight.is_none(), "a batch is cut only when the one before is on disk");
+        let fits = self.admit(edits);
+        let ops = edits.iter().zip(&fits).filter(|(_, fits)| **fits).map(|(edit, _)| op(edit));
+        let applied = self.replica.apply(ops, now_ms);
+        let mut results = applied.results.into_iter();
+        let mut waiting = Vec::new();
+        for (edit, fits) in edits.iter().zip(fits) {
+            let result =
+                if fits { results.next().unwrap_or(Ok(())).map_err(Rejection::Apply) } else { Err(Rejection::Size) };
+            self.conclude(edit, result, now_ms, &mut waiting);
+        }
+        match applied.update {
+            Some(update) => self.begin_commit(&update, waiting, now),
+            // Nothing new: what the edits say is in the committed document already.
+            None => self.reads.extend(waiting.into_iter().map(|request| (request, Read::View))),
+        }
+        self.settle();
+    }
+
+    /// Which edits fit into the map's size.
+    fn admit(&mut self, edits: &[Edit]) -> Vec<bool> {
+        let limit = match self.limits.document_bytes_max {
+            0 => usize::MAX,
+            limit => limit,
+        };
+        let mut bytes = self.bytes;
+        let mut fits = Vec::with_capacity(edits.len());
+        let mut exact = false;
+        for edit in edits {
+            if bytes + edit.bytes() > limit && !exact {
+                // The estimate only ever adds; much of it may have been deleted or known before.
+                exact = true;
+                let added = bytes - self.bytes;
+                self.bytes = self.replica.snapshot().len();
+                bytes = self.bytes + added;
+            }
+            let ok = bytes + edit.bytes() <= limit && self.life == Life::Open;
+            bytes += if ok { edit.bytes() } else { 0 };
+            fits.push(ok);
+        }
+        fits
+    }
+
+    fn conclude(&mut self, edit: &Edit, result: Result<(), Rejection>, now_ms: u64, waiting: &mut Vec<RequestId>) {
+        if let Edit::Update { session, .. } = edit
+            && let Some(member) = self.members.get_mut(session)
+        {
+            member.edits += 1;
+        }
+        match (edit, result) {
+            (Edit::Map { request, .. }, Ok(())) => waiting.push(*request),
+            (Edit::Map { request, .. }, Err(rejection)) => {
+                let error = self.room_error(rejection);
+                self.effects.push(Effect::Answer(*request, Answer::Failed(error)));
+            }
+            (Edit::Update { session, .. }, Ok(())) => self.note_hole(*session, now_ms),
+            (Edit::Update { session, .. }, Err(rejection)) => {
+                let code = match &rejection {
+                    Rejection::Size if self.life != Life::Open => CloseCode::Deleted,
+                    Rejection::Size => CloseCode::TooLarge,
+                    Rejection::Apply(ApplyError::AsideFull) => CloseCode::RateLimited,
+                    Rejection::Apply(_) => CloseCode::Malformed,
+                };
+                let reason = self.room_error(rejection).to_string();
+                self.refuse(*session, code, reason);
+            }
+        }
+    }
+
+    fn room_error(&self, rejection: Rejection) -> RoomError {
+        match rejection {
+            Rejection::Size if self.life != Life::Open => RoomError::Gone,
+            Rejection::Size => {
+                RoomError::TooLarge { what: "the map with this edit", bytes_max: self.limits.document_bytes_max }
+            }
+            Rejection::Apply(ApplyError::Edit(error)) => RoomError::Edit(error),
+            Rejection::Apply(error) => RoomError::Unreadable(error.to_string()),
+        }
+    }
+
+    fn begin_commit(&mut self, update: &[u8], waiting: Vec<RequestId>, at: Timestamp) {
+        self.version += 1;
+        self.bytes += update.len();
+        self.cache.invalidate();
+        let frame = Bytes::from(message::encode_update(update));
+        let update = frame.slice(frame.len() - update.len()..);
+        let topic = self.replica.topic().unwrap_or_default();
+        let topic = (topic != self.topic).then(|| self.topic.clone_from(&topic)).map(|()| topic);
+        self.in_flight = Some(InFlight { frame, update_bytes: update.len(), waiting, at });
+        self.effects.push(Effect::Commit { update, topic, at });
+    }
+
+    /// Remembers to ask a session whose edits lack earlier ones: one question at a time, and another only when
+    /// the document has moved on since or the client had time to answer.
+    pub(super) fn note_hole(&mut self, session: SessionId, now_ms: u64) {
+        let Some(member) = self.members.get_mut(&session) else { return };
+        if self.replica.held_from(Sender(session.0)) == 0 {
+            member.asked = None;
+            return;
+        }
+        let due = member.asked.as_ref().is_none_or(|asked| {
+            let moved = asked.version != self.version;
+            now_ms >= asked.at_ms + if moved { ASK_AGAIN_AFTER_MOVE_MS } else { ASK_AGAIN_AFTER_MS }
+        });
+        if due {
+            member.asked = Some(Asked { version: self.version, at_ms: now_ms });
+            self.to_ask.insert(session);
+        }
+    }
+}
+
+enum Rejection {
+    Size,
+    Apply(ApplyError),
+}
+
+fn op(edit: &Edit) -> Op<'_> {
+    match edit {
+        Edit::Update { session, update } => Op::Update { update, from: Sender(session.0) },
+        Edit::Map { edit, .. } => Op::Edit(edit),
+    }
+}

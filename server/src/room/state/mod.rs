@@ -1,0 +1,288 @@
+//! What a room does, as a pure state machine: facts in, [`Effect`]s out. It knows no task, socket or database.
+//!
+//! An edit is integrated at once and shown only when it is on disk: while a commit is in flight, further edits
+//! gather outside, and whoever reads the room waits. So everything that leaves this module is durable.
+
+mod edits;
+mod effect;
+mod settle;
+mod tail;
+
+use std::collections::{BTreeSet, HashMap};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use synapti_crdt::{Replica, Sender};
+use synapti_protocol::{close::CloseCode, graph_id::GraphId};
+
+use super::{
+    Cursor, Refusal, RequestId, RoomError, SessionId, Welcome,
+    presence::{JoinOrder, Presence, PresenceError},
+    reads::{Answer, Lookups, Read, ReadCache},
+};
+pub use effect::{Effect, Loaded, RoomLimits};
+use tail::Compaction;
+pub use tail::Tail;
+
+/// Shortest time between two presence frames: pointers of fifty people become twenty-five frames a second.
+const PRESENCE_EVERY_MS: u64 = 40;
+
+/// How long an edit may wait for an earlier one before its sender is sent away to reconnect.
+const HOLE_CLOSES_WITHIN_MS: u64 = 60_000;
+
+/// Readers that wait for a commit at most.
+const READS_WAITING_MAX: usize = 4096;
+
+#[derive(Debug)]
+struct Member {
+    joined: JoinOrder,
+    /// Edits of this session that have been looked at.
+    edits: u64,
+    asked: Option<Asked>,
+}
+
+#[derive(Debug)]
+struct Asked {
+    version: u64,
+    at_ms: u64,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    frame: Bytes,
+    update_bytes: usize,
+    waiting: Vec<RequestId>,
+    at: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    Open,
+    Deleting { at: Timestamp, asked_store: bool },
+    Deleted,
+}
+
+/// One open map.
+#[derive(Debug)]
+pub struct RoomState {
+    id: GraphId,
+    limits: RoomLimits,
+    replica: Replica,
+    created_at: Timestamp,
+    modified_at: Timestamp,
+    topic: String,
+    bytes: usize,
+    version: u64,
+    published: Cursor,
+    checkpoint: Cursor,
+    members: HashMap<SessionId, Member>,
+    presence: Presence,
+    presence_sent_ms: Option<u64>,
+    in_flight: Option<InFlight>,
+    to_ask: BTreeSet<SessionId>,
+    reads: Vec<(RequestId, Read)>,
+    cache: ReadCache,
+    tail: Tail,
+    compaction: Compaction,
+    deleters: Vec<RequestId>,
+    life: Life,
+    effects: Vec<Effect>,
+}
+
+impl RoomState {
+    /// A room on a loaded map.
+    pub fn new(id: GraphId, limits: RoomLimits, loaded: Loaded) -> Self {
+        let Loaded { replica, created_at, modified_at, topic, tail, bytes } = loaded;
+        Self {
+            id,
+            limits,
+            replica,
+            created_at,
+            modified_at,
+            topic,
+            bytes,
+            version: 0,
+            published: 0,
+            checkpoint: 0,
+            members: HashMap::new(),
+            presence: Presence::default(),
+            presence_sent_ms: None,
+            in_flight: None,
+            to_ask: BTreeSet::new(),
+            reads: Vec::new(),
+            cache: ReadCache::default(),
+            tail,
+            compaction: Compaction::default(),
+            deleters: Vec::new(),
+            life: Life::Open,
+            effects: Vec::new(),
+        }
+    }
+
+    /// Takes what is to be done since the last call.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// A session comes in.
+    ///
+    /// # Errors
+    /// [`RoomError::AtCapacity`], and [`RoomError::Gone`] once the graph is being deleted.
+    pub fn join(&mut self, session: SessionId) -> Result<Welcome, RoomError> {
+        if self.life != Life::Open {
+            return Err(RoomError::Gone);
+        }
+        if self.limits.sessions_max > 0 && self.members.len() >= self.limits.sessions_max {
+            return Err(RoomError::AtCapacity { what: "connections to this map" });
+        }
+        self.members.insert(session, Member { joined: self.presence.join(), edits: 0, asked: None });
+        Ok(Welcome {
+            question: self.cache.question(&self.replica),
+            presence: self.presence.everybody(),
+            cursor: self.published,
+        })
+    }
+
+    /// A session has gone. Edits that it sent before stay.
+    pub fn leave(&mut self, session: SessionId, now_ms: u64) {
+        self.members.remove(&session);
+        self.to_ask.remove(&session);
+        self.presence.leave(session, now_ms);
+        self.flush_presence(now_ms);
+    }
+
+    /// A session says something of itself.
+    pub fn awareness(&mut self, session: SessionId, payload: &[u8], now_ms: u64) {
+        let Some(member) = self.members.get(&session) else { return };
+        if let Err(error) = self.presence.apply(session, member.joined, payload, now_ms) {
+            let code = match error {
+                PresenceError::Malformed(_) => CloseCode::Malformed,
+                PresenceError::TooLarge { .. } => CloseCode::TooLarge,
+            };
+            self.refuse(session, code, error.to_string());
+        }
+        self.flush_presence(now_ms);
+    }
+
+    /// Somebody asks. The answer comes as an effect, at once or when nothing is in flight.
+    pub fn read(&mut self, request: RequestId, read: Read) {
+        if let Read::Presence = read {
+            let everybody = self.presence.everybody();
+            self.effects.push(Effect::Answer(request, Answer::Presence(everybody)));
+            return;
+        }
+        if self.reads.len() >= READS_WAITING_MAX {
+            let error = RoomError::AtCapacity { what: "readers that wait for this map" };
+            self.effects.push(Effect::Answer(request, Answer::Failed(error)));
+            return;
+        }
+        self.reads.push((request, read));
+        self.settle();
+    }
+
+    /// The graph is to be deleted.
+    pub fn delete(&mut self, request: RequestId, now: Timestamp) {
+        if self.life == Life::Deleted {
+            self.effects.push(Effect::Answer(request, Answer::Failed(RoomError::Gone)));
+            return;
+        }
+        self.deleters.push(request);
+        if self.life == Life::Open {
+            self.life = Life::Deleting { at: now, asked_store: false };
+        }
+        self.settle();
+    }
+
+    /// The store has marked the graph deleted, or could not.
+    pub fn tombstoned(&mut self, result: Result<(), RoomError>) {
+        let deleters = std::mem::take(&mut self.deleters);
+        if let Err(error) = result {
+            // The first one learns why; the others that it did not happen.
+            self.life = Life::Open;
+            let mut error = Some(error);
+            for request in deleters {
+                let error = error.take().unwrap_or(RoomError::NotSaved);
+                self.effects.push(Effect::Answer(request, Answer::Failed(error)));
+            }
+            return self.settle();
+        }
+        self.life = Life::Deleted;
+        self.effects.extend(deleters.into_iter().map(|request| Effect::Answer(request, Answer::Deleted)));
+        for session in self.members.keys().copied().collect::<Vec<_>>() {
+            self.refuse(session, CloseCode::Deleted, CloseCode::Deleted.reason().to_owned());
+        }
+        for (request, _) in std::mem::take(&mut self.reads) {
+            self.effects.push(Effect::Answer(request, Answer::Failed(RoomError::Gone)));
+        }
+    }
+
+    /// Time has passed: presence that waited is sent, what waited too long is given up.
+    pub fn tick(&mut self, now_ms: u64) {
+        self.presence.expire(now_ms);
+        self.flush_presence(now_ms);
+        self.cache.sweep();
+        for Sender(session) in self.replica.expire_held(now_ms.saturating_sub(HOLE_CLOSES_WITHIN_MS)) {
+            let reason = "edits waited too long for earlier ones: reconnect to send them in order";
+            self.refuse(SessionId(session), CloseCode::RateLimited, reason.to_owned());
+        }
+        if self.replica.held_bytes() > 0 {
+            for session in self.members.keys().copied().collect::<Vec<_>>() {
+                self.note_hole(session, now_ms);
+            }
+            self.settle();
+        }
+    }
+
+    /// Sends presence if it is due.
+    pub fn flush_presence(&mut self, now_ms: u64) {
+        if self.presence_due_ms().is_some_and(|due_ms| due_ms <= now_ms) {
+            self.presence_sent_ms = Some(now_ms);
+            if let Some(frame) = self.presence.take_changes() {
+                self.publish(frame);
+            }
+        }
+    }
+
+    /// When presence that waits is to be sent.
+    pub fn presence_due_ms(&self) -> Option<u64> {
+        self.presence.is_dirty().then(|| self.presence_sent_ms.map_or(0, |sent_ms| sent_ms + PRESENCE_EVERY_MS))
+    }
+
+    /// Whether nobody is here and nothing is under way.
+    pub fn is_idle(&self) -> bool {
+        self.members.is_empty()
+            && self.in_flight.is_none()
+            && self.reads.is_empty()
+            && self.compaction.under_way.is_none()
+            && self.deleters.is_empty()
+    }
+
+    /// Whether the graph is deleted, so that the room has nothing more to do.
+    pub fn is_deleted(&self) -> bool {
+        self.life == Life::Deleted
+    }
+
+    /// How often encodings of the state could be shared since the last call.
+    pub fn take_cache_lookups(&mut self) -> Lookups {
+        self.cache.take_lookups()
+    }
+
+    /// Sessions in the room.
+    pub fn session_count(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Estimate of the map's encoded size, never too small by much.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn publish(&mut self, frame: Bytes) {
+        self.published += 1;
+        self.effects.push(Effect::Publish(frame));
+    }
+
+    fn refuse(&mut self, session: SessionId, code: CloseCode, reason: String) {
+        self.effects.push(Effect::Refuse(session, Refusal::new(code, reason)));
+    }
+}

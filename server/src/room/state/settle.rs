@@ -1,0 +1,81 @@
+//! What happens when the document and the disk agree: frames are published, questions are answered.
+
+use super::{Effect, Life, RoomState};
+use crate::{
+    room::{
+        GraphView, SyncReply,
+        reads::{Answer, Read},
+    },
+    store::RecordId,
+};
+
+/// Frames between two checkpoints: what a viewer that falls off the ring is sent twice at most.
+const CHECKPOINT_FRAMES: u64 = 128;
+
+impl RoomState {
+    /// The batch in flight is on disk.
+    pub fn committed(&mut self, record: RecordId) {
+        let Some(batch) = self.in_flight.take() else { return };
+        self.modified_at = batch.at;
+        self.tail.records += 1;
+        self.tail.bytes += batch.update_bytes as u64;
+        self.tail.last = record;
+        self.publish(batch.frame);
+        if self.published >= self.checkpoint + CHECKPOINT_FRAMES {
+            self.checkpoint = self.published;
+            self.effects.push(Effect::Checkpoint(self.cache.state_vector(&self.replica)));
+        }
+        self.reads.extend(batch.waiting.into_iter().map(|request| (request, Read::View)));
+        self.settle();
+        self.compact_if_due();
+    }
+
+    /// Does what had to wait until the document and the disk agree.
+    pub(super) fn settle(&mut self) {
+        if self.in_flight.is_some() {
+            return;
+        }
+        if let Life::Deleting { at, asked_store: false } = self.life {
+            self.life = Life::Deleting { at, asked_store: true };
+            self.effects.push(Effect::Tombstone(at));
+        }
+        for session in std::mem::take(&mut self.to_ask) {
+            let question = self.cache.question(&self.replica);
+            self.effects.push(Effect::Ask(session, question));
+        }
+        for (request, read) in std::mem::take(&mut self.reads) {
+            if self.is_early(&read) {
+                self.reads.push((request, read));
+                continue;
+            }
+            let answer = self.answer(&read);
+            self.effects.push(Effect::Answer(request, answer));
+        }
+    }
+
+    /// Whether edits that the reader sent before are still in the lane: everybody reads their own writes.
+    fn is_early(&self, read: &Read) -> bool {
+        match read {
+            Read::Sync { after: Some((session, edits)), .. } => {
+                self.members.get(session).is_some_and(|member| member.edits < *edits)
+            }
+            _ => false,
+        }
+    }
+
+    fn answer(&mut self, read: &Read) -> Answer {
+        match read {
+            Read::Sync { state_vector, .. } => Answer::Sync(SyncReply {
+                step2: self.cache.diff(&self.replica, state_vector),
+                state_vector: self.cache.state_vector(&self.replica),
+                presence: self.presence.everybody(),
+                cursor: self.published,
+            }),
+            Read::View => {
+                let Self { id, replica, created_at, modified_at, .. } = self;
+                Answer::View(self.cache.view(|| GraphView::of(id, replica, *created_at, *modified_at)))
+            }
+            Read::Presence => Answer::Presence(self.presence.everybody()),
+        }
+    }
+}

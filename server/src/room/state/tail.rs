@@ -1,0 +1,75 @@
+//! The journal of one map since its last snapshot, and when it is time for the next.
+
+use super::{Effect, Life, RoomState};
+use crate::store::RecordId;
+use bytes::Bytes;
+
+/// Records after which a tail is replaced by a snapshot.
+const TAIL_RECORDS_MAX: u32 = 500;
+
+/// Records for which a snapshot is made when the last session has left.
+const TAIL_RECORDS_WORTH_CLOSING: u32 = 64;
+
+/// Bytes from which a tail is replaced by a snapshot, if it is also larger than the snapshot before it.
+const TAIL_BYTES_MAX: u64 = 1 << 20;
+
+/// Records that no snapshot covers yet.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tail {
+    /// How many.
+    pub records: u32,
+    /// Their size.
+    pub bytes: u64,
+    /// Size of the snapshot before them.
+    pub snapshot_bytes: u64,
+    /// The newest record of the graph.
+    pub last: RecordId,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Compaction {
+    /// The tail that is being replaced, with the size of the snapshot that replaces it.
+    pub(super) under_way: Option<Tail>,
+    /// After a failure, the tail's length at which to try again.
+    pub(super) not_before_records: u32,
+}
+
+impl RoomState {
+    /// A snapshot has taken the place of the tail that there was at [`Effect::Compact`], or could not.
+    pub fn compacted(&mut self, done: bool) {
+        let Some(covered) = self.compaction.under_way.take() else { return };
+        if done {
+            self.tail.records -= covered.records;
+            self.tail.bytes -= covered.bytes;
+            self.tail.snapshot_bytes = covered.snapshot_bytes;
+            self.compaction.not_before_records = 0;
+        } else {
+            self.compaction.not_before_records = self.tail.records + TAIL_RECORDS_MAX;
+        }
+    }
+
+    /// Nobody is here any more: replaces a tail that is worth it, so that the map opens fast the next time.
+    pub fn compact_before_close(&mut self) {
+        if self.tail.records >= TAIL_RECORDS_WORTH_CLOSING && self.compaction.not_before_records == 0 {
+            self.compact();
+        }
+    }
+
+    pub(super) fn compact_if_due(&mut self) {
+        let Tail { records, bytes, snapshot_bytes, .. } = self.tail;
+        let worth_it = records >= TAIL_RECORDS_MAX || (bytes >= TAIL_BYTES_MAX && bytes >= snapshot_bytes);
+        if worth_it && records >= self.compaction.not_before_records {
+            self.compact();
+        }
+    }
+
+    pub(super) fn compact(&mut self) {
+        if self.compaction.under_way.is_some() || self.in_flight.is_some() || self.life != Life::Open {
+            return;
+        }
+        let state = Bytes::from(self.replica.snapshot());
+        self.bytes = state.len();
+        self.compaction.under_way = Some(Tail { snapshot_bytes: state.len() as u64, ..self.tail });
+        self.effects.push(Effect::Compact { covers: self.tail.last, state });
+    }
+}

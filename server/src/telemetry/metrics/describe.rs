@@ -1,0 +1,27 @@
+//! What each metric means, for the page that Prometheus reads.
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+
+pub(super) fn describe() {
+    describe_histogram!("api_request_duration", Unit::Seconds, "Seconds that an HTTP request took");
+    describe_gauge!("cache_hit_rate", "Share of look-ups that the caches answered since the start");
+    describe_gauge!("websocket_connections", "Open WebSocket connections");
+    describe_gauge!("database_pool_size", "Open connections to the database");
+    describe_counter!("ai_token_usage", "Tokens that AI providers have charged for");
+    describe_gauge!("error_rate", "Share of HTTP requests of the last minute that ended with 5xx");
+    describe_counter!("api_errors_total", "HTTP requests that ended with 4xx (client) or 5xx (server)");
+    describe_counter!("synapti_commit_failures_total", "Commits that failed; each is tried again until it succeeds");
+    describe_counter!("synapti_room_panics_total", "Rooms that failed and were opened again from the store");
+    describe_gauge!("synapti_rooms", "Open rooms");
+    describe_counter!("synapti_updates_total", "Merged updates on disk: one for each room and commit");
+    describe_counter!("synapti_frames_total", "Merged frames that rooms have published");
+    describe_histogram!("synapti_commit_seconds", Unit::Seconds, "Seconds that a group commit took");
+    describe_histogram!(
+        "synapti_delivery_lag_seconds",
+        Unit::Seconds,
+        "Seconds from the cut of a batch to its frame's publication"
+    );
+    describe_counter!("synapti_cursor_falls_total", "Sessions that fell off their room's ring");
+    describe_gauge!("synapti_journal_backlog_bytes", Unit::Bytes, "Bytes that wait for the journal");
+    describe_counter!("synapti_closes_total", "Connections closed by the server, by code");
+}

@@ -1,0 +1,160 @@
+//! A server without sockets: requests go straight into the router.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Method, Request, StatusCode, header},
+    routing::get,
+};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use synapti_server::{
+    clock::Clock,
+    compaction::Compactor,
+    config::Config,
+    connections::Connections,
+    http::{self, AppState},
+    hub::{Hub, HubLimits},
+    journal::Journal,
+    room::{actor::RoomEnv, state::RoomLimits},
+    store::{SharedStore, SqliteStore},
+    telemetry::metrics::Stopwatch,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt;
+
+pub struct TestApp {
+    router: Router,
+    pub store: SharedStore,
+    pub draining: CancellationToken,
+    _folder: tempfile::TempDir,
+}
+
+/// A response, read whole.
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl TestApp {
+    pub async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With settings as in the environment.
+    pub async fn with(env: &[(&str, &str)]) -> Self {
+        let config = Arc::new(Config::load(None, env.iter().copied(), &[]).unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("synapti.db").display());
+        let store: SharedStore = Arc::new(SqliteStore::open(&url).await.unwrap());
+        let (tracker, draining) = (TaskTracker::new(), CancellationToken::new());
+        let journal = Journal::start(store.clone(), &tracker, CancellationToken::new());
+        let room_env = Arc::new(RoomEnv {
+            store: store.clone(),
+            journal: journal.clone(),
+            compactor: Arc::new(Compactor::default()),
+            clock: Clock::system(),
+            idle_close_after: Duration::from_secs(30),
+            closing: CancellationToken::new(),
+        });
+        let limits = HubLimits {
+            room: RoomLimits { sessions_max: 0, document_bytes_max: config.limits.document_bytes_max },
+            feed_bytes_max: config.limits.feed_bytes_max,
+        };
+        let hub = Hub::new(room_env, limits, Connections::new(0), tracker);
+        let clock = Clock::system();
+        let uptime = Stopwatch::start();
+        let state = AppState { hub, store: store.clone(), journal, config, draining: draining.clone(), clock, uptime };
+        let live = Router::new().route("/v1/panic", get(async || -> StatusCode { panic!("as the test wants") }));
+        Self { router: http::router(state, live), store, draining, _folder: folder }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(request(Method::GET, path, None)).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send(request(Method::POST, path, Some(body))).await
+    }
+
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        self.send(request(Method::PATCH, path, Some(body))).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send(request(Method::DELETE, path, None)).await
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// A map `m`: root `sun`, under it `mars` and `earth`, under `mars` `phobos`; an edge `near` from `mars` to `earth`.
+    pub async fn with_map() -> Self {
+        let app = Self::new().await;
+        app.post("/v1/graphs", serde_json::json!({"id": "m"})).await.expect(StatusCode::CREATED);
+        for (id, parent) in [("sun", None), ("mars", Some("sun")), ("earth", Some("sun")), ("phobos", Some("mars"))] {
+            let node = serde_json::json!({"id": id, "title": id, "parent_id": parent});
+            app.post("/v1/graphs/m/nodes", node).await.expect(StatusCode::CREATED);
+        }
+        let edge = serde_json::json!({"id": "near", "source": "mars", "target": "earth"});
+        app.post("/v1/graphs/m/edges", edge).await.expect(StatusCode::CREATED);
+        app
+    }
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn header(&self, name: impl header::AsHeaderName) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The body, after a look at the status.
+    pub fn expect(&self, status: StatusCode) -> Value {
+        assert_eq!(self.status, status, "{}", self.text());
+        if self.body.is_empty() { Value::Null } else { self.json() }
+    }
+
+    /// Checks an error's status, code and shape; its details.
+    pub fn expect_error(&self, status: u16, code: &str) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text());
+        let error = self.json()["error"].clone();
+        assert_eq!(error["code"], code, "{error}");
+        assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{error}");
+        assert_eq!(error["request_id"], self.header("x-request-id"));
+        assert!(error["timestamp"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{error}");
+        assert_eq!(error.as_object().unwrap().len(), 5, "{error}");
+        assert_eq!(self.header("content-type"), "application/json");
+        error["details"].clone()
+    }
+
+    /// The one field that a 422 complains about.
+    pub fn expect_bad_field(&self) -> String {
+        let details = self.expect_error(422, "validation_failed");
+        let [field] = details.as_array().unwrap().as_slice() else { panic!("{details}") };
+        assert!(field["message"].as_str().is_some_and(|message| !message.is_empty()), "{field}");
+        field["field"].as_str().unwrap().to_owned()
+    }
+}
+
+pub fn request(method: Method, path: &str, body: Option<Value>) -> Request<Body> {
+    let builder = Request::builder().method(method).uri(path);
+    match body {
+        Some(body) => builder.header(header::CONTENT_TYPE, "application/json").body(Body::from(body.to_string())),
+        None => builder.body(Body::empty()),
+    }
+    .unwrap()
+}

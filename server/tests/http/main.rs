@@ -1,0 +1,14 @@
+//! The HTTP API as a client sees it, on a real store in a temporary folder.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod app;
+mod conditional;
+mod description;
+mod edges;
+mod envelope;
+mod graphs;
+mod hostile;
+mod nodes;
+mod operations;
+mod validation;
