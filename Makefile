@@ -1,7 +1,7 @@
 # `make run` starts the server, `make test` checks everything. The work is done in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak fmt lint deny clean
+.PHONY: help run test soak bench fmt lint deny clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ test: ## Format, lints, Rust tests, and tests with the real Yjs clients; sets up
 
 soak: ## Long campaigns; bounded by PROPTEST_CASES, FUZZ_ITERATIONS, TEST_ROUNDS and SOAK_REPEATS
 	@scripts/soak.sh
+
+bench: ## Measure the server against its bars; figures and method are in docs/benchmarks.md
+	@scripts/bench.sh
 
 fmt: ## Format the Rust code
 	cargo fmt --all

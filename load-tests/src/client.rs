@@ -72,8 +72,7 @@ impl Client {
     /// Joins a room and takes in what is there.
     pub async fn join(url: &str, room: &str) -> anyhow::Result<Self> {
         let connection = Connection::open(url, room).await?;
-        // As Yjs clients choose theirs: a fresh id for each opening of a document.
-        let replica = Replica::new(u64::from(rand::random_range(1..u32::MAX)), AsideLimits::default());
+        let replica = Replica::new(fresh_client_id(), AsideLimits::default());
         let mut client = Self { connection, replica };
         client.sync().await?;
         Ok(client)
@@ -120,6 +119,11 @@ impl Client {
         }
         Ok(message)
     }
+}
+
+/// An id as Yjs clients choose theirs: a new one for each opening of a document.
+pub fn fresh_client_id() -> u64 {
+    u64::from(rand::random_range(1..u32::MAX))
 }
 
 /// Waits for the server, but not for ever.

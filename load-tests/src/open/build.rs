@@ -1,17 +1,23 @@
 //! Making the data folders: the same map once with a tail of single records, and once as a snapshot alone.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+};
 
-use synapti_crdt::{Digest, map::MapEdit};
+use anyhow::Context as _;
+use synapti_crdt::{AsideLimits, Digest, Op, Replica, Sender, map::MapEdit};
+use synapti_protocol::message::encode_update;
 
 use super::{Args, folder};
-use crate::{client::Client, map, server::Server};
+use crate::{
+    client::{Client, fresh_client_id},
+    map::{self, BRANCH_NODES},
+    server::Server,
+};
 
 /// The map's id.
 pub const ROOM: &str = "large";
-
-/// Nodes in a message while the bulk of the map is made.
-const BATCH_NODES: usize = 250;
 
 /// Nodes that are sent one by one at the end of the bulk. A room that closes makes a snapshot only if there are more
 /// records than a few to replace.
@@ -38,15 +44,15 @@ pub async fn build(args: &Args, place: &Path) -> anyhow::Result<Built> {
 
     let server = Server::start(&args.binary, &data).await?;
     let mut client = Client::join(&server.rooms_url(), ROOM).await?;
-    write(&mut client, &[map::init("A large map")]).await?;
-    add(&mut client, 1..bulk - SINGLE_NODES, BATCH_NODES).await?;
-    add(&mut client, bulk - SINGLE_NODES..bulk, 1).await?;
+    add_branches(&mut client, bulk - SINGLE_NODES).await?;
+    add_singly(&mut client, bulk - SINGLE_NODES..bulk).await?;
     drop(client);
     server.stop().await?;
 
     let server = Server::start(&args.binary, &data).await?;
     let mut client = Client::join(&server.rooms_url(), ROOM).await?;
-    add(&mut client, bulk..nodes, 1).await?;
+    eprintln!("making the map: the last {tail} nodes, one by one");
+    add_singly(&mut client, bulk..nodes).await?;
     let (digest, state_bytes) = (client.replica.digest(), client.replica.snapshot().len());
     server.kill().await?;
     let with_tail = place.join("with-tail");
@@ -60,20 +66,35 @@ pub async fn build(args: &Args, place: &Path) -> anyhow::Result<Built> {
     Ok(Built { with_tail, compacted: data, digest, state_bytes })
 }
 
-/// Adds nodes in messages of `batch_nodes`, each of them on disk before the next is sent.
-async fn add(client: &mut Client, nodes: std::ops::Range<usize>, batch_nodes: usize) -> anyhow::Result<()> {
-    let (first, last) = (nodes.start, nodes.end);
-    let edits: Vec<MapEdit> = nodes.map(map::add).collect();
-    let mut done = first;
-    for batch in edits.chunks(batch_nodes) {
-        write(client, batch).await?;
-        let before = done;
-        done += batch.len();
-        if before / 1000 != done / 1000 {
-            eprintln!("making the map: {done} nodes are on disk");
-        }
+/// Makes a map of so many nodes, branch by branch.
+///
+/// Each branch is made in a document of its own that has only the root and the heads, as if somebody had made it
+/// offline: checking an edit takes a look at all nodes, which would add up to minutes in the whole map.
+async fn add_branches(client: &mut Client, nodes: usize) -> anyhow::Result<()> {
+    let heads = (1..nodes).filter(|&index| map::is_head(index)).map(map::add);
+    let first: Vec<MapEdit> = std::iter::once(map::init("A large map")).chain(heads).collect();
+    write(client, &first).await?;
+    let heads = client.replica.snapshot();
+    for (branch, head) in (1..nodes).step_by(BRANCH_NODES).enumerate() {
+        let edits: Vec<MapEdit> = (head + 1..nodes.min(head + BRANCH_NODES)).map(map::add).collect();
+        let mut offline = Replica::load(fresh_client_id(), AsideLimits::default(), [heads.as_slice()])?;
+        let made = offline.apply(edits.iter().map(Op::Edit), 0);
+        made.results.into_iter().collect::<Result<(), _>>()?;
+        let Some(update) = made.update else { continue };
+        let taken = client.replica.apply([Op::Update { update: &update, from: Sender::default() }], 0);
+        taken.results.into_iter().collect::<Result<(), _>>()?;
+        client.connection.send(encode_update(&update)).await?;
+        client.sync().await.with_context(|| format!("branch {branch} of the map"))?;
     }
-    anyhow::ensure!(done == last, "{done} nodes were made instead of {last}");
+    eprintln!("making the map: {nodes} nodes are on disk");
+    Ok(())
+}
+
+/// Adds nodes in messages of their own, each of them on disk before the next is sent: one record for each.
+async fn add_singly(client: &mut Client, nodes: Range<usize>) -> anyhow::Result<()> {
+    for index in nodes {
+        write(client, &[map::add(index)]).await?;
+    }
     Ok(())
 }
 
