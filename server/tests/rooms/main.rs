@@ -1,0 +1,9 @@
+//! Rooms and what is around them: the pure state, the journal, the hub, and real sockets.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod compaction;
+mod edits;
+mod presence;
+mod reads;
+mod support;
