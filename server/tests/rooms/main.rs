@@ -5,6 +5,10 @@
 mod compaction;
 mod deletion;
 mod edits;
+mod hub;
+mod journal;
 mod presence;
 mod reads;
+mod room_failures;
+mod store_down;
 mod support;
