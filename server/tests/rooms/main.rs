@@ -10,5 +10,6 @@ mod journal;
 mod presence;
 mod reads;
 mod room_failures;
+mod simulation;
 mod store_down;
 mod support;
