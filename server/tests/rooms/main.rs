@@ -11,5 +11,7 @@ mod presence;
 mod reads;
 mod room_failures;
 mod simulation;
+mod slow_reader;
+mod sockets;
 mod store_down;
 mod support;

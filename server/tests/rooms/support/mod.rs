@@ -4,12 +4,14 @@ mod bench;
 mod client;
 mod fake_store;
 mod node;
+mod sockets;
 
 pub use bench::{Bench, Seen, map_edit, update_of};
 pub use client::{Client, awareness, states_of};
 pub use fake_store::{FakeStore, StoreEvent};
 pub use node::{Node, NodeOptions, read};
 
+pub use sockets::Running;
 
 use std::{future::Future, time::Duration};
 
