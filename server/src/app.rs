@@ -1,6 +1,6 @@
 //! Puts the parts together, runs them, and takes them down in order.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use tokio::{net::TcpListener, time::timeout};
@@ -52,29 +52,47 @@ struct App {
 /// # Errors
 /// When it cannot start, or stops with edits that could not be saved.
 pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
-    let uptime = Stopwatch::start();
-    let config = Arc::new(config);
-    let store: SharedStore = Arc::new(SqliteStore::open(sqlite_url(&config)?).await?);
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("cannot listen on {} (SYNAPTI_LISTEN)", config.listen))?;
-    let giving_up = CancellationToken::new();
-    let background = TaskTracker::new();
-    let journal = Journal::start(store.clone(), &background, giving_up.clone());
-    let app = App {
-        config: config.clone(),
-        store,
-        journal,
-        draining: CancellationToken::new(),
-        rooms_closing: CancellationToken::new(),
-        giving_up,
-        sessions: Connections::new(config.limits.max_connections),
-        connections: TaskTracker::new(),
-        rooms: TaskTracker::new(),
-        background,
-    };
-    app.announce(&listener)?;
-    app.run(listener, uptime, stop).await
+    Server::bind(config).await?.run(stop).await
+}
+
+/// A server that has its address and its store, and serves nobody yet.
+#[must_use = "a server that does not run serves nobody"]
+pub struct Server {
+    app: App,
+    listener: TcpListener,
+    address: SocketAddr,
+    uptime: Stopwatch,
+}
+
+impl Server {
+    /// Opens the store and takes the address.
+    ///
+    /// # Errors
+    /// When one of the two cannot be had.
+    pub async fn bind(config: Config) -> anyhow::Result<Self> {
+        let uptime = Stopwatch::start();
+        let config = Arc::new(config);
+        let store: SharedStore = Arc::new(SqliteStore::open(sqlite_url(&config)?).await?);
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .with_context(|| format!("cannot listen on {} (SYNAPTI_LISTEN)", config.listen))?;
+        let address = listener.local_addr().context("the listening socket has no address")?;
+        Ok(Self { app: App::new(config, store), listener, address, uptime })
+    }
+
+    /// Where it listens: tells which port the system gave for port 0.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` is cancelled; then drains.
+    ///
+    /// # Errors
+    /// When it stops with edits that could not be saved.
+    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        self.app.announce(self.address);
+        self.app.run(self.listener, self.uptime, stop).await
+    }
 }
 
 /// The embedded database's place.
@@ -89,6 +107,24 @@ pub fn sqlite_url(config: &Config) -> anyhow::Result<&str> {
 }
 
 impl App {
+    fn new(config: Arc<Config>, store: SharedStore) -> Self {
+        let giving_up = CancellationToken::new();
+        let background = TaskTracker::new();
+        let journal = Journal::start(store.clone(), &background, giving_up.clone());
+        Self {
+            store,
+            journal,
+            draining: CancellationToken::new(),
+            rooms_closing: CancellationToken::new(),
+            giving_up,
+            sessions: Connections::new(config.limits.max_connections),
+            connections: TaskTracker::new(),
+            rooms: TaskTracker::new(),
+            background,
+            config,
+        }
+    }
+
     async fn run(self, listener: TcpListener, uptime: Stopwatch, stop: CancellationToken) -> anyhow::Result<()> {
         let hub = self.hub();
         let gate = Gate::new(
@@ -145,8 +181,7 @@ impl App {
     }
 
     /// Says what listens where, where the data is, and what is on or off.
-    fn announce(&self, listener: &TcpListener) -> anyhow::Result<()> {
-        let address = listener.local_addr().context("the listening socket has no address")?;
+    fn announce(&self, address: SocketAddr) {
         for warning in &self.config.warnings {
             tracing::warn!("{warning}");
         }
@@ -160,7 +195,6 @@ impl App {
             "synapti starts"
         );
         tracing::info!(%address, page = %format!("http://{address}/"), "listening");
-        Ok(())
     }
 
     fn housekeeping(&self) -> impl Future<Output = ()> + Send + 'static {

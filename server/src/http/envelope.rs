@@ -84,7 +84,7 @@ fn process_time(took: Duration) -> HeaderValue {
 }
 
 fn note(method: &Method, route: &str, status: StatusCode, took: Duration, id: &RequestId) {
-    let (method, status, request_id) = (method_label(method), status.as_u16(), id.as_str());
+    let (method, status, request_id) = (method_label(method.as_str()), status.as_u16(), id.as_str());
     let duration_ms = took.as_secs_f64() * 1000.0;
     metrics::get().request(method, route, status, took);
     if PROBES.contains(&route) {

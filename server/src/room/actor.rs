@@ -166,7 +166,11 @@ impl Actor {
                 Event::Committed(record.ok())
             }
             Some(message) = lanes.control.recv() => Event::Control(message),
-            Some(Ok(done)) = work.join_next(), if !work.is_empty() => Event::Done(done),
+            Some(done) = work.join_next(), if !work.is_empty() => match done {
+                Ok(done) => Event::Done(done),
+                // Nobody else could say what became of the work, so the whole room is restored from the store.
+                Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+            },
             Some(message) = lanes.edits.recv(), if gathering.has_room() => Event::Edit(message),
             () = env.closing.cancelled(), if !*closing => Event::Closing,
             () = sleep_until(wake_at) => Event::Time,

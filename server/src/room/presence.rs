@@ -104,7 +104,10 @@ impl Presence {
 
     /// Removes what belongs to a session that has left.
     pub fn leave(&mut self, session: SessionId, now_ms: u64) {
-        if let Some(client) = self.owned.remove(&session) {
+        // A state that its owner withdrew may have come back on another connection, which owns it now.
+        if let Some(client) = self.owned.remove(&session)
+            && self.present.get(&client).is_some_and(|present| present.owner == session)
+        {
             self.remove(client, now_ms);
         }
     }

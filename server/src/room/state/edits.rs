@@ -21,12 +21,12 @@ const ASK_AGAIN_AFTER_MOVE_MS: u64 = 1_000;
 impl RoomState {
     /// Whether edits may be integrated now; until then they gather outside.
     pub fn can_integrate(&self) -> bool {
-        self.in_flight.is_none()
+        self.in_flight.is_none() && !matches!(self.life, Life::Deleting { .. })
     }
 
     /// Integrates what has gathered and asks for it to be committed.
     pub fn integrate(&mut self, edits: &[Edit], now: Timestamp, now_ms: u64) {
-        debug_assert!(self.in_flight.is_none(), "a batch is cut only when the one before is on disk");
+        debug_assert!(self.can_integrate(), "a batch is cut only when the one before is on disk");
         let fits = self.admit(edits);
         let ops = edits.iter().zip(&fits).filter(|(_, fits)| **fits).map(|(edit, _)| op(edit));
         let applied = self.replica.apply(ops, now_ms);
@@ -84,7 +84,7 @@ impl RoomState {
             (Edit::Update { session, .. }, Ok(())) => self.note_hole(*session, now_ms),
             (Edit::Update { session, .. }, Err(rejection)) => {
                 let code = match &rejection {
-                    Rejection::Size if self.life != Life::Open => CloseCode::Deleted,
+                    Rejection::Size if self.life == Life::Deleted => CloseCode::Deleted,
                     Rejection::Size => CloseCode::TooLarge,
                     Rejection::Apply(ApplyError::AsideFull) => CloseCode::RateLimited,
                     Rejection::Apply(_) => CloseCode::Malformed,
@@ -97,7 +97,7 @@ impl RoomState {
 
     fn room_error(&self, rejection: Rejection) -> RoomError {
         match rejection {
-            Rejection::Size if self.life != Life::Open => RoomError::Gone,
+            Rejection::Size if self.life == Life::Deleted => RoomError::Gone,
             Rejection::Size => {
                 RoomError::TooLarge { what: "the map with this edit", bytes_max: self.limits.document_bytes_max }
             }

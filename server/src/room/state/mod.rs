@@ -127,9 +127,9 @@ impl RoomState {
     /// A session comes in.
     ///
     /// # Errors
-    /// [`RoomError::AtCapacity`], and [`RoomError::Gone`] once the graph is being deleted.
+    /// [`RoomError::AtCapacity`], and [`RoomError::Gone`] once the graph is deleted.
     pub fn join(&mut self, session: SessionId) -> Result<Welcome, RoomError> {
-        if self.life != Life::Open {
+        if self.life == Life::Deleted {
             return Err(RoomError::Gone);
         }
         if self.limits.sessions_max > 0 && self.members.len() >= self.limits.sessions_max {
@@ -171,6 +171,10 @@ impl RoomState {
             self.effects.push(Effect::Answer(request, Answer::Presence(everybody)));
             return;
         }
+        if self.life == Life::Deleted {
+            self.effects.push(Effect::Answer(request, Answer::Failed(RoomError::Gone)));
+            return;
+        }
         if self.reads.len() >= READS_WAITING_MAX {
             let error = RoomError::AtCapacity { what: "readers that wait for this map" };
             self.effects.push(Effect::Answer(request, Answer::Failed(error)));
@@ -180,7 +184,8 @@ impl RoomState {
         self.settle();
     }
 
-    /// The graph is to be deleted.
+    /// The graph is to be deleted. Until the store has answered, nobody is told that it is gone, because the store may
+    /// refuse; edits gather meanwhile.
     pub fn delete(&mut self, request: RequestId, now: Timestamp) {
         if self.life == Life::Deleted {
             self.effects.push(Effect::Answer(request, Answer::Failed(RoomError::Gone)));

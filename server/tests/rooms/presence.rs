@@ -1,0 +1,160 @@
+//! Who is in a room: each state belongs to one session, and changes leave together.
+
+use synapti_protocol::{close::CloseCode, limits::AWARENESS_STATE_BYTES_MAX};
+use synapti_server::room::{
+    SessionId,
+    presence::{PRESENCE_STATES_MAX, Presence},
+};
+
+use crate::support::{Bench, Client, Seen, awareness, states_of};
+
+const LATER_MS: u64 = 1_000;
+
+/// Two sessions, of which the first shows client 1 at clock 5.
+fn with_ann() -> Bench {
+    let mut bench = Bench::new();
+    bench.join(1);
+    bench.join(2);
+    assert_eq!(shown(&bench.awareness(1, &awareness(1, 5, "\"ann\""))), [(1, 5, "\"ann\"".to_owned())]);
+    bench.now_ms += LATER_MS;
+    bench
+}
+
+fn shown(seen: &Seen) -> Vec<(u64, u32, String)> {
+    seen.frames.iter().flat_map(|frame| states_of(frame)).collect()
+}
+
+fn leave(bench: &mut Bench, session: u64) -> Seen {
+    bench.room.leave(SessionId(session), bench.now_ms);
+    bench.now_ms += LATER_MS;
+    bench.take()
+}
+
+fn everybody(bench: &mut Bench) -> Vec<(u64, u32, String)> {
+    bench.join(1_000).presence.map(|frame| states_of(&frame)).unwrap_or_default()
+}
+
+#[test]
+fn a_newcomer_is_told_who_is_here_and_a_leaver_is_removed() {
+    let mut bench = with_ann();
+    assert_eq!(states_of(&bench.join(3).presence.unwrap()), [(1, 5, "\"ann\"".to_owned())]);
+    assert_eq!(shown(&leave(&mut bench, 1)), [(1, 5, "null".to_owned())]);
+    assert!(bench.join(4).presence.is_none());
+    assert!(leave(&mut bench, 2).is_empty(), "who showed nothing leaves silently");
+}
+
+#[test]
+fn a_renewal_is_echoed_and_an_old_state_is_not() {
+    let mut bench = with_ann();
+    assert_eq!(shown(&bench.awareness(1, &awareness(1, 6, "\"ann\""))), [(1, 6, "\"ann\"".to_owned())]);
+    bench.now_ms += LATER_MS;
+    for clock in [6, 5] {
+        assert!(bench.awareness(1, &awareness(1, clock, "\"old\"")).is_empty(), "{clock}");
+    }
+}
+
+#[test]
+fn what_is_passed_on_of_others_is_ignored() {
+    let mut bench = with_ann();
+    assert!(bench.awareness(2, &awareness(1, 5, "\"ann\"")).is_empty(), "an echo, before it showed itself");
+    assert_eq!(shown(&bench.awareness(2, &awareness(2, 1, "\"bob\""))).len(), 1, "it still may");
+    bench.now_ms += LATER_MS;
+    assert!(bench.awareness(2, &awareness(1, 9, "\"fake\"")).is_empty(), "a session has one client");
+    leave(&mut bench, 2);
+    assert_eq!(everybody(&mut bench), [(1, 5, "\"ann\"".to_owned())]);
+}
+
+#[test]
+fn an_owner_who_comes_back_on_another_connection_takes_the_state_over() {
+    let mut bench = with_ann();
+    assert_eq!(shown(&bench.awareness(2, &awareness(1, 6, "\"ann 2\""))), [(1, 6, "\"ann 2\"".to_owned())]);
+    bench.now_ms += LATER_MS;
+    assert!(leave(&mut bench, 1).is_empty(), "the old connection takes nothing with it");
+    assert_eq!(everybody(&mut bench), [(1, 6, "\"ann 2\"".to_owned())]);
+    assert_eq!(shown(&leave(&mut bench, 2)), [(1, 6, "null".to_owned())]);
+}
+
+#[test]
+fn a_state_that_was_withdrawn_and_came_back_elsewhere_survives_the_old_connection() {
+    let mut bench = with_ann();
+    assert_eq!(shown(&bench.awareness(1, &awareness(1, 6, "null"))), [(1, 6, "null".to_owned())]);
+    bench.now_ms += LATER_MS;
+    bench.awareness(2, &awareness(1, 7, "\"back\""));
+    bench.now_ms += LATER_MS;
+    assert!(leave(&mut bench, 1).is_empty());
+    assert_eq!(everybody(&mut bench), [(1, 7, "\"back\"".to_owned())]);
+}
+
+#[test]
+fn an_echo_does_not_bring_back_who_has_gone_and_a_return_does() {
+    let mut bench = with_ann();
+    leave(&mut bench, 1);
+    assert!(bench.awareness(2, &awareness(1, 5, "\"ann\"")).is_empty(), "who was here may be passing it on");
+    bench.join(3);
+    assert_eq!(shown(&bench.awareness(3, &awareness(1, 5, "\"ann\""))).len(), 1, "who came later was not told of it");
+    leave(&mut bench, 3);
+    assert_eq!(shown(&bench.awareness(2, &awareness(1, 6, "\"ann\""))).len(), 1, "nobody passes on a newer clock");
+}
+
+#[test]
+fn a_state_that_is_not_renewed_expires() {
+    let mut bench = with_ann();
+    let renewed_ago_ms = LATER_MS;
+    assert!(bench.tick_after(45_000 - renewed_ago_ms - 1).is_empty());
+    assert_eq!(shown(&bench.tick_after(1)), [(1, 5, "null".to_owned())]);
+    bench.now_ms += LATER_MS;
+    assert_eq!(shown(&bench.awareness(1, &awareness(1, 6, "\"ann\""))).len(), 1, "its session may show it again");
+}
+
+#[test]
+fn the_first_change_leaves_at_once_and_the_next_ones_leave_together() {
+    let mut bench = Bench::new();
+    bench.join(1);
+    bench.join(2);
+    assert_eq!(bench.awareness(1, &awareness(1, 1, "1")).frames.len(), 1);
+    let sent_ms = bench.now_ms;
+    for clock in 2..30 {
+        bench.now_ms = sent_ms + u64::from(clock);
+        assert!(bench.awareness(1, &awareness(1, clock, "1")).is_empty());
+        assert!(bench.awareness(2, &awareness(2, clock, "2")).is_empty());
+    }
+    assert_eq!(bench.room.presence_due_ms(), Some(sent_ms + 40));
+    bench.room.flush_presence(sent_ms + 39);
+    assert!(bench.take().is_empty());
+    bench.room.flush_presence(sent_ms + 40);
+    let seen = bench.take();
+    assert_eq!(seen.frames.len(), 1);
+    assert_eq!(shown(&seen), [(1, 29, "1".to_owned()), (2, 29, "2".to_owned())]);
+    assert_eq!(bench.room.presence_due_ms(), None);
+}
+
+#[test]
+fn presence_does_not_wait_for_the_disk() {
+    let (mut bench, mut ann) = (Bench::new(), Client::new(1));
+    bench.join(1);
+    bench.update(1, [ann.add("a")]);
+    assert_eq!(bench.awareness(1, &awareness(1, 1, "{}")).frames.len(), 1);
+}
+
+#[test]
+fn bad_presence_ends_its_own_session() {
+    let mut bench = with_ann();
+    assert_eq!(bench.awareness(2, &[9]).refused, [(SessionId(2), CloseCode::Malformed)]);
+    assert_eq!(bench.awareness(2, &awareness(2, 1, "{")).refused, [(SessionId(2), CloseCode::Malformed)]);
+    let large = format!("\"{}\"", "x".repeat(AWARENESS_STATE_BYTES_MAX));
+    assert_eq!(bench.awareness(2, &awareness(2, 1, &large)).refused, [(SessionId(2), CloseCode::TooLarge)]);
+    assert!(bench.awareness(99, &[9]).is_empty(), "who is not in the room says nothing in it");
+    assert_eq!(everybody(&mut bench), [(1, 5, "\"ann\"".to_owned())]);
+}
+
+#[test]
+fn states_are_bounded() {
+    let mut presence = Presence::default();
+    for client in 1..=PRESENCE_STATES_MAX as u64 + 10 {
+        let joined = presence.join();
+        presence.apply(SessionId(client), joined, &awareness(client, 1, "{}"), 0).unwrap();
+    }
+    assert_eq!(presence.len(), PRESENCE_STATES_MAX);
+    presence.leave(SessionId(1), 0);
+    assert_eq!(presence.len(), PRESENCE_STATES_MAX - 1);
+}

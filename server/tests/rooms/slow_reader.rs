@@ -1,0 +1,50 @@
+//! A reader that does not read costs bounded memory and slows nobody.
+
+use synapti_crdt::map::{MapEdit, NodePatch};
+use synapti_protocol::message::{self, Message, SyncMessage};
+
+use crate::support::{Client, Running};
+
+/// Bytes of one edit; many replace the same text, so that the map stays small.
+const EDIT_BYTES: usize = 500 << 10;
+const EDITS: usize = 40;
+
+/// What sockets may hold on the way, in both systems' buffers and in one flush.
+const ON_THE_WAY_BYTES_MAX: usize = 10 << 20;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn others_are_not_slowed_and_one_diff_makes_the_slow_one_whole() {
+    let server = Running::start(&[("SYNAPTI_LIMITS_FEED_BYTES_MAX", "1048576")]).await;
+    let mut slow_ws = server.connect_with("map", 16 << 10).await;
+    let (mut slow, mut writer, mut reader) = (Client::new(1), Client::new(2), Client::new(3));
+    let (mut writer_ws, mut reader_ws) = (server.connect("map").await, server.connect("map").await);
+    slow_ws.sync(&mut slow).await;
+    writer_ws.sync(&mut writer).await;
+    reader_ws.sync(&mut reader).await;
+
+    writer_ws.update(&writer.add("page")).await;
+    reader_ws.until(&mut reader, "page").await;
+    for n in 0..EDITS {
+        let letter = char::from(b'a' + (n % 26) as u8).to_string();
+        let patch = NodePatch { summary: Some(letter.repeat(EDIT_BYTES)), ..NodePatch::default() };
+        writer_ws.update(&writer.edit(&MapEdit::PatchNode { id: "page".into(), patch })).await;
+        while reader.replica.digest() != writer.replica.digest() {
+            reader.receive(&reader_ws.next().await.unwrap());
+        }
+        while !matches!(writer_ws.next().await, Ok(frame) if frame.len() > EDIT_BYTES) {}
+    }
+    assert!(reader_ws.received_bytes > EDITS * EDIT_BYTES, "who keeps up is sent every frame");
+
+    let mut diffs = 0;
+    while slow.replica.digest() != writer.replica.digest() {
+        let frame = slow_ws.next().await.unwrap();
+        diffs += usize::from(matches!(message::parse(&frame), Ok(Message::Sync(SyncMessage::Step2(_)))));
+        slow.receive(&frame);
+    }
+    assert_eq!(diffs, 1, "what the ring no longer held came as one diff");
+    assert!(slow_ws.received_bytes < ON_THE_WAY_BYTES_MAX, "{} bytes were kept for it", slow_ws.received_bytes);
+
+    writer_ws.update(&writer.add("after")).await;
+    slow_ws.until(&mut slow, "after").await;
+    server.ended().await.unwrap();
+}

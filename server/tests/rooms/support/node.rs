@@ -1,0 +1,97 @@
+//! A node without sockets: journal, hub and rooms on a fake store.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use synapti_crdt::map::{MapEdit, NewNode};
+use synapti_protocol::graph_id::GraphId;
+use synapti_server::{
+    clock::Clock,
+    compaction::Compactor,
+    connections::Connections,
+    hub::{Hub, HubLimits},
+    journal::Journal,
+    room::{Joined, RoomError, RoomHandle, SessionId, actor::RoomEnv, state::RoomLimits},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{Client, FakeStore, soon};
+
+pub struct NodeOptions {
+    pub idle_close_after: Duration,
+    pub feed_bytes_max: usize,
+}
+
+impl Default for NodeOptions {
+    fn default() -> Self {
+        Self { idle_close_after: Duration::from_secs(30), feed_bytes_max: 1 << 20 }
+    }
+}
+
+pub struct Node {
+    pub hub: Hub,
+    pub journal: Journal,
+    pub rooms: TaskTracker,
+    pub closing: CancellationToken,
+    /// Whether the next look at the clock panics: the only thing of a test's that runs inside a room.
+    clock_panics: Arc<AtomicBool>,
+}
+
+impl Node {
+    pub fn start(store: &FakeStore, options: &NodeOptions) -> Self {
+        let (rooms, closing) = (TaskTracker::new(), CancellationToken::new());
+        let journal = Journal::start(store.shared(), &TaskTracker::new(), CancellationToken::new());
+        let clock_panics = Arc::new(AtomicBool::new(false));
+        let panics = clock_panics.clone();
+        let clock = Clock::from_fn(move || {
+            assert!(!panics.swap(false, Ordering::SeqCst), "as the test wants");
+            Timestamp::UNIX_EPOCH
+        });
+        let env = RoomEnv {
+            store: store.shared(),
+            journal: journal.clone(),
+            compactor: Arc::new(Compactor::default()),
+            clock,
+            idle_close_after: options.idle_close_after,
+            closing: closing.clone(),
+        };
+        let room = RoomLimits { sessions_max: 0, document_bytes_max: 0 };
+        let limits = HubLimits { room, feed_bytes_max: options.feed_bytes_max };
+        let hub = Hub::new(Arc::new(env), limits, Connections::new(0), rooms.clone());
+        Self { hub, journal, rooms, closing, clock_panics }
+    }
+
+    pub fn let_the_next_batch_panic(&self) {
+        self.clock_panics.store(true, Ordering::SeqCst);
+    }
+
+    pub async fn join(&self, id: &str, session: u64) -> Result<(RoomHandle, Joined), RoomError> {
+        self.hub.join(&GraphId::try_from(id).unwrap(), SessionId(session), true).await
+    }
+
+    pub async fn add(&self, id: &str, node: &str) -> Result<(), RoomError> {
+        let edit = MapEdit::AddNode(NewNode::new(node, node));
+        self.hub.edit(&GraphId::try_from(id).unwrap(), edit).await.map(|_| ())
+    }
+
+    /// Waits until every room has closed.
+    pub async fn all_rooms_closed(&self) {
+        self.rooms.close();
+        soon("rooms close", self.rooms.wait()).await;
+        self.rooms.reopen();
+    }
+}
+
+/// The state of a room as a newcomer gets it.
+pub async fn read(room: &RoomHandle) -> Client {
+    let mut client = Client::new(4_242);
+    client.receive(&room.sync(Bytes::from_static(&[0]), None).await.unwrap().step2);
+    client
+}
