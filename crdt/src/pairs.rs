@@ -21,10 +21,16 @@ use crate::rewrite::rewrite;
 /// What Yjs shows for half a character.
 const HALF: &str = "\u{FFFD}";
 
-/// Where the pairs of a document are, each by the clock of its second half. Pairs that were deleted may linger.
+/// Pairs kept before deleted ones are looked for.
+const SWEEP_FROM: usize = 1 << 15;
+
+/// Where the pairs of a document are, each by the clock of its second half. Pairs that were deleted linger until the
+/// next sweep.
 #[derive(Debug, Default)]
 pub(crate) struct Pairs {
     known: HashSet<Id>,
+    /// How many the last sweep left.
+    swept_to: usize,
     /// Pairs that are still to come, and will be cut by what comes after them.
     doomed: HashSet<Id>,
 }
@@ -43,6 +49,18 @@ impl Pairs {
     pub(crate) fn note(&mut self, update: &UpdateView<'_>, known: impl Fn(u64) -> u32) {
         // What the document has already may have been replaced there.
         self.known.extend(pairs_of(update).filter(|id| id.clock >= known(id.client)));
+    }
+
+    /// Whether so many have come since the last sweep that a walk over the document is worth it.
+    pub(crate) fn is_overgrown(&self) -> bool {
+        self.known.len() > SWEEP_FROM.max(2 * self.swept_to)
+    }
+
+    /// Forgets pairs that are not in `state`, the document's whole state.
+    pub(crate) fn sweep(&mut self, state: &UpdateView<'_>) {
+        let before = std::mem::take(&mut self.known);
+        self.known = pairs_of(state).filter(|id| before.contains(id)).collect();
+        self.swept_to = self.known.len();
     }
 
     /// Forgets pairs that are none any more.

@@ -108,7 +108,20 @@ impl Replica {
         } else {
             written.pop()
         };
-        Applied { results: work.results, update: update.map(|update| self.verbatim.restore(update)) }
+        let update = update.map(|update| self.verbatim.restore(update));
+        self.sweep_if_overgrown();
+        Applied { results: work.results, update }
+    }
+
+    /// Forgets what is kept beside the document for elements that have been deleted. Waits until it has doubled, so
+    /// that the walk over the document costs little per edit.
+    fn sweep_if_overgrown(&mut self) {
+        if self.verbatim.is_overgrown() || self.pairs.is_overgrown() {
+            let state = self.doc.transact().encode_diff_v1(&StateVector::default());
+            let state = update::scan(&state).expect("the scanner reads what yrs writes");
+            self.verbatim.sweep(&state);
+            self.pairs.sweep(&state);
+        }
     }
 
     /// Answers what was integrated, if that is wanted, in parts that follow on each other.
@@ -214,4 +227,34 @@ fn empty_doc(client_id: ClientID) -> Doc {
     // Clients tidy up the formatting of their own texts; a server that did would edit by itself.
     options.cleanup_formatting = false;
     Doc::with_options(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use yrs::{Any, Map as _};
+
+    use super::*;
+
+    /// Somebody who drags a shape that is stored as one object writes it again with every step.
+    #[test]
+    fn overwritten_values_do_not_pile_up_beside_the_document() {
+        let author = Doc::new();
+        let shapes = author.get_or_insert_map("shapes");
+        let mut replica = Replica::new(1, AsideLimits::default());
+        for step in 0..4_000 {
+            let mut txn = author.transact_mut();
+            let shape = Any::from_json(&format!(r#"{{"x":{step},"label":"{}😀"}}"#, "x".repeat(1_000))).unwrap();
+            shapes.insert(&mut txn, "shape", shape);
+            shapes.insert(&mut txn, "note", "😀😀😀😀😀😀😀😀😀😀");
+            let update = txn.encode_update_v1();
+            drop(txn);
+            replica.apply([Op::Update { update: &update, from: Sender::default() }], 0);
+        }
+        assert!(!replica.verbatim.is_overgrown() && !replica.pairs.is_overgrown());
+        // What is still there has kept its order of keys.
+        let own = yrs::Doc::new();
+        integrate(&mut own.transact_mut(), &replica.snapshot()).unwrap();
+        let text = String::from_utf8_lossy(&replica.snapshot()).into_owned();
+        assert!(text.find("label").is_some() && own.transact().state_vector() == author.transact().state_vector());
+    }
 }

@@ -19,9 +19,20 @@ use crate::rewrite::rewrite;
 /// lib0 writes the sign of an integer beside its value, so that there is a negative zero.
 const NEGATIVE_ZERO: u8 = 0x40;
 
-/// The bytes of values, each by the id of its element. Those of deleted elements may linger.
+/// Bytes kept before those of deleted elements are looked for.
+const SWEEP_FROM_BYTES: usize = 1 << 20;
+
+/// What an entry costs besides the value's bytes.
+const ENTRY_BYTES: usize = 64;
+
+/// The bytes of values, each by the id of its element. Those of deleted elements linger until the next sweep.
 #[derive(Debug, Default)]
-pub(crate) struct Verbatim(HashMap<Id, Box<[u8]>>);
+pub(crate) struct Verbatim {
+    kept: HashMap<Id, Box<[u8]>>,
+    bytes: usize,
+    /// What the last sweep left.
+    swept_to: usize,
+}
 
 impl Verbatim {
     /// Keeps what yrs would alter in an update that is about to be integrated. `known` tells how much of a client's
@@ -30,15 +41,41 @@ impl Verbatim {
         for section in update.sections() {
             for (clock, value) in section.structs().flat_map(altered_values) {
                 if clock >= known(section.client) {
-                    self.0.insert(Id { client: section.client, clock }, value.into());
+                    self.bytes += value.len() + ENTRY_BYTES;
+                    if let Some(before) = self.kept.insert(Id { client: section.client, clock }, value.into()) {
+                        self.bytes -= before.len() + ENTRY_BYTES;
+                    }
                 }
             }
         }
     }
 
+    /// Whether so much has come since the last sweep that a walk over the document is worth it.
+    pub(crate) fn is_overgrown(&self) -> bool {
+        self.bytes > SWEEP_FROM_BYTES.max(2 * self.swept_to)
+    }
+
+    /// Forgets what is not in `state`, the document's whole state.
+    pub(crate) fn sweep(&mut self, state: &UpdateView<'_>) {
+        let mut before = std::mem::take(&mut self.kept);
+        self.bytes = 0;
+        for section in state.sections() {
+            for item in section.structs() {
+                for (clock, _) in values(&item) {
+                    let id = Id { client: section.client, clock };
+                    if let Some(value) = before.remove(&id) {
+                        self.bytes += value.len() + ENTRY_BYTES;
+                        self.kept.insert(id, value);
+                    }
+                }
+            }
+        }
+        self.swept_to = self.bytes;
+    }
+
     /// An update that yrs wrote, with the values as their authors wrote them.
     pub(crate) fn restore(&self, update: Vec<u8>) -> Vec<u8> {
-        if self.0.is_empty() {
+        if self.kept.is_empty() {
             return update;
         }
         let Ok(view) = scan(&update) else { return update };
@@ -46,7 +83,7 @@ impl Verbatim {
     }
 
     fn restore_in<'a>(&self, client: u64, item: &Struct<'a>) -> Cow<'a, [u8]> {
-        if !values(item).any(|(clock, _)| self.0.contains_key(&Id { client, clock })) {
+        if !values(item).any(|(clock, _)| self.kept.contains_key(&Id { client, clock })) {
             return Cow::Borrowed(item.bytes);
         }
         let mut bytes = item.bytes[..item.bytes.len() - item.content.len()].to_vec();
@@ -54,7 +91,7 @@ impl Verbatim {
             write_var_uint(&mut bytes, item.len.into());
         }
         for (clock, value) in values(item) {
-            bytes.extend_from_slice(self.0.get(&Id { client, clock }).map_or(value, |kept| kept));
+            bytes.extend_from_slice(self.kept.get(&Id { client, clock }).map_or(value, |kept| kept));
         }
         Cow::Owned(bytes)
     }
