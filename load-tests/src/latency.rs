@@ -51,8 +51,9 @@ pub async fn run(args: &Args) -> anyhow::Result<Report> {
     let Some(binary) = &args.binary else {
         let room = format!("load-{:08x}", rand::random::<u32>());
         let report = measure(args, &args.url, &room).await;
-        // A server that somebody uses is left as it was found.
-        if let Err(error) = remove(&args.url, &room).await {
+        // A server that somebody uses is left as it was found. After a failure that is worth a try only: there may be
+        // no map, and no server.
+        if let (Err(error), Ok(_)) = (remove(&args.url, &room).await, &report) {
             eprintln!("synapti-load: the map {room} stays on the server: {error:#}");
         }
         return report;

@@ -1,7 +1,8 @@
 //! `synapti-load`: measures a Synapti server from outside, over the network, as its users meet it.
 //!
 //! A measurement that cannot be trusted (a lost edit, a document that is not the one that was written, a server
-//! that does not answer) is an error, never a figure. Exit code 0: measured, and every bar met; 1: anything else.
+//! that does not answer) is an error, never a figure. Exit code 0: measured, and every bar met; 2: a command line that makes no
+//! sense; 1: anything else.
 
 mod client;
 mod http;

@@ -42,6 +42,7 @@ impl Server {
     /// Starts `binary` on the database in `folder`; returns when it listens.
     pub async fn start(binary: &Path, folder: &Path) -> anyhow::Result<Self> {
         let binary = binary.canonicalize().with_context(|| format!("there is no program {}", binary.display()))?;
+        let folder = folder.canonicalize().with_context(|| format!("there is no folder {}", folder.display()))?;
         let mut command = Command::new(&binary);
         // Settings of whoever runs the measurement must not steer what is measured.
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SYNAPTI_")) {
@@ -78,6 +79,19 @@ impl Server {
     /// Where its rooms are.
     pub fn rooms_url(&self) -> String {
         format!("ws://{}/v1/ws", self.address)
+    }
+
+    /// How long its threads have waited for a processor that others had: what a busy machine adds to every figure.
+    /// Threads that have ended do not count. Linux only.
+    pub fn waited_for_processor(&self) -> anyhow::Result<Duration> {
+        let pid = self.child.id().context("the server has ended by itself")?;
+        let mut waited = Duration::ZERO;
+        for thread in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+            // A thread may end while we look.
+            let Ok(schedstat) = std::fs::read_to_string(thread?.path().join("schedstat")) else { continue };
+            waited += Duration::from_nanos(waited_ns(&schedstat).context("schedstat is not as documented")?);
+        }
+        Ok(waited)
     }
 
     /// Stops it as an operator does, and waits until everything is saved.
@@ -127,6 +141,11 @@ fn listening_address(line: &str) -> Option<String> {
     (line["message"] == "listening").then(|| line["address"].as_str().map(str::to_owned))?
 }
 
+/// The second of three numbers: nanoseconds on a processor, nanoseconds of waiting for one, turns.
+fn waited_ns(schedstat: &str) -> Option<u64> {
+    schedstat.split_whitespace().nth(1)?.parse().ok()
+}
+
 fn last_words(log: &Log) -> String {
     let log = log.lock().unwrap_or_else(PoisonError::into_inner);
     log.iter().fold(String::new(), |words, line| words + "\n  " + line)
@@ -144,5 +163,11 @@ mod tests {
         for other in ["", "listening", r#"{"message":"synapti starts","address":"x"}"#, r#"{"message":"listening"}"#] {
             assert_eq!(listening_address(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn waiting_is_the_second_number_of_schedstat() {
+        assert_eq!(waited_ns("126900000 11700000 42\n"), Some(11_700_000));
+        assert_eq!(waited_ns("1"), None);
     }
 }

@@ -40,17 +40,23 @@ pub struct Openings {
     upgraded: Vec<Duration>,
     loaded: Vec<Duration>,
     received: Vec<Duration>,
+    room_waited: Vec<Duration>,
     json: Vec<Duration>,
+    json_waited: Vec<Duration>,
 }
 
 impl Openings {
     /// Opens the room once and the map as JSON once, each on a server of its own.
     pub async fn measure(&mut self, args: &Args, built: &Built, data: &Path) -> anyhow::Result<()> {
         let (_copy, server) = start(args, data).await?;
+        let waited = server.waited_for_processor()?;
         self.open_room(&server.rooms_url(), built).await?;
+        self.room_waited.push(server.waited_for_processor()?.saturating_sub(waited));
         server.kill().await?;
         let (_copy, server) = start(args, data).await?;
+        let waited = server.waited_for_processor()?;
         self.get_json(server.authority(), args.nodes as usize).await?;
+        self.json_waited.push(server.waited_for_processor()?.saturating_sub(waited));
         server.kill().await
     }
 
@@ -60,7 +66,9 @@ impl Openings {
             ("room, WebSocket is open", self.upgraded),
             ("room, map is loaded", self.loaded),
             (ROOM, self.received),
+            ("room, server waited for a processor", self.room_waited),
             (JSON, self.json),
+            ("GET, server waited for a processor", self.json_waited),
         ];
         named
             .into_iter()
