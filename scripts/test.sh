@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything that must hold before a change is merged. All steps run, so that one failure does not hide another; the
-# last line says how many tests passed and failed in all.
+# last line says how many tests passed and failed in all, or which steps failed.
 set -uo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -48,9 +48,9 @@ counted=$(cat "$logs/rust" "$logs/clients" 2>/dev/null | awk '
   /^ℹ (fail|cancelled) / { failed += $3 }
   END { printf "%d passed, %d failed", passed, failed }')
 
+printf '\n%s\n' "$counted"
 if [ ${#failed_steps[@]} -gt 0 ]; then
-  printf '\nfailed: %s\n' "$(IFS=,; echo "${failed_steps[*]}" | sed 's/,/, /g')"
-  echo "$counted"
+  # A step that did not even build has no failed tests to count, so the names come last.
+  printf 'FAILED: %s\n' "$(IFS=,; echo "${failed_steps[*]}" | sed 's/,/, /g')"
   exit 1
 fi
-printf '\n%s\n' "$counted"
