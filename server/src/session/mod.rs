@@ -43,8 +43,10 @@ pub struct Session {
     cursor: Cursor,
     /// A state vector that the client certainly has: from it a diff is made when the cursor falls off the ring.
     known: Bytes,
-    /// Answers to this client alone; at most a handful, because nothing is read while there is work.
+    /// The answer to this client's last question; nothing more is read before it is sent.
     outbox: VecDeque<Bytes>,
+    /// The answer is on its way into the network.
+    answering: bool,
     /// Edits handed to the room.
     edits: u64,
     work: Option<Work>,
@@ -68,15 +70,22 @@ impl Session {
             cursor: welcome.cursor,
             known: EMPTY_STATE_VECTOR,
             outbox,
+            answering: false,
             edits: 0,
             work: None,
             _membership: membership,
         }
     }
 
-    /// Whether the client may be read: not while its last message is still being dealt with.
+    /// Whether the client may be read: not while its last message is still being dealt with, nor before the network has
+    /// taken the answer to it. A client that asks and does not read would otherwise fill the memory with answers.
     pub fn may_read(&self) -> bool {
-        self.work.is_none()
+        self.work.is_none() && self.outbox.is_empty() && !self.answering
+    }
+
+    /// The network has taken everything that [`Session::outgoing`] yielded.
+    pub fn flushed(&mut self) {
+        self.answering = false;
     }
 
     /// Takes one message of the client.
@@ -134,6 +143,7 @@ impl Session {
         }
         self.outbox.extend(news.question);
         if !self.outbox.is_empty() {
+            self.answering = true;
             return Ok(std::mem::take(&mut self.outbox).into());
         }
         match self.room.feed().read(&mut self.cursor, bytes_max) {

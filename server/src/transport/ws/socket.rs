@@ -135,6 +135,7 @@ impl Socket {
         match event {
             Event::Flushed(Ok(())) => {
                 self.flushing = false;
+                session.flushed();
                 ControlFlow::Continue(())
             }
             Event::Flushed(Err(_)) | Event::Received(None) => ControlFlow::Break(Goodbye::Gone),

@@ -238,10 +238,8 @@ impl World {
                     self.follower.receive(&frame);
                     self.shown.push(frame.clone());
                     self.feed.push(frame);
-                    if let Some(state_vector) = self.room.checkpoint() {
-                        self.feed.set_checkpoint(state_vector);
-                    }
                 }
+                Effect::Checkpoint(state_vector) => self.feed.set_checkpoint(state_vector),
                 Effect::Answer(request, Answer::Sync(reply)) => {
                     self.assert_saved(&reply.step2);
                     self.shown.push(reply.step2.clone());

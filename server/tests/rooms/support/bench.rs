@@ -171,6 +171,7 @@ impl Bench {
                     assert!(!state.is_empty());
                     seen.compactions.push(covers);
                 }
+                Effect::Checkpoint(state_vector) => assert!(!state_vector.is_empty()),
                 Effect::Tombstone(_) => seen.tombstones += 1,
             }
         }
