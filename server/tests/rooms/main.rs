@@ -10,6 +10,7 @@ mod journal;
 mod presence;
 mod reads;
 mod room_failures;
+mod sessions;
 mod simulation;
 mod slow_reader;
 mod sockets;
