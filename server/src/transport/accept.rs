@@ -81,15 +81,17 @@ impl Acceptor {
     ) {
         // Only fails on a socket that is closed already, which the first read will tell.
         let _ = stream.set_nodelay(true);
-        let conn = TokioIo::new(Conn::new(stream, place, self.tracker.clone()));
+        let conn = Conn::new(stream, place, self.tracker.clone());
+        let written = conn.written();
         let (http, router, stop) = (http.clone(), router.clone(), self.stop.clone());
         self.tracker.spawn(async move {
             let service = hyper::service::service_fn(move |request: Request<Incoming>| {
                 let mut request = request.map(Body::new);
                 request.extensions_mut().insert(ConnectInfo(peer));
+                request.extensions_mut().insert(written.clone());
                 router.clone().oneshot(request)
             });
-            let connection = http.serve_connection_with_upgrades(conn, service);
+            let connection = http.serve_connection_with_upgrades(TokioIo::new(conn), service);
             tokio::pin!(connection);
             let served = tokio::select! {
                 served = connection.as_mut() => served,

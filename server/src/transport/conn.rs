@@ -7,6 +7,10 @@
 use std::{
     io,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -25,12 +29,31 @@ const LINGER: Duration = Duration::from_millis(1500);
 /// Bytes that are read and thrown away at most.
 const LINGER_BYTES_MAX: u64 = 32 << 20;
 
+/// How many bytes the network has taken from a connection: tells a client that reads slowly from one that does not
+/// read. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Written(Arc<AtomicU64>);
+
+impl Written {
+    /// Bytes so far.
+    pub fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn note(&self, written: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(bytes)) = written {
+            self.0.fetch_add(*bytes as u64, Ordering::Relaxed);
+        }
+    }
+}
+
 /// A client's connection.
 #[derive(Debug)]
 pub struct Conn {
     stream: Option<TcpStream>,
     place: Option<OwnedSemaphorePermit>,
     tracker: TaskTracker,
+    written: Written,
     /// The client has said that it sends no more, or is gone: nobody would read a goodbye.
     over: bool,
 }
@@ -38,7 +61,12 @@ pub struct Conn {
 impl Conn {
     /// Takes over an accepted socket; `place` is given back when the connection is really closed.
     pub fn new(stream: TcpStream, place: OwnedSemaphorePermit, tracker: TaskTracker) -> Self {
-        Self { stream: Some(stream), place: Some(place), tracker, over: false }
+        Self { stream: Some(stream), place: Some(place), tracker, written: Written::default(), over: false }
+    }
+
+    /// What the network has taken, for whoever writes through layers that do not tell.
+    pub fn written(&self) -> Written {
+        self.written.clone()
     }
 
     fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
@@ -61,6 +89,7 @@ impl AsyncRead for Conn {
 impl AsyncWrite for Conn {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = self.stream()?.poll_write(cx, buf);
+        self.written.note(&written);
         if matches!(written, Poll::Ready(Err(_))) {
             self.over = true;
         }
@@ -72,7 +101,9 @@ impl AsyncWrite for Conn {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.stream()?.poll_write_vectored(cx, bufs)
+        let written = self.stream()?.poll_write_vectored(cx, bufs);
+        self.written.note(&written);
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -11,7 +11,7 @@ use axum::{
     Extension, Router,
     extract::{
         Path, State,
-        ws::{WebSocket, WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
+        ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
     },
     http::{HeaderMap, StatusCode, Uri},
     response::{IntoResponse as _, Response},
@@ -20,7 +20,10 @@ use axum::{
 use synapti_protocol::{close::CloseCode, graph_id::GraphId};
 use tokio::time::timeout;
 
-use super::gate::{Admitted, Gate};
+use super::{
+    conn::Written,
+    gate::{Admitted, Gate},
+};
 use crate::{
     http::{AppState, error::ApiError, origin::is_allowed},
     room::{Refusal, SessionId},
@@ -53,6 +56,7 @@ pub fn routes(gate: Gate) -> Router<AppState> {
 async fn connect(
     State(state): State<AppState>,
     Extension(gate): Extension<Gate>,
+    Extension(written): Extension<Written>,
     Path(id): Path<String>,
     headers: HeaderMap,
     uri: Uri,
@@ -75,11 +79,11 @@ async fn connect(
         let reason = "pages of this origin may not use this server (SYNAPTI_AUTH_ALLOWED_ORIGINS)";
         Err(Refusal::new(CloseCode::Forbidden, reason))
     };
-    upgrade(gate, place, socket)
+    upgrade(gate, place, socket, written)
 }
 
 /// Answers the upgrade. A refusal is a close code after it, because a browser sees nothing else.
-fn upgrade(gate: Gate, id: Result<GraphId, Refusal>, upgrade: WebSocketUpgrade) -> Response {
+fn upgrade(gate: Gate, id: Result<GraphId, Refusal>, upgrade: WebSocketUpgrade, written: Written) -> Response {
     let limits = gate.session_limits();
     let message_max = match limits.message_bytes_max.max(limits.sync_bytes_max) {
         _ if limits.message_bytes_max == 0 || limits.sync_bytes_max == 0 => usize::MAX,
@@ -93,13 +97,12 @@ fn upgrade(gate: Gate, id: Result<GraphId, Refusal>, upgrade: WebSocketUpgrade) 
         .max_frame_size(message_max)
         .max_message_size(message_max)
         .on_upgrade(async move |socket| {
-            serve(gate, id, socket, limits).await;
+            serve(gate, id, Socket::new(socket, written), limits).await;
             drop(token);
         })
 }
 
-async fn serve(gate: Gate, id: Result<GraphId, Refusal>, socket: WebSocket, limits: SessionLimits) {
-    let mut socket = Socket::new(socket);
+async fn serve(gate: Gate, id: Result<GraphId, Refusal>, mut socket: Socket, limits: SessionLimits) {
     let goodbye = match admit(&gate, id, limits).await {
         Ok((mut session, _permit)) => {
             metrics::get().websocket_connections.increment(1.0);

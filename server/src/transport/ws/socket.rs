@@ -15,7 +15,12 @@ use synapti_protocol::{
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_tungstenite::tungstenite;
 
-use crate::{room::Refusal, session::Session, telemetry::metrics, transport::gate::Gate};
+use crate::{
+    room::Refusal,
+    session::Session,
+    telemetry::metrics,
+    transport::{conn::Written, gate::Gate},
+};
 
 /// Bytes of frames in one flush, about.
 const FLUSH_BYTES_MAX: usize = 256 << 10;
@@ -65,16 +70,20 @@ enum Event {
 /// One client's WebSocket.
 pub(super) struct Socket {
     ws: WebSocket,
-    /// Since when bytes wait to be taken by the network.
+    /// Since when bytes wait and the network takes none.
     flushing: Option<Instant>,
+    written: Written,
+    /// What `written` said at the last look.
+    written_bytes: u64,
     heard: Instant,
     messaged: Instant,
 }
 
 impl Socket {
-    pub(super) fn new(ws: WebSocket) -> Self {
+    pub(super) fn new(ws: WebSocket, written: Written) -> Self {
         let now = Instant::now();
-        Self { ws, flushing: None, heard: now, messaged: now }
+        let written_bytes = written.bytes();
+        Self { ws, flushing: None, written, written_bytes, heard: now, messaged: now }
     }
 
     /// Carries messages until one side has had enough.
@@ -173,6 +182,12 @@ impl Socket {
     /// Keeps the connection alive, and notices that it is dead.
     fn look_after(&mut self) -> ControlFlow<Goodbye> {
         let now = Instant::now();
+        if self.flushing.is_some() && self.written.bytes() != self.written_bytes {
+            // A large state on a slow link: the client reads, and a ping would wait behind what it reads.
+            self.written_bytes = self.written.bytes();
+            self.flushing = Some(now);
+            self.heard = now;
+        }
         let stuck = self.flushing.is_some_and(|since| now - since >= FLUSHED_WITHIN);
         if stuck || now - self.heard >= SILENT_AFTER {
             return ControlFlow::Break(Goodbye::Gone);
