@@ -1,7 +1,10 @@
 //! A reader that does not read costs bounded memory and slows nobody.
 
+use std::time::Duration;
+
 use synapti_crdt::map::{MapEdit, NodePatch};
 use synapti_protocol::message::{self, Message, SyncMessage};
+use tokio::io::AsyncReadExt as _;
 
 use crate::support::{Client, Running};
 
@@ -11,6 +14,15 @@ const EDITS: usize = 40;
 
 /// What sockets may hold on the way, in both systems' buffers and in one flush.
 const ON_THE_WAY_BYTES_MAX: usize = 10 << 20;
+
+/// Nodes of a map that takes minutes on a slow link.
+const LARGE_MAP_NODES: usize = 24;
+
+/// What a slow link carries in ten seconds. The system's buffers are so large that the server sees it in steps.
+const SLOW_READ_BYTES: usize = 1 << 20;
+
+/// Tens of seconds: longer than any patience of the server with a client that does not read.
+const SLOW_READS: usize = 20;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn others_are_not_slowed_and_one_diff_makes_the_slow_one_whole() {
@@ -46,5 +58,28 @@ async fn others_are_not_slowed_and_one_diff_makes_the_slow_one_whole() {
 
     writer_ws.update(&writer.add("after")).await;
     slow_ws.until(&mut slow, "after").await;
+    server.ended().await.unwrap();
+}
+
+#[tokio::test]
+async fn who_reads_slowly_is_left_to_finish_however_long_it_takes() {
+    let server = Running::start(&[]).await;
+    let mut writer_ws = server.connect("map").await;
+    let (mut writer, mut echo) = (Client::new(1), Client::new(2));
+    for n in 0..LARGE_MAP_NODES {
+        let node = format!("n{n}");
+        writer_ws.update(&writer.add_large(&node, 900 << 10)).await;
+        writer_ws.until(&mut echo, &node).await;
+    }
+    let mut slow_ws = server.connect_with("map", 16 << 10).await;
+    slow_ws.send(vec![0, 0, 1, 0]).await;
+    tokio::time::pause();
+    let mut taken_bytes = vec![0; SLOW_READ_BYTES];
+    for round in 0..SLOW_READS {
+        tokio::time::advance(Duration::from_secs(10)).await;
+        let read = slow_ws.stream().read_exact(&mut taken_bytes).await;
+        assert!(read.is_ok(), "cut off after {} seconds: {read:?}", 10 * round);
+    }
+    tokio::time::resume();
     server.ended().await.unwrap();
 }

@@ -136,6 +136,11 @@ impl WsClient {
         }
     }
 
+    /// The connection below, to be read byte by byte.
+    pub fn stream(&mut self) -> &mut TcpStream {
+        self.ws.get_mut()
+    }
+
     pub async fn close(mut self) {
         self.ws.close(None).await.unwrap();
         while soon("the server answers", self.ws.next()).await.is_some_and(|message| message.is_ok()) {}
