@@ -5,4 +5,4 @@ set -euo pipefail
 
 need_rust
 cd "$root"
-exec cargo run --release --bin synapti -- "$@"
+exec cargo run --locked --release --bin synapti -- "$@"

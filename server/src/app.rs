@@ -1,6 +1,10 @@
 //! Puts the parts together, runs them, and takes them down in order.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use tokio::{net::TcpListener, time::timeout};
@@ -167,6 +171,7 @@ impl App {
             compactor,
             clock: Clock::system(),
             idle_close_after: self.config.room_idle_close_after,
+            open_rooms: AtomicUsize::new(0),
             closing: self.rooms_closing.clone(),
         };
         let room =

@@ -1,10 +1,15 @@
 //! All open rooms of this node: at most one per graph, opened by whoever comes first.
 
-use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    panic::AssertUnwindSafe,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use dashmap::{DashMap, Entry};
 use futures_util::FutureExt as _;
-use synapti_crdt::map::MapEdit;
+use synapti_crdt::map::{EditError, MapEdit};
 use synapti_protocol::graph_id::GraphId;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
@@ -24,6 +29,9 @@ use crate::{
 
 /// Rooms open at once; beyond that only those that are open can be joined.
 const ROOMS_MAX: usize = 10_000;
+
+/// Rooms from which empty ones give their place up at once.
+pub const ROOMS_CROWDED_FROM: usize = ROOMS_MAX / 2;
 
 /// How often a call is repeated that met a room in the moment of its closing.
 const TRIES_MAX: usize = 8;
@@ -81,7 +89,8 @@ impl Hub {
 
     /// The map as JSON.
     pub async fn view(&self, id: &GraphId) -> Result<Arc<GraphView>, RoomError> {
-        self.saved(self.call(id, false, |room| async move { room.view().await })).await
+        let view = self.call(id, false, |room| async move { room.view().await });
+        timeout(SAVED_WITHIN, view).await.unwrap_or(Err(RoomError::Stalled))
     }
 
     /// Makes a new graph with its first edit.
@@ -90,10 +99,16 @@ impl Hub {
             MapEdit::Init { topic, .. } => topic,
             _ => "",
         };
-        match self.0.env.store.create(id, topic, self.0.env.clock.now()).await? {
-            (Lookup::Live(_), true) => self.edit(id, init).await,
-            (Lookup::Deleted { .. }, _) => Err(RoomError::Gone),
-            _ => Err(RoomError::Exists),
+        let (found, made) = self.0.env.store.create(id, topic, self.0.env.clock.now()).await?;
+        let Lookup::Live(record) = found else { return Err(RoomError::Gone) };
+        // Joining makes a graph too, and so does a call like this one that failed half way: nothing was ever written
+        // to them, so this is their first edit.
+        if !made && record.modified_at != record.created_at {
+            return Err(RoomError::Exists);
+        }
+        match self.edit(id, init).await {
+            Err(RoomError::Edit(EditError::AlreadyInitialised)) => Err(RoomError::Exists),
+            edited => edited,
         }
     }
 
@@ -142,8 +157,15 @@ impl Hub {
     /// A room's whole life.
     async fn run(self, room: RoomHandle, lanes: Lanes) {
         metrics::get().rooms.increment(1.0);
+        self.0.env.open_rooms.fetch_add(1, Ordering::Relaxed);
         let life = AssertUnwindSafe(self.open_and_run(&room, lanes)).catch_unwind().await;
+        if life.is_err() {
+            // Its last record may still be on its way: a room opened before that is on disk would not know it, and
+            // could have it removed as covered by a snapshot that lacks it.
+            self.0.env.journal.barrier().await;
+        }
         self.detach(&room);
+        self.0.env.open_rooms.fetch_sub(1, Ordering::Relaxed);
         if life.is_err() {
             metrics::get().room_panics.increment(1);
             tracing::error!(graph = %room.id(), "the room failed; its clients reconnect and it is opened again");

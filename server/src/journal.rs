@@ -4,6 +4,7 @@
 //! journal never gives a record up: a batch that fails is tried again, in the same order, until it is durable.
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -11,9 +12,10 @@ use std::{
     time::Duration,
 };
 
+use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -57,6 +59,9 @@ struct Shared {
     backlog_bytes: AtomicU64,
     last_commit_us: AtomicU64,
     commits: AtomicU64,
+    submitted: AtomicU64,
+    /// Records that are done with; the largest number once the journal has ended.
+    done: watch::Sender<u64>,
     trouble: Mutex<Option<Trouble>>,
     started: Mutex<Option<Instant>>,
 }
@@ -95,9 +100,18 @@ impl Journal {
     pub fn submit(&self, record: JournalRecord) -> Receipt {
         let (done, receipt) = oneshot::channel();
         self.shared.backlog_bytes.fetch_add(record.update.len() as u64, Ordering::Relaxed);
+        self.shared.submitted.fetch_add(1, Ordering::Relaxed);
         // When the worker is gone the receipt says so.
         let _ = self.entries.send(Entry { record, done });
         receipt
+    }
+
+    /// Waits until everything that was handed over before is on disk, or is known never to be: after this, the store
+    /// tells all there is.
+    pub async fn barrier(&self) {
+        let submitted = self.shared.submitted.load(Ordering::Relaxed);
+        // The sender lives as long as this handle.
+        let _ = self.shared.done.subscribe().wait_for(|done| *done >= submitted).await;
     }
 
     /// Commits since the start: tells whether there was one since somebody last looked.
@@ -129,14 +143,16 @@ impl Worker {
     async fn run(mut self) {
         while let Some(first) = self.lane.recv().await {
             let (records, done) = self.gather(first);
-            let Some(ids) = self.commit(&records).await else { return };
+            let Some(ids) = self.commit(&records).await else { break };
             let bytes: usize = records.iter().map(|record| record.update.len()).sum();
             self.shared.backlog_bytes.fetch_sub(bytes as u64, Ordering::Relaxed);
+            self.shared.done.send_modify(|count| *count += records.len() as u64);
             for (done, id) in done.into_iter().zip(ids) {
                 // A room that is gone needs no receipt.
                 let _ = done.send(id);
             }
         }
+        self.shared.done.send_replace(u64::MAX);
     }
 
     /// Takes everything that came while the last commit was under way.
@@ -157,7 +173,10 @@ impl Worker {
         loop {
             let started = Instant::now();
             *self.shared.started.lock() = Some(started);
-            let result = self.store.append(records).await;
+            // A panic in the store must not end the journal: every room would end with it.
+            let append = AssertUnwindSafe(self.store.append(records)).catch_unwind();
+            let result =
+                append.await.unwrap_or_else(|_| Err(StoreError::Unusable("the store failed inside".to_owned())));
             *self.shared.started.lock() = None;
             let took = started.elapsed();
             metrics::get().commit_seconds.record(took.as_secs_f64());

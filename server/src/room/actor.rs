@@ -1,6 +1,13 @@
 //! The task behind an open room: takes messages from its lanes, lets the state decide, performs the effects.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use synapti_protocol::close::CloseCode;
@@ -19,6 +26,7 @@ use super::{
 use crate::{
     clock::Clock,
     compaction::Compactor,
+    hub::ROOMS_CROWDED_FROM,
     journal::{Journal, Receipt},
     store::{GraphKey, JournalRecord, RecordId, SharedStore},
     telemetry::metrics,
@@ -27,8 +35,8 @@ use crate::{
 /// Time between two looks at what has become stale.
 const TICK_EVERY: Duration = Duration::from_secs(5);
 
-/// How long a room stays open that was only read or edited through the API.
-const NEVER_JOINED_CLOSE_AFTER: Duration = Duration::from_secs(2);
+/// How long a room stays open that was only read through the API.
+const ONLY_READ_CLOSE_AFTER: Duration = Duration::from_secs(2);
 
 /// Messages taken from a lane before the room acts on them.
 const TAKE_AT_ONCE_MAX: usize = 256;
@@ -46,6 +54,8 @@ pub struct RoomEnv {
     pub clock: Clock,
     /// How long an empty room stays open.
     pub idle_close_after: Duration,
+    /// Rooms open on this node.
+    pub open_rooms: AtomicUsize,
     /// Cancelled when rooms shall close as soon as they are empty.
     pub closing: CancellationToken,
 }
@@ -87,6 +97,7 @@ struct Slots(HashMap<SessionId, Arc<SessionSlot>>);
 enum Done {
     Compacted(bool),
     Tombstoned(Result<(), RoomError>),
+    Purged,
 }
 
 enum Event {
@@ -115,7 +126,7 @@ impl Actor {
             work: JoinSet::new(),
             started,
             idle_since: None,
-            idle_close_after: NEVER_JOINED_CLOSE_AFTER.min(env.idle_close_after),
+            idle_close_after: ONLY_READ_CLOSE_AFTER.min(env.idle_close_after),
             closing: false,
             env,
         }
@@ -132,9 +143,15 @@ impl Actor {
                 }
                 Event::Committed(None) => return Ended::JournalGone,
                 Event::Control(message) => self.control(message),
-                Event::Edit(message) => self.gathering.push(message, &mut self.callers),
+                Event::Edit(message) => self.gather(message),
                 Event::Done(Done::Compacted(done)) => self.state.compacted(done),
-                Event::Done(Done::Tombstoned(result)) => self.state.tombstoned(result),
+                Event::Done(Done::Tombstoned(result)) => {
+                    if result.is_ok() {
+                        self.purge();
+                    }
+                    self.state.tombstoned(result);
+                }
+                Event::Done(Done::Purged) => {}
                 Event::Time => self.time_has_passed(),
                 Event::Closing => self.closing = true,
             }
@@ -185,8 +202,14 @@ impl Actor {
         }
         while self.gathering.has_room() {
             let Ok(message) = self.lanes.edits.try_recv() else { break };
-            self.gathering.push(message, &mut self.callers);
+            self.gather(message);
         }
+    }
+
+    fn gather(&mut self, message: LaneEdit) {
+        // Each opening that edits by itself adds a client id to the document for good, so it stays open like others.
+        self.idle_close_after = self.env.idle_close_after;
+        self.gathering.push(message, &mut self.callers);
     }
 
     fn time_has_passed(&mut self) {
@@ -257,21 +280,26 @@ impl Actor {
     }
 
     fn tombstone(&mut self, at: jiff::Timestamp) {
+        let (env, key) = (self.env.clone(), self.key);
+        self.work.spawn(async move { Done::Tombstoned(env.store.tombstone(key, at).await.map_err(RoomError::Store)) });
+    }
+
+    /// Removes a deleted graph's data. It is deleted already; what is left when the node stops is removed at the next
+    /// start.
+    fn purge(&mut self) {
         let (env, key, id) = (self.env.clone(), self.key, self.handle.id().clone());
         self.work.spawn(async move {
-            let result = env.store.tombstone(key, at).await;
-            if result.is_ok()
-                && let Err(error) = env.compactor.purge(&env.store, key).await
-            {
+            if let Err(error) = env.compactor.purge(&env.store, key).await {
                 tracing::warn!(graph = %id, %error, "the data of a deleted map could not be removed yet");
             }
-            Done::Tombstoned(result.map_err(RoomError::Store))
+            Done::Purged
         });
     }
 
     fn should_close(&mut self) -> bool {
         let empty = self.state.is_idle()
             && self.gathering.is_empty()
+            && (self.work.is_empty() || self.closing)
             && self.lanes.control.is_empty()
             && self.lanes.edits.is_empty();
         if !empty {
@@ -280,7 +308,8 @@ impl Actor {
         }
         let now = Instant::now();
         let idle_since = *self.idle_since.get_or_insert(now);
-        let hurry = self.closing || self.state.is_deleted();
+        let crowded = self.env.open_rooms.load(Ordering::Relaxed) >= ROOMS_CROWDED_FROM;
+        let hurry = self.closing || crowded || self.state.is_deleted();
         if !hurry && now < idle_since + self.idle_close_after {
             return false;
         }

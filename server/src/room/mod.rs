@@ -58,6 +58,9 @@ pub enum RoomError {
     /// The journal cannot commit at present, so the edit is not durable. It may become durable later.
     #[error("the edit could not be saved in time; it may be saved later")]
     NotSaved,
+    /// A commit is overdue, and the map cannot be read before it: what is not saved is never shown.
+    #[error("the store does not save at present, so this map cannot be read: try again later")]
+    Stalled,
     /// The server is shutting down.
     #[error("this node is restarting")]
     Draining,

@@ -231,6 +231,7 @@ pub fn refusal(error: &RoomError) -> Refusal {
         RoomError::Edit(_) | RoomError::Exists => CloseCode::Malformed,
         RoomError::AtCapacity { .. }
         | RoomError::NotSaved
+        | RoomError::Stalled
         | RoomError::Store(_)
         | RoomError::Unavailable(_)
         | RoomError::Unreadable(_) => CloseCode::AtCapacity,

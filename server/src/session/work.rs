@@ -1,11 +1,16 @@
 //! The one thing that a session waits for on behalf of its client.
 
-use std::{fmt, future::Future, pin::Pin};
+use std::{fmt, future::Future, pin::Pin, time::Duration};
 
 use bytes::Bytes;
 
+use tokio::time::timeout;
+
 use super::call_refusal;
-use crate::room::{CallError, Refusal, RoomHandle, SessionId, SyncReply};
+use crate::room::{CallError, Refusal, RoomError, RoomHandle, SessionId, SyncReply};
+
+/// How long a client waits for the state; then it is sent away with 1013.
+const SYNCED_WITHIN: Duration = Duration::from_secs(15);
 
 type Doing = Pin<Box<dyn Future<Output = Result<Done, CallError>> + Send>>;
 
@@ -25,14 +30,15 @@ pub(super) enum Done {
 }
 
 impl Work {
+    /// The answer waits for a commit under way, but not for ever: a client that hears nothing would wait as well.
     pub(super) fn sync(room: &RoomHandle, state_vector: Bytes, after: (SessionId, u64)) -> Self {
         let room = room.clone();
-        Self(Box::pin(async move { room.sync(state_vector, Some(after)).await.map(Done::Synced) }))
+        Self(Box::pin(async move { in_time(room.sync(state_vector, Some(after))).await.map(Done::Synced) }))
     }
 
     pub(super) fn catch_up(room: &RoomHandle, known: Bytes) -> Self {
         let room = room.clone();
-        Self(Box::pin(async move { room.sync(known, None).await.map(Done::CaughtUp) }))
+        Self(Box::pin(async move { in_time(room.sync(known, None)).await.map(Done::CaughtUp) }))
     }
 
     pub(super) fn presence(room: &RoomHandle) -> Self {
@@ -59,6 +65,10 @@ impl Work {
             None => std::future::pending().await,
         }
     }
+}
+
+async fn in_time(reading: impl Future<Output = Result<SyncReply, CallError>>) -> Result<SyncReply, CallError> {
+    timeout(SYNCED_WITHIN, reading).await.unwrap_or(Err(CallError::Room(RoomError::Stalled)))
 }
 
 impl fmt::Debug for Work {

@@ -1,6 +1,9 @@
 //! A server without sockets: requests go straight into the router.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -58,6 +61,7 @@ impl TestApp {
             compactor: Arc::new(Compactor::default()),
             clock: Clock::system(),
             idle_close_after: Duration::from_secs(30),
+            open_rooms: AtomicUsize::new(0),
             closing: CancellationToken::new(),
         });
         let limits = HubLimits {

@@ -1,6 +1,7 @@
 //! While the store does not answer, open rooms hold edits back and others stay closed.
 
 use bytes::Bytes;
+use synapti_crdt::map::MapEdit;
 use synapti_protocol::{close::CloseCode, graph_id::GraphId};
 use synapti_server::{
     room::{RoomError, SessionId},
@@ -83,4 +84,30 @@ async fn a_deletion_that_fails_deletes_nothing() {
     assert!(matches!(gone, Err(RoomError::Gone)), "{gone:?}");
     let gone = node.join("map", 2).await;
     assert!(matches!(gone, Err(RoomError::Gone)), "{gone:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn readers_of_a_map_that_cannot_be_saved_are_told_why_they_wait_in_vain() {
+    let store = FakeStore::new();
+    let node = Node::start(&store, &NodeOptions::default());
+    let (room, _joined) = node.join("map", 1).await.unwrap();
+    store.set_down(true);
+    room.update(SessionId(1), Client::new(2).add("a")).await.unwrap();
+    soon("the commit is tried", store.begun(1)).await;
+    let view = node.hub.view(room.id()).await.map(|_| ());
+    assert!(matches!(view, Err(RoomError::Stalled)), "{view:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn making_a_graph_goes_on_where_it_failed_half_way() {
+    let store = FakeStore::new();
+    let node = Node::start(&store, &NodeOptions::default());
+    let init = || MapEdit::Init { topic: "Half".to_owned(), root: None, created_at: "2026-01-01T00:00:00Z".to_owned() };
+    let id = "half".parse().unwrap();
+    // The graph is there, and its first edit was lost.
+    let (_room, joined) = node.join("half", 1).await.unwrap();
+    drop(joined);
+    assert_eq!(node.hub.create(&id, init()).await.unwrap().graph.topic, "Half");
+    let twice = node.hub.create(&id, init()).await.map(|_| ());
+    assert!(matches!(twice, Err(RoomError::Exists)), "{twice:?}");
 }

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -60,6 +60,7 @@ impl Node {
             compactor: Arc::new(Compactor::default()),
             clock,
             idle_close_after: options.idle_close_after,
+            open_rooms: AtomicUsize::new(0),
             closing: closing.clone(),
         };
         let room = RoomLimits { sessions_max: 0, document_bytes_max: 0 };
