@@ -1,16 +1,14 @@
 //! The task behind an open room: takes messages from its lanes, lets the state decide, performs the effects.
 
+mod close;
+mod slots;
+mod work;
+
 use std::{
-    collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::AtomicUsize},
     time::Duration,
 };
 
-use bytes::Bytes;
-use synapti_protocol::close::CloseCode;
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep_until},
@@ -18,7 +16,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Refusal, RoomError, RoomHandle, SessionId, SessionSlot,
+    RoomHandle,
     batch::{Callers, Gathering},
     handle::{CallError, Control, LaneEdit, Lanes},
     state::{Effect, RoomState},
@@ -26,11 +24,12 @@ use super::{
 use crate::{
     clock::Clock,
     compaction::Compactor,
-    hub::ROOMS_CROWDED_FROM,
     journal::{Journal, Receipt},
     store::{GraphKey, JournalRecord, RecordId, SharedStore},
     telemetry::metrics,
 };
+use slots::Slots;
+use work::Done;
 
 /// Time between two looks at what has become stale.
 const TICK_EVERY: Duration = Duration::from_secs(5);
@@ -88,16 +87,6 @@ pub(crate) struct Actor {
     idle_since: Option<Instant>,
     idle_close_after: Duration,
     closing: bool,
-}
-
-/// Sessions' slots. Sessions that are left when the room ends, by a panic too, are sent to reconnect.
-#[derive(Default)]
-struct Slots(HashMap<SessionId, Arc<SessionSlot>>);
-
-enum Done {
-    Compacted(bool),
-    Tombstoned(Result<(), RoomError>),
-    Purged,
 }
 
 enum Event {
@@ -268,77 +257,6 @@ impl Actor {
         metrics::get().cache_lookups(lookups.hits, lookups.misses);
     }
 
-    fn compact(&mut self, covers: RecordId, state: Bytes) {
-        let (env, key, id) = (self.env.clone(), self.key, self.handle.id().clone());
-        self.work.spawn(async move {
-            let done = env.compactor.run(&env.store, key, covers, &state).await;
-            if let Err(error) = &done {
-                tracing::warn!(graph = %id, %error, "compaction failed; the journal of this map stays longer");
-            }
-            Done::Compacted(done.is_ok())
-        });
-    }
-
-    fn tombstone(&mut self, at: jiff::Timestamp) {
-        let (env, key) = (self.env.clone(), self.key);
-        self.work.spawn(async move { Done::Tombstoned(env.store.tombstone(key, at).await.map_err(RoomError::Store)) });
-    }
-
-    /// Removes a deleted graph's data. It is deleted already; what is left when the node stops is removed at the next
-    /// start.
-    fn purge(&mut self) {
-        let (env, key, id) = (self.env.clone(), self.key, self.handle.id().clone());
-        self.work.spawn(async move {
-            if let Err(error) = env.compactor.purge(&env.store, key).await {
-                tracing::warn!(graph = %id, %error, "the data of a deleted map could not be removed yet");
-            }
-            Done::Purged
-        });
-    }
-
-    fn should_close(&mut self) -> bool {
-        let empty = self.state.is_idle()
-            && self.gathering.is_empty()
-            && (self.work.is_empty() || self.closing)
-            && self.lanes.control.is_empty()
-            && self.lanes.edits.is_empty();
-        if !empty {
-            self.idle_since = None;
-            return false;
-        }
-        let now = Instant::now();
-        let idle_since = *self.idle_since.get_or_insert(now);
-        let crowded = self.env.open_rooms.load(Ordering::Relaxed) >= ROOMS_CROWDED_FROM;
-        let hurry = self.closing || crowded || self.state.is_deleted();
-        if !hurry && now < idle_since + self.idle_close_after {
-            return false;
-        }
-        if !hurry {
-            self.state.compact_before_close();
-            self.perform_effects();
-        }
-        self.state.is_idle()
-    }
-
-    /// Answers what came in the last moment: nothing of it was done, and the caller opens the room again. A client's
-    /// update cannot be among it: its session would be in the room.
-    async fn close_lanes(&mut self) {
-        self.lanes.control.close();
-        self.lanes.edits.close();
-        while let Some(message) = self.lanes.control.recv().await {
-            match message {
-                Control::Join { reply, .. } => drop(reply.send(Err(CallError::Closed))),
-                Control::Read { reply, .. } | Control::Delete { reply } => drop(reply.send(Err(CallError::Closed))),
-                Control::Leave { .. } | Control::Awareness { .. } => {}
-            }
-        }
-        while let Some(message) = self.lanes.edits.recv().await {
-            if let LaneEdit::Map { reply, .. } = message {
-                let _ = reply.send(Err(CallError::Closed));
-            }
-        }
-    }
-
     fn wake_at(&self) -> Instant {
         let mut at = self.next_tick;
         if let Some(due_ms) = self.state.presence_due_ms() {
@@ -352,21 +270,5 @@ impl Actor {
 
     fn now_ms(&self) -> u64 {
         self.started.elapsed().as_millis() as u64
-    }
-}
-
-impl Slots {
-    fn with(&self, session: SessionId, tell: impl FnOnce(&SessionSlot)) {
-        if let Some(slot) = self.0.get(&session) {
-            tell(slot);
-        }
-    }
-}
-
-impl Drop for Slots {
-    fn drop(&mut self) {
-        for slot in self.0.values() {
-            slot.refuse(Refusal::new(CloseCode::Restarting, "this map is being restored: reconnect"));
-        }
     }
 }

@@ -1,0 +1,43 @@
+//! What a room has done beside its edits: compaction, deletion, removal.
+
+use bytes::Bytes;
+
+use super::Actor;
+use crate::{room::RoomError, store::RecordId};
+
+/// What came of it.
+pub(super) enum Done {
+    Compacted(bool),
+    Tombstoned(Result<(), RoomError>),
+    Purged,
+}
+
+impl Actor {
+    pub(super) fn compact(&mut self, covers: RecordId, state: Bytes) {
+        let (env, key, id) = (self.env.clone(), self.key, self.handle.id().clone());
+        self.work.spawn(async move {
+            let done = env.compactor.run(&env.store, key, covers, &state).await;
+            if let Err(error) = &done {
+                tracing::warn!(graph = %id, %error, "compaction failed; the journal of this map stays longer");
+            }
+            Done::Compacted(done.is_ok())
+        });
+    }
+
+    pub(super) fn tombstone(&mut self, at: jiff::Timestamp) {
+        let (env, key) = (self.env.clone(), self.key);
+        self.work.spawn(async move { Done::Tombstoned(env.store.tombstone(key, at).await.map_err(RoomError::Store)) });
+    }
+
+    /// Removes a deleted graph's data. It is deleted already; what is left when the node stops is removed at the next
+    /// start.
+    pub(super) fn purge(&mut self) {
+        let (env, key, id) = (self.env.clone(), self.key, self.handle.id().clone());
+        self.work.spawn(async move {
+            if let Err(error) = env.compactor.purge(&env.store, key).await {
+                tracing::warn!(graph = %id, %error, "the data of a deleted map could not be removed yet");
+            }
+            Done::Purged
+        });
+    }
+}
