@@ -1,9 +1,17 @@
 //! At most one room per graph at a time, and no edit lost between two of them.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use synapti_protocol::update;
-use synapti_server::room::{RoomError, SessionId};
+use synapti_server::{
+    hub::ROOMS_CROWDED_FROM,
+    room::{RoomError, SessionId},
+};
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::support::{Client, FakeStore, Node, NodeOptions, StoreEvent, read, soon};
@@ -125,4 +133,18 @@ async fn when_the_node_goes_empty_rooms_close_and_none_is_opened() {
     assert!(matches!(store.events("map").as_slice(), [StoreEvent::Loaded, StoreEvent::Appended(_)]));
     let refused = node.add("other", "x").await;
     assert!(matches!(refused, Err(RoomError::Draining)), "{refused:?}");
+}
+
+/// Somebody who joins made-up maps and leaves at once would otherwise keep everybody else out of theirs.
+#[tokio::test(start_paused = true)]
+async fn on_a_crowded_node_empty_rooms_give_their_places_up_soon() {
+    let store = FakeStore::new();
+    let hour = Duration::from_hours(1);
+    let node = Node::start(&store, &NodeOptions { idle_close_after: hour, ..NodeOptions::default() });
+    let (_room, joined) = node.join("map", 1).await.unwrap();
+    drop(joined);
+    node.env.open_rooms.fetch_add(ROOMS_CROWDED_FROM, Ordering::Relaxed);
+    let begin = Instant::now();
+    node.all_rooms_closed().await;
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
 }

@@ -40,6 +40,7 @@ pub struct Node {
     pub journal: Journal,
     pub rooms: TaskTracker,
     pub closing: CancellationToken,
+    pub env: Arc<RoomEnv>,
     /// Whether the next look at the clock panics: the only thing of a test's that runs inside a room.
     clock_panics: Arc<AtomicBool>,
 }
@@ -54,7 +55,7 @@ impl Node {
             assert!(!panics.swap(false, Ordering::SeqCst), "as the test wants");
             Timestamp::UNIX_EPOCH
         });
-        let env = RoomEnv {
+        let env = Arc::new(RoomEnv {
             store: store.shared(),
             journal: journal.clone(),
             compactor: Arc::new(Compactor::default()),
@@ -62,11 +63,11 @@ impl Node {
             idle_close_after: options.idle_close_after,
             open_rooms: AtomicUsize::new(0),
             closing: closing.clone(),
-        };
+        });
         let room = RoomLimits { sessions_max: 0, document_bytes_max: 0 };
         let limits = HubLimits { room, feed_bytes_max: options.feed_bytes_max };
-        let hub = Hub::new(Arc::new(env), limits, Connections::new(0), rooms.clone());
-        Self { hub, journal, rooms, closing, clock_panics }
+        let hub = Hub::new(env.clone(), limits, Connections::new(0), rooms.clone());
+        Self { hub, journal, rooms, closing, env, clock_panics }
     }
 
     pub fn let_the_next_batch_panic(&self) {
