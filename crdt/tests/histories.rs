@@ -3,6 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a recorded history that cannot be read fails the test")]
 
+#[path = "common/sliced.rs"]
+mod sliced;
+#[path = "../../protocol/tests/support/mod.rs"]
+mod support;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map as JsonMap, Value, json};
@@ -159,6 +164,32 @@ fn updates_with_skips() {
 #[test]
 fn edits_between_the_halves_of_surrogate_pairs() {
     check(include_str!("data/yjs-histories-surrogates.json"));
+}
+
+#[test]
+fn answers_can_be_sliced() {
+    for file in [
+        include_str!("data/yjs-histories-maps.json"),
+        include_str!("data/yjs-histories-texts.json"),
+        include_str!("data/yjs-histories-lists.json"),
+        include_str!("data/yjs-histories-merged.json"),
+    ] {
+        let slices: usize = histories(file).iter().map(|history| sliced::check_slices(&history.updates, true)).sum();
+        assert!(slices > 1_000, "{slices}");
+    }
+    for history in histories(include_str!("data/yjs-histories-surrogates.json")) {
+        sliced::check_slices(&history.updates, false);
+    }
+}
+
+#[test]
+fn answers_of_published_histories_can_be_sliced() {
+    for history in support::histories().into_iter().step_by(10) {
+        sliced::check_slices(&history, true);
+    }
+    for (name, document) in support::all_updates().into_iter().filter(|(name, _)| name.starts_with("y-octo")) {
+        assert!(sliced::check_slices(&[document], true) > 4, "{name}");
+    }
 }
 
 /// The smallest cases, with what every Yjs replica shows.

@@ -9,6 +9,7 @@ use yrs::{
     TextPrelim, Transact, TransactionMut, Update, merge_updates_v1,
 };
 
+use crate::sliced::check_slices;
 use crate::support::{Random, Watched};
 
 const AUTHORS: usize = 3;
@@ -200,5 +201,12 @@ proptest! {
             digests.push(room.replica.digest());
         }
         prop_assert_eq!(digests[0], digests[1]);
+    }
+
+    #[test]
+    fn answers_can_be_sliced(steps in prop::collection::vec(step(), 1..40)) {
+        let updates = play(&steps);
+        prop_assume!(!updates.is_empty());
+        prop_assert!(check_slices(&updates, true) > 0);
     }
 }

@@ -6,6 +6,8 @@ mod convergence;
 mod hostile;
 mod mutations;
 mod pairs;
+#[path = "../common/sliced.rs"]
+mod sliced;
 mod support;
 mod vectors;
 mod waiting;

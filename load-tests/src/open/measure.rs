@@ -82,18 +82,17 @@ impl Openings {
         let mut connection = Connection::open(url, build::ROOM).await?;
         let upgraded = started.elapsed();
         connection.send(encode_step1(NOTHING)).await?;
-        let (loaded, received, frame) = answered("the sync", async {
+        let (loaded, received, frames) = answered("the sync", async {
             // The server greets with a message of its own as soon as the room is open.
-            let mut frame = connection.frame().await?;
+            let mut frames = vec![connection.frame().await?];
             let loaded = started.elapsed();
-            while step2(&frame)?.is_none() {
-                frame = connection.frame().await?;
+            while !frames.last().is_some_and(|frame| is_step2(frame)) {
+                frames.push(connection.frame().await?);
             }
-            Ok((loaded, started.elapsed(), frame))
+            Ok((loaded, started.elapsed(), frames))
         })
         .await?;
-        let state = step2(&frame)?.context("no state was received")?;
-        let replica = Replica::load(1, AsideLimits::default(), [state])?;
+        let replica = Replica::load(1, AsideLimits::default(), frames.iter().filter_map(|frame| state(frame)))?;
         ensure!(replica.digest() == built.digest, "the map that was opened is not the one that was written");
         self.upgraded.push(upgraded);
         self.loaded.push(loaded);
@@ -122,10 +121,15 @@ async fn start(args: &Args, data: &Path) -> anyhow::Result<(tempfile::TempDir, S
     Ok((place, server))
 }
 
-/// The state in a frame, if it is the answer to a question for it.
-fn step2(frame: &[u8]) -> anyhow::Result<Option<&[u8]>> {
-    match message::parse(frame)? {
-        Message::Sync(SyncMessage::Step2(state)) => Ok(Some(state)),
-        _ => Ok(None),
+/// Whether a frame ends the answer to a question for the state.
+fn is_step2(frame: &[u8]) -> bool {
+    matches!(message::parse(frame), Ok(Message::Sync(SyncMessage::Step2(_))))
+}
+
+/// The state in a frame, or the part of it: a large map comes as several updates and a `SyncStep2`.
+fn state(frame: &[u8]) -> Option<&[u8]> {
+    match message::parse(frame) {
+        Ok(Message::Sync(SyncMessage::Update(state) | SyncMessage::Step2(state))) => Some(state),
+        _ => None,
     }
 }

@@ -35,9 +35,9 @@ pub struct Welcome {
 /// What a room tells somebody who lacks something: the state, and where the feed goes on from it.
 #[derive(Clone, Debug)]
 pub struct SyncReply {
-    /// Frame: `SyncStep2` with what the client lacks.
-    pub step2: Bytes,
-    /// What the client has once it has read `step2`; shared by all who ask at this state.
+    /// Frames with what the client lacks: a `SyncStep2`, and `Update`s before it when that is much. Never empty.
+    pub frames: Arc<[Bytes]>,
+    /// What the client has once it has read `frames`; shared by all who ask at this state.
     pub state_vector: Bytes,
     /// Frame: everybody's presence.
     pub presence: Option<Bytes>,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use synapti_crdt::Replica;
-use synapti_protocol::message;
+use synapti_protocol::{message, update};
 
 use super::{GraphView, RoomError, SessionId, SyncReply};
 
@@ -42,6 +42,10 @@ pub enum Answer {
 /// Different state vectors whose diffs are kept: after a restart many clients come back from a few points.
 const DIFFS_MAX: usize = 8;
 
+/// Bytes of an update in one frame of an answer; larger only where a single struct is. A socket copies a frame into a
+/// buffer that it keeps, so this is what an idle viewer costs.
+const SLICE_BYTES_MAX: usize = 64 << 10;
+
 /// How often the cache had what was asked for, and how often not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lookups {
@@ -56,7 +60,7 @@ pub struct Lookups {
 pub struct ReadCache {
     state_vector: Option<Bytes>,
     question: Option<Bytes>,
-    diffs: Vec<(Bytes, Bytes)>,
+    diffs: Vec<(Bytes, Arc<[Bytes]>)>,
     view: Option<Arc<GraphView>>,
     used: bool,
     lookups: Lookups,
@@ -91,22 +95,22 @@ impl ReadCache {
         self.question.get_or_insert_with(|| message::encode_step1(&state_vector).into()).clone()
     }
 
-    /// A `SyncStep2` frame with everything beyond `state_vector`.
-    pub fn diff(&mut self, replica: &Replica, state_vector: &Bytes) -> Bytes {
+    /// Everything beyond `state_vector`: a `SyncStep2` frame, and `Update` frames before it when it is large.
+    pub fn diff(&mut self, replica: &Replica, state_vector: &Bytes) -> Arc<[Bytes]> {
         self.used = true;
-        if let Some((_, frame)) = self.diffs.iter().find(|(known, _)| known == state_vector) {
+        if let Some((_, frames)) = self.diffs.iter().find(|(known, _)| known == state_vector) {
             self.lookups.hits += 1;
-            return frame.clone();
+            return frames.clone();
         }
         self.lookups.misses += 1;
         // Sessions check state vectors before they ask; one that is not one gets the whole state.
         let update = replica.diff(state_vector).unwrap_or_else(|_| replica.snapshot());
-        let frame = Bytes::from(message::encode_step2(&update));
+        let frames = frames(&update);
         if self.diffs.len() == DIFFS_MAX {
             self.diffs.remove(0);
         }
-        self.diffs.push((state_vector.clone(), frame.clone()));
-        frame
+        self.diffs.push((state_vector.clone(), frames.clone()));
+        frames
     }
 
     /// The map as JSON.
@@ -118,4 +122,20 @@ impl ReadCache {
         }
         self.view.get_or_insert_with(|| Arc::new(make())).clone()
     }
+}
+
+/// An update as frames, of which a Yjs client can apply each as it comes. It counts itself as synced after a `SyncStep2`,
+/// so that one is the last.
+fn frames(update: &[u8]) -> Arc<[Bytes]> {
+    if update.len() <= SLICE_BYTES_MAX {
+        return Arc::new([message::encode_step2(update).into()]);
+    }
+    let view = update::scan(update).expect("the scanner reads what a replica writes");
+    let slices = update::slices(&view, SLICE_BYTES_MAX);
+    let last = slices.len() - 1;
+    let frame = |(at, slice): (usize, Vec<u8>)| match at == last {
+        true => message::encode_step2(&slice),
+        false => message::encode_update(&slice),
+    };
+    slices.into_iter().enumerate().map(frame).map(Bytes::from).collect()
 }

@@ -45,6 +45,8 @@ pub struct Session {
     known: Bytes,
     /// The answer to this client's last question; nothing more is read before it is sent.
     outbox: VecDeque<Bytes>,
+    /// A state vector that the client has once the outbox is empty.
+    arriving: Option<Bytes>,
     /// The answer is on its way into the network.
     answering: bool,
     /// Edits handed to the room.
@@ -70,6 +72,7 @@ impl Session {
             cursor: welcome.cursor,
             known: EMPTY_STATE_VECTOR,
             outbox,
+            arriving: None,
             answering: false,
             edits: 0,
             work: None,
@@ -144,7 +147,7 @@ impl Session {
         self.outbox.extend(news.question);
         if !self.outbox.is_empty() {
             self.answering = true;
-            return Ok(std::mem::take(&mut self.outbox).into());
+            return Ok(self.next_of_answer(bytes_max));
         }
         match self.room.feed().read(&mut self.cursor, bytes_max) {
             Ok(batch) => {
@@ -161,6 +164,24 @@ impl Session {
                 Ok(Vec::new())
             }
         }
+    }
+
+    /// The next frames of the answer, at least one. The feed goes on when there are no more.
+    fn next_of_answer(&mut self, bytes_max: usize) -> Vec<Bytes> {
+        let mut frames = Vec::new();
+        let mut bytes = 0;
+        while let Some(frame) = self.outbox.pop_front_if(|next| bytes == 0 || bytes + next.len() <= bytes_max) {
+            bytes += frame.len();
+            frames.push(frame);
+        }
+        if self.outbox.is_empty() {
+            // An idle client keeps no room for the frames of a large answer.
+            self.outbox = VecDeque::new();
+            if let Some(state_vector) = self.arriving.take() {
+                self.known = state_vector;
+            }
+        }
+        frames
     }
 
     fn update(&mut self, update: &[u8]) -> Result<(), Refusal> {
@@ -190,13 +211,13 @@ impl Session {
         match done {
             Done::Handed => {}
             Done::Synced(reply) => {
-                self.known = reply.state_vector;
-                self.outbox.push_back(reply.step2);
+                self.arriving = Some(reply.state_vector);
+                self.outbox.extend(reply.frames.iter().cloned());
             }
             Done::CaughtUp(reply) => {
-                self.known = reply.state_vector;
+                self.arriving = Some(reply.state_vector);
                 self.cursor = reply.cursor;
-                self.outbox.push_back(reply.step2);
+                self.outbox.extend(reply.frames.iter().cloned());
                 self.outbox.extend(reply.presence);
             }
             Done::Presence(frame) => {

@@ -36,7 +36,7 @@ fn edits_gather_during_a_commit_and_leave_as_one_frame() {
     let seen = bench.commit();
     assert_eq!(seen.frames.len(), 1);
     let mut viewer = Client::new(3);
-    viewer.receive(&bench.sync(1, None).sync().step2);
+    viewer.hear(&bench.sync(1, None).sync());
     assert_eq!(viewer.nodes(), ["a", "b", "c", "d"]);
 }
 

@@ -1,5 +1,8 @@
 //! Whoever asks is shown what is on disk, and what they sent themselves.
 
+use std::sync::Arc;
+
+use synapti_protocol::message::{self, Message, SyncMessage};
 use synapti_server::room::{RoomError, SessionId, reads::Read};
 
 use crate::support::{Bench, Client, awareness, states_of};
@@ -88,7 +91,25 @@ fn equal_questions_share_one_answer() {
     bench.join(1);
     bench.save(1, ann.add("a"));
     let (one, two) = (bench.sync(1, None).sync(), bench.sync(2, None).sync());
-    assert_eq!(one.step2.as_ptr(), two.step2.as_ptr(), "encoded once");
+    assert!(Arc::ptr_eq(&one.frames, &two.frames), "encoded once");
     bench.save(1, ann.add("b"));
-    assert_ne!(bench.sync(3, None).sync().step2, one.step2, "until the map changes");
+    assert_ne!(bench.sync(3, None).sync().frames, one.frames, "until the map changes");
+}
+
+#[test]
+fn a_large_answer_comes_in_small_frames_and_ends_with_a_step2() {
+    let (mut bench, mut ann) = (Bench::new(), Client::new(1));
+    bench.join(1);
+    for n in 0..60 {
+        bench.save(1, ann.add_large(&format!("n{n}"), 10 << 10));
+    }
+    let reply = bench.sync(1, None).sync();
+    let is_step2 = |frame: &[u8]| matches!(message::parse(frame), Ok(Message::Sync(SyncMessage::Step2(_))));
+    let (last, first) = reply.frames.split_last().unwrap();
+    assert!(is_step2(last) && !first.iter().any(|frame| is_step2(frame)));
+    assert!((9..15).contains(&first.len()), "{} frames", first.len());
+    assert!(reply.frames.iter().all(|frame| frame.len() <= (64 << 10) + 16));
+    let mut viewer = Client::new(2);
+    viewer.hear(&reply);
+    assert_eq!(viewer.replica.digest(), ann.replica.digest());
 }

@@ -50,7 +50,7 @@ async fn an_open_room_shows_nothing_unsaved_and_goes_on_when_the_store_is_back()
     store.set_down(false);
     let own = room.sync(Bytes::from_static(&[0]), Some((SessionId(1), 2)));
     let mut reader = Client::new(3);
-    reader.receive(&soon("a reader is answered once it is saved", own).await.unwrap().step2);
+    reader.hear(&soon("a reader is answered once it is saved", own).await.unwrap());
     assert_eq!(reader.nodes(), ["a", "b"]);
     assert!(node.journal.health().healthy);
 }

@@ -66,7 +66,7 @@ impl RoomState {
     fn answer(&mut self, read: &Read) -> Answer {
         match read {
             Read::Sync { state_vector, .. } => Answer::Sync(SyncReply {
-                step2: self.cache.diff(&self.replica, state_vector),
+                frames: self.cache.diff(&self.replica, state_vector),
                 state_vector: self.cache.state_vector(&self.replica),
                 presence: self.presence.everybody(),
                 cursor: self.published,

@@ -22,8 +22,8 @@ use crate::{
     transport::{conn::Traffic, gate::Gate},
 };
 
-/// Bytes of frames in one flush, about.
-const FLUSH_BYTES_MAX: usize = 256 << 10;
+/// Bytes of frames in one flush, about. The library keeps a buffer of that size for each socket, for ever.
+const FLUSH_BYTES_MAX: usize = 64 << 10;
 
 /// How often a socket is looked after.
 const LOOK_AFTER_EVERY: Duration = Duration::from_secs(10);

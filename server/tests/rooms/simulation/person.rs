@@ -65,7 +65,7 @@ impl Person {
 
     /// Takes in the answer to a question.
     pub fn hear(&mut self, reply: &SyncReply) {
-        self.client.receive(&reply.step2);
+        self.client.hear(reply);
         if let Some(place) = &mut self.session {
             place.known = reply.state_vector.clone();
             if std::mem::take(&mut place.catching_up) {

@@ -241,8 +241,10 @@ impl World {
                 }
                 Effect::Checkpoint(state_vector) => self.feed.set_checkpoint(state_vector),
                 Effect::Answer(request, Answer::Sync(reply)) => {
-                    self.assert_saved(&reply.step2);
-                    self.shown.push(reply.step2.clone());
+                    for frame in reply.frames.iter() {
+                        self.assert_saved(frame);
+                        self.shown.push(frame.clone());
+                    }
                     if let Some(person) = self.waiting.remove(&request) {
                         self.people[person].hear(&reply);
                     }

@@ -51,7 +51,7 @@ impl Seen {
     /// The nodes in the only answer, which is a state.
     pub fn view_nodes(self) -> Vec<String> {
         let mut viewer = Client::new(7_777);
-        viewer.receive(&self.sync().step2);
+        viewer.hear(&self.sync());
         viewer.nodes()
     }
 

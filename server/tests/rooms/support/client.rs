@@ -9,6 +9,7 @@ use synapti_protocol::{
     awareness::{self, AwarenessEntry},
     message::{self, Message, SyncMessage},
 };
+use synapti_server::room::SyncReply;
 
 /// The sender of everything that a client hears.
 const SERVER: Sender = Sender(1);
@@ -54,6 +55,14 @@ impl Client {
                 true
             }
             _ => false,
+        }
+    }
+
+    /// Takes in the answer to a question; nothing in it may have to wait for what comes after it.
+    pub fn hear(&mut self, reply: &SyncReply) {
+        for frame in reply.frames.iter() {
+            assert!(self.receive(frame), "not document state: {frame:?}");
+            assert_eq!(self.replica.held_bytes(), 0, "something waits for a later frame");
         }
     }
 

@@ -94,6 +94,6 @@ impl Node {
 /// The state of a room as a newcomer gets it.
 pub async fn read(room: &RoomHandle) -> Client {
     let mut client = Client::new(4_242);
-    client.receive(&room.sync(Bytes::from_static(&[0]), None).await.unwrap().step2);
+    client.hear(&room.sync(Bytes::from_static(&[0]), None).await.unwrap());
     client
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
-use synapti_protocol::message;
+use synapti_protocol::message::{self, SyncMessage};
 use synapti_server::{app::Server, config::Config};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -126,7 +126,13 @@ impl WsClient {
     /// Reads the greeting and asks for the state, as y-websocket does.
     pub async fn sync(&mut self, client: &mut Client) {
         self.send(message::encode_step1(&client.state_vector())).await;
-        while !client.receive(&self.next().await.unwrap()) {}
+        loop {
+            let frame = self.next().await.unwrap();
+            client.receive(&frame);
+            if matches!(message::parse(&frame), Ok(message::Message::Sync(SyncMessage::Step2(_)))) {
+                break;
+            }
+        }
     }
 
     /// Reads until the client's document has a node.
