@@ -127,11 +127,10 @@ impl ReadCache {
 /// An update as frames, of which a Yjs client can apply each as it comes. It counts itself as synced after a `SyncStep2`,
 /// so that one is the last.
 fn frames(update: &[u8]) -> Arc<[Bytes]> {
-    if update.len() <= SLICE_BYTES_MAX {
-        return Arc::new([message::encode_step2(update).into()]);
-    }
-    let view = update::scan(update).expect("the scanner reads what a replica writes");
-    let slices = update::slices(&view, SLICE_BYTES_MAX);
+    let slices = match update::scan(update) {
+        Ok(view) if update.len() > SLICE_BYTES_MAX => update::slices(&view, SLICE_BYTES_MAX),
+        _ => return Arc::new([message::encode_step2(update).into()]),
+    };
     let last = slices.len() - 1;
     let frame = |(at, slice): (usize, Vec<u8>)| match at == last {
         true => message::encode_step2(&slice),
