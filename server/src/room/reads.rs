@@ -132,9 +132,8 @@ fn frames(update: &[u8]) -> Arc<[Bytes]> {
         _ => return Arc::new([message::encode_step2(update).into()]),
     };
     let last = slices.len() - 1;
-    let frame = |(at, slice): (usize, Vec<u8>)| match at == last {
-        true => message::encode_step2(&slice),
-        false => message::encode_update(&slice),
+    let frame = |(at, slice): (usize, Vec<u8>)| {
+        if at == last { message::encode_step2(&slice) } else { message::encode_update(&slice) }
     };
     slices.into_iter().enumerate().map(frame).map(Bytes::from).collect()
 }
