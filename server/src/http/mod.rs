@@ -1,7 +1,7 @@
 //! HTTP: the API, the operator's pages and what every response has in common.
 //!
-//! A request passes [`envelope`] (id, log, errors), CORS, compression, [`origin`] and the body limit, and meets a
-//! handler; a failure of the domain becomes a status in [`domain_error`] and a body in [`envelope`].
+//! A request passes [`envelope`] (id, log, errors), [`host`], CORS, compression, [`origin`] and the body limit, and
+//! meets a handler; a failure of the domain becomes a status in [`domain_error`] and a body in [`envelope`].
 
 mod body;
 mod domain_error;
@@ -11,6 +11,7 @@ pub mod envelope;
 pub mod error;
 mod etag;
 mod graphs;
+mod host;
 mod nodes;
 pub mod openapi;
 mod ops;
@@ -60,6 +61,8 @@ pub fn router(state: AppState, live: Router<AppState>) -> Router {
         .layer(middleware::from_fn_with_state(config.clone(), origin::guard))
         .layer(compression)
         .layer(option_layer(cors(&config)))
+        // Around CORS, which answers by itself when a page asks first.
+        .layer(middleware::from_fn_with_state(config.clone(), host::guard))
         .layer(middleware::from_fn_with_state(state.clock.clone(), envelope::wrap))
         .with_state(state)
 }

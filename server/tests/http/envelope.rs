@@ -1,4 +1,7 @@
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::{
+    body::Body,
+    http::{HeaderValue, Method, Request, StatusCode, header},
+};
 use serde_json::json;
 
 use crate::app::{TestApp, request};
@@ -118,4 +121,61 @@ async fn listed_origins_may_ask_first() {
     assert_eq!(answer.header("access-control-allow-origin"), "https://maps.example");
     assert!(answer.header("access-control-allow-methods").contains("PATCH"));
     assert!(answer.header("access-control-allow-headers").contains("if-match"));
+}
+
+fn asked_as(method: Method, path: &str, hosts: &[&'static str]) -> Request<Body> {
+    let body = (method == Method::POST).then(|| json!({}));
+    let mut request = request(method, path, body);
+    for host in hosts {
+        request.headers_mut().append(header::HOST, HeaderValue::from_static(host));
+        let origin = HeaderValue::from_str(&format!("http://{host}")).unwrap();
+        request.headers_mut().insert(header::ORIGIN, origin);
+    }
+    request
+}
+
+#[tokio::test]
+async fn a_page_whose_name_points_here_can_neither_read_nor_write() {
+    let app = TestApp::with(&[("SYNAPTI_AUTH_ALLOWED_ORIGINS", "https://maps.example")]).await;
+    for (method, path) in [
+        (Method::POST, "/v1/graphs"),
+        (Method::GET, "/v1/graphs"),
+        (Method::HEAD, "/v1/graphs"),
+        (Method::OPTIONS, "/v1/graphs"),
+        (Method::DELETE, "/v1/graphs/m"),
+        (Method::GET, "/"),
+        (Method::GET, "/docs/"),
+        (Method::GET, "/v1/ws/m"),
+        (Method::GET, "/live/no"),
+    ] {
+        let answer = app.send(asked_as(method.clone(), path, &["evil.example:8080"])).await;
+        assert_eq!(answer.status, StatusCode::MISDIRECTED_REQUEST, "{method} {path}");
+        if method != Method::HEAD {
+            answer.expect_error(421, "host_not_allowed");
+            assert!(answer.text().contains("SYNAPTI_AUTH_ALLOWED_ORIGINS"));
+        }
+    }
+    let two_hosts = asked_as(Method::GET, "/v1/graphs", &["localhost", "evil.example"]);
+    app.send(two_hosts).await.expect_error(421, "host_not_allowed");
+    let authority = asked_as(Method::GET, "http://evil.example:8080/v1/graphs", &[]);
+    app.send(authority).await.expect_error(421, "host_not_allowed");
+    for host in ["127.0.0.1:8080", "[::1]:8080", "localhost:8080", "maps.localhost", "maps.example"] {
+        app.send(asked_as(Method::POST, "/v1/graphs", &[host])).await.expect(StatusCode::CREATED);
+    }
+}
+
+#[tokio::test]
+async fn load_balancers_may_ask_under_any_name_and_programs_under_none() {
+    let app = TestApp::new().await;
+    for path in ["/live", "/ready", "/health", "/metrics"] {
+        let answer = app.send(asked_as(Method::GET, path, &["10-0-0-7.pods.example"])).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+    }
+    app.send(asked_as(Method::GET, "/v1/graphs", &[])).await.expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_server_that_is_public_on_purpose_answers_to_every_name() {
+    let app = TestApp::with(&[("SYNAPTI_AUTH_OPEN_ANYWHERE", "1")]).await;
+    app.send(asked_as(Method::POST, "/v1/graphs", &["maps.example"])).await.expect(StatusCode::CREATED);
 }
