@@ -28,7 +28,7 @@ pub fn check_slices(updates: &[impl AsRef<[u8]>], readable_by_yrs: bool) -> usiz
             assert_eq!(receiver.digest(), whole.digest(), "{quarters} quarters, {bytes_max} bytes");
             assert_eq!(receiver.map(), whole.map());
             if readable_by_yrs {
-                let (one, other) = (taken_by_yrs(&base, &slices), taken_by_yrs(&base, &[answer.clone()]));
+                let (one, other) = (taken_by_yrs(&base, &slices), taken_by_yrs(&base, std::slice::from_ref(&answer)));
                 assert_eq!(one.transact().snapshot(), other.transact().snapshot());
             }
             count += slices.len();

@@ -133,9 +133,8 @@ fn frames(update: &[u8]) -> Arc<[Bytes]> {
     let view = update::scan(update).expect("the scanner reads what a replica writes");
     let slices = update::slices(&view, SLICE_BYTES_MAX);
     let last = slices.len() - 1;
-    let frame = |(at, slice): (usize, Vec<u8>)| match at == last {
-        true => message::encode_step2(&slice),
-        false => message::encode_update(&slice),
+    let frame = |(at, slice): (usize, Vec<u8>)| {
+        if at == last { message::encode_step2(&slice) } else { message::encode_update(&slice) }
     };
     slices.into_iter().enumerate().map(frame).map(Bytes::from).collect()
 }
