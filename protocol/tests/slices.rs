@@ -8,16 +8,13 @@ use synapti_protocol::update::{ContentKind, StructKind, UpdateWriter, scan, slic
 /// An item behind an element, or at the start of a root.
 fn item(origin: Option<(u64, u32)>, content: u8) -> Vec<u8> {
     let mut out = Vec::new();
-    match origin {
-        Some((client, clock)) => {
-            out.push(0x80 | content);
-            write_var_uint(&mut out, client);
-            write_var_uint(&mut out, clock.into());
-        }
-        None => {
-            out.extend([content, 1]);
-            write_var_str(&mut out, "text");
-        }
+    if let Some((client, clock)) = origin {
+        out.push(0x80 | content);
+        write_var_uint(&mut out, client);
+        write_var_uint(&mut out, clock.into());
+    } else {
+        out.extend([content, 1]);
+        write_var_str(&mut out, "text");
     }
     out
 }
@@ -45,8 +42,10 @@ fn update(sections: &[(u64, u32, &[Vec<u8>])]) -> Vec<u8> {
     writer.finish()
 }
 
-/// The sections of each slice as (client, first clock, clock after the last struct), and how much it deletes.
-fn cut(update: &[u8], bytes_max: usize) -> Vec<(Vec<(u64, u32, u32)>, usize)> {
+/// A slice's sections as (client, first clock, clock after the last struct), and how much it deletes.
+type Slice = (Vec<(u64, u32, u32)>, usize);
+
+fn cut(update: &[u8], bytes_max: usize) -> Vec<Slice> {
     let read = |slice: &Vec<u8>| {
         let view = scan(slice).unwrap();
         let sections = view.sections().map(|section| (section.client, section.clock, section.end));
