@@ -42,10 +42,9 @@ fn update(sections: &[(u64, u32, &[Vec<u8>])]) -> Vec<u8> {
     writer.finish()
 }
 
-/// What one slice holds: (client, clock, end) of its runs, and how many ranges it deletes.
+/// A slice's sections as (client, first clock, clock after the last struct), and how much it deletes.
 type Slice = (Vec<(u64, u32, u32)>, usize);
 
-/// The sections of each slice as (client, first clock, clock after the last struct), and how much it deletes.
 fn cut(update: &[u8], bytes_max: usize) -> Vec<Slice> {
     let read = |slice: &Vec<u8>| {
         let view = scan(slice).unwrap();

@@ -35,6 +35,46 @@ test('formatted text with embeds', async t => {
   for (const other of [watcher, reader]) assert.deepEqual(other.doc.getText('prose').toDelta(), delta)
 })
 
+test('a document that comes in parts', async t => {
+  const { id, author } = await share(t, 'parts', doc => doc.transact(() => {
+    for (let n = 0; n < 400; n++) doc.getMap('pages').set(`page ${n % 390}`, 'x'.repeat(1000))
+  }))
+  const reader = connect(t, server, id)
+  const parts = []
+  reader.doc.on('update', () => parts.push({ synced: reader.provider.synced, waiting: reader.doc.store.pendingStructs }))
+  await synced(reader)
+  assert.deepEqual(reader.doc.getMap('pages').toJSON(), author.doc.getMap('pages').toJSON())
+  assert.ok(parts.length > 5, `${parts.length} parts`)
+  assert.ok(parts.every(part => !part.synced && part.waiting === null))
+})
+
+// Yjs deletes attributes that stand around nothing, for everybody, and it looks whenever it is sent attributes.
+test('attributes around text that comes in a later part', async t => {
+  const id = roomId('attributes')
+  const docs = [new Y.Doc(), new Y.Doc()]
+  docs.forEach((doc, n) => { doc.clientID = 2 - n })
+  const [one, other] = [await join(t, server, id, { doc: docs[0] }), await join(t, server, id, { doc: docs[1] })]
+  const text = client => client.doc.getText('prose')
+  text(one).insert(0, ' it')
+  text(one).insert(0, 'foo', { bold: true })
+  await converged([one, other], { read: () => true })
+  for (let n = 0; n < 100; n++) other.doc.getMap('pages').set(`page ${n}`, 'x'.repeat(1000))
+  text(other).insert(1, 'bar')
+  await converged([one, other], { read: () => true })
+  text(one).delete(0, 1)
+  text(one).delete(3, 2)
+  await converged([one, other], { read: doc => doc.getText('prose').toDelta() })
+  const delta = [{ insert: 'bar', attributes: { bold: true } }, { insert: ' it' }]
+  assert.deepEqual(text(one).toDelta(), delta)
+  // Only a document that knows its text to be one looks after its attributes.
+  const doc = new Y.Doc()
+  doc.getText('prose')
+  const reader = await join(t, server, id, { doc })
+  reader.doc.getMap('pages').set('read', true)
+  await converged([one, other, reader], { read: () => true })
+  for (const client of [one, other, reader]) assert.deepEqual(text(client).toDelta(), delta)
+})
+
 test('XML fragments', async t => {
   const { author, watcher, reader } = await share(t, 'xml', doc => {
     const fragment = doc.getXmlFragment('prosemirror')
