@@ -14,7 +14,7 @@ use yrs::{
 use crate::{
     Digest,
     gate::{AsideLimits, Gate, Sender},
-    map::{EditError, MapEdit, MapRoots, MapState, read_map, read_topic},
+    map::{EditError, MapEdit, MapRoots, MapState, read_map, read_topic, takes_away},
     pairs::{self, Pairs},
     transaction::{Pause, Transaction, Work, integrate},
     verbatim::Verbatim,
@@ -196,6 +196,11 @@ impl Replica {
     /// The map's topic, without reading the rest.
     pub fn topic(&self) -> Option<String> {
         read_topic(&self.doc.transact(), &self.roots)
+    }
+
+    /// Whether an edit only takes away from the map as it is now, so that even a full one has room for it.
+    pub fn takes_away(&self, edit: &MapEdit) -> bool {
+        takes_away(&self.doc.transact(), &self.roots, edit)
     }
 
     /// How many pieces of this sender's updates wait for something that the document lacks.

@@ -14,7 +14,9 @@ pub mod roots;
 pub mod state;
 pub mod tree;
 
-pub use edit::{Children, EdgePatch, EditError, MapEdit, NewEdge, NewNode, NodePatch, ParentRef, apply_edit};
+pub use edit::{
+    Children, EdgePatch, EditError, MapEdit, NewEdge, NewNode, NodePatch, ParentRef, apply_edit, takes_away,
+};
 pub use projection::{GraphJson, ProjectionContext, project};
 pub use read::{read_map, read_topic};
 pub use roots::MapRoots;

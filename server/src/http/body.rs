@@ -6,8 +6,13 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
 };
 use serde::de::DeserializeOwned;
+use std::time::Duration;
+use tokio::time::timeout;
 
 use super::error::{ApiError, FieldError};
+
+/// How long a client may take to send a body: while it does, it holds a place among the connections.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
 
 /// A body that was checked. An absent body counts as `{}`.
 #[derive(Debug)]
@@ -22,7 +27,10 @@ where
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let is_json = is_json(request.headers());
-        let bytes = Bytes::from_request(request, state).await.map_err(|error| ApiError::of_status(error.status()))?;
+        let bytes = timeout(BODY_WITHIN, Bytes::from_request(request, state))
+            .await
+            .map_err(|_| ApiError::of_status(StatusCode::REQUEST_TIMEOUT))?
+            .map_err(|error| ApiError::of_status(error.status()))?;
         if bytes.is_empty() {
             return parse(b"{}").map(Self);
         }

@@ -92,6 +92,7 @@ impl ApiError {
         let (code, message) = match status {
             StatusCode::NOT_FOUND => ("not_found", "there is nothing at this path"),
             StatusCode::METHOD_NOT_ALLOWED => ("method_not_allowed", "this path does not take this method"),
+            StatusCode::REQUEST_TIMEOUT => ("request_timeout", "the request body did not come in time"),
             StatusCode::PAYLOAD_TOO_LARGE => ("payload_too_large", "the request body is larger than the server takes"),
             StatusCode::UNSUPPORTED_MEDIA_TYPE => {
                 ("unsupported_media_type", "send JSON with Content-Type: application/json")
@@ -186,6 +187,7 @@ mod tests {
         for (status, code) in [
             (404, "not_found"),
             (405, "method_not_allowed"),
+            (408, "request_timeout"),
             (413, "payload_too_large"),
             (415, "unsupported_media_type"),
             (400, "bad_request"),

@@ -32,17 +32,17 @@ pub enum Edit {
 }
 
 impl Edit {
-    /// What it may add to the document.
+    /// What it may add to the document, about.
     pub fn bytes(&self) -> usize {
         match self {
             Self::Update { update, .. } => update.len(),
-            Self::Map { .. } => MAP_EDIT_BYTES,
+            Self::Map { edit, .. } => MAP_EDIT_BYTES + edit.text_bytes(),
         }
     }
 }
 
-/// What an edit of the map adds, about; its real size is counted once it is integrated.
-const MAP_EDIT_BYTES: usize = 4096;
+/// What an edit of the map adds besides its texts, about; its real size is counted once it is integrated.
+const MAP_EDIT_BYTES: usize = 512;
 
 /// Edits in one batch at most: bounds how long a room integrates without looking up.
 const BATCH_EDITS_MAX: usize = 4096;

@@ -30,6 +30,11 @@ const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 /// How long a client may take for its first request, before or while it chooses a version of HTTP.
 const FIRST_REQUEST_WITHIN: Duration = Duration::from_secs(12);
 
+/// How long nothing may pass in either direction before a connection is dropped. Who waits for the next request is
+/// dropped sooner (`HEADERS_WITHIN`) and every handler answers sooner, so this is a client that does not read its answer,
+/// or does not send a body that no handler waits for. Sessions are not concerned: the upgrade ends this.
+const STALLED_AFTER: Duration = Duration::from_mins(1);
+
 /// Headers in one request at most.
 const HEADERS_MAX: usize = 64;
 
@@ -96,6 +101,7 @@ impl Acceptor {
         let (http, router, stop) = (http.clone(), router.clone(), self.stop.clone());
         let asked = Arc::new(AtomicBool::new(false));
         let overdue = overdue(asked.clone());
+        let watched = traffic.clone();
         self.tracker.spawn(async move {
             let service = hyper::service::service_fn(move |request: Request<Incoming>| {
                 asked.store(true, Ordering::Relaxed);
@@ -110,6 +116,10 @@ impl Acceptor {
                 served = connection.as_mut() => served,
                 () = overdue => {
                     tracing::debug!(%peer, "connection without a request dropped");
+                    return;
+                }
+                () = watched.stalled(STALLED_AFTER) => {
+                    tracing::debug!(%peer, "connection dropped whose client neither sends nor reads");
                     return;
                 }
                 () = stop.cancelled() => {

@@ -19,7 +19,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf},
     net::TcpStream,
     sync::OwnedSemaphorePermit,
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_util::task::TaskTracker;
 
@@ -45,6 +45,15 @@ impl Traffic {
     /// Bytes that the network has taken for the client.
     pub fn written(&self) -> u64 {
         self.written.load(Ordering::Relaxed)
+    }
+
+    /// Ends when nothing has passed in either direction for `within`, or up to twice as long: looks that seldom.
+    pub async fn stalled(&self, within: Duration) {
+        let mut before = None;
+        while before != Some((self.read(), self.written())) {
+            before = Some((self.read(), self.written()));
+            sleep(within).await;
+        }
     }
 }
 
@@ -149,4 +158,27 @@ async fn linger(mut stream: TcpStream, _place: Option<OwnedSemaphorePermit>) {
     };
     // A client that is gone already, or never stops sending, is let go all the same.
     let _ = timeout(LINGER, goodbye).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_is_stalled_when_neither_direction_moves() {
+        let traffic = Traffic::default();
+        let within = Duration::from_mins(1);
+        let moves = async {
+            for _ in 0..5 {
+                sleep(Duration::from_secs(50)).await;
+                traffic.read.fetch_add(1, Ordering::Relaxed);
+                sleep(Duration::from_secs(50)).await;
+                traffic.written.fetch_add(1, Ordering::Relaxed);
+            }
+            tokio::time::Instant::now()
+        };
+        let ((), moved_until) = tokio::join!(traffic.stalled(within), moves);
+        let quiet = moved_until.elapsed();
+        assert!(quiet >= within && quiet <= 2 * within, "{quiet:?}");
+    }
 }

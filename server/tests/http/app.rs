@@ -29,7 +29,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
 pub struct TestApp {
-    router: Router,
+    pub router: Router,
     pub store: SharedStore,
     pub draining: CancellationToken,
     _folder: tempfile::TempDir,

@@ -11,4 +11,5 @@ mod graphs;
 mod hostile;
 mod nodes;
 mod operations;
+mod patience;
 mod validation;

@@ -1,6 +1,6 @@
 //! What becomes of an edit: integrated at once, shown when it is on disk, refused alone.
 
-use synapti_crdt::map::{Children, EditError, MapEdit, NewNode};
+use synapti_crdt::map::{Children, EditError, MapEdit, NewNode, NodePatch};
 use synapti_protocol::{close::CloseCode, message};
 use synapti_server::room::{RequestId, RoomError, SessionId, reads::Answer, state::RoomLimits};
 
@@ -170,4 +170,50 @@ fn a_map_at_its_limit_refuses_what_does_not_fit_and_takes_it_once_there_is_room(
     assert!(bench.room.bytes() > 30_000, "deletions are not counted yet");
     assert_eq!(bench.update(2, [too_large]).commits.len(), 1, "the map is counted again before it is called full");
     assert!(bench.room.bytes() < 30_000, "{}", bench.room.bytes());
+}
+
+#[test]
+fn a_full_map_can_be_made_smaller() {
+    let (mut bench, mut ann) = (limited(0, 20_000), Client::new(1));
+    bench.join(1);
+    for node in ["root", "b", "c", "d"] {
+        bench.save(1, ann.add_large(node, 4_800));
+    }
+    let longer = NodePatch { title: Some("t".repeat(2_000)), ..NodePatch::default() };
+    let longer = MapEdit::PatchNode { id: "b".into(), patch: longer };
+    let error = bench.integrate(&[map_edit(1, longer)]).error();
+    assert!(matches!(error, RoomError::TooLarge { .. }), "{error:?}");
+    let small = NodePatch { title: Some("a new title".into()), ..NodePatch::default() };
+    bench.integrate(&[map_edit(1, MapEdit::PatchNode { id: "b".into(), patch: small })]);
+    bench.commit();
+    assert!(bench.room.bytes() > 19_400 && bench.room.bytes() < 20_000, "{}: no room for any edit", bench.room.bytes());
+
+    let shorter = NodePatch { summary: Some("x".repeat(4_000)), ..NodePatch::default() };
+    let edits = [
+        MapEdit::PatchNode { id: "b".into(), patch: shorter },
+        MapEdit::RemoveNode { id: "c".into(), children: Children::default() },
+    ];
+    for edit in edits {
+        bench.integrate(&[map_edit(1, edit)]).commits.first().expect("it is carried out");
+        bench.commit().view();
+    }
+}
+
+#[test]
+fn a_client_can_delete_from_a_full_map() {
+    // The limit is what the map has: not a single byte is free.
+    let mut ann = Client::new(1);
+    let large = ann.add_large("root", 5_000);
+    let mut bench = limited(0, large.len());
+    bench.join(1);
+    bench.save(1, large);
+    assert_eq!(bench.update(1, [ann.add("more")]).refused, [(SessionId(1), CloseCode::TooLarge)]);
+    let mut bob = Client::new(2);
+    bob.receive(&bench.sync(1, None).sync().step2);
+    let deletion = bob.edit(&MapEdit::RemoveNode { id: "root".into(), children: Children::default() });
+    let seen = bench.save(1, deletion);
+    assert_eq!(seen.frames.len(), 1, "{seen:?}");
+    assert!(bench.sync(1, None).view_nodes().is_empty());
+    let mut eve = Client::new(3);
+    assert_eq!(bench.update(1, [eve.add_large("next", 2_000)]).commits.len(), 1, "there is room again");
 }

@@ -8,10 +8,12 @@ mod check;
 mod edge;
 mod node;
 mod place;
+mod size;
 mod text;
 mod write;
 
 pub use apply::apply_edit;
+pub use size::takes_away;
 
 use super::state::{Proposed, Source};
 

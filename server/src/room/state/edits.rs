@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 use synapti_crdt::{ApplyError, Op, Sender};
-use synapti_protocol::{close::CloseCode, message};
+use synapti_protocol::{close::CloseCode, message, update};
 
 use super::{Asked, Effect, InFlight, Life, RoomState};
 use crate::room::{
@@ -45,28 +45,45 @@ impl RoomState {
         self.settle();
     }
 
-    /// Which edits fit into the map's size.
+    /// Which edits fit into the map's size. What only takes away always does, or a full map would stay full.
     fn admit(&mut self, edits: &[Edit]) -> Vec<bool> {
         let limit = match self.limits.document_bytes_max {
             0 => usize::MAX,
             limit => limit,
         };
-        let mut bytes = self.bytes;
+        let mut added = 0;
         let mut fits = Vec::with_capacity(edits.len());
-        let mut exact = false;
         for edit in edits {
-            if bytes + edit.bytes() > limit && !exact {
-                // The estimate only ever adds; much of it may have been deleted or known before.
-                exact = true;
-                let added = bytes - self.bytes;
-                self.bytes = self.replica.snapshot().len();
-                bytes = self.bytes + added;
+            let wanted = added + edit.bytes();
+            let ok = self.life == Life::Open
+                && (self.bytes + wanted <= limit || self.takes_away(edit) || self.count() + wanted <= limit);
+            if ok {
+                added = wanted;
             }
-            let ok = bytes + edit.bytes() <= limit && self.life == Life::Open;
-            bytes += if ok { edit.bytes() } else { 0 };
             fits.push(ok);
         }
         fits
+    }
+
+    fn takes_away(&self, edit: &Edit) -> bool {
+        match edit {
+            Edit::Update { update, .. } => update::scan(update).is_ok_and(|update| update.struct_count() == 0),
+            Edit::Map { edit, .. } => self.replica.takes_away(edit),
+        }
+    }
+
+    /// The map's exact size. The estimate only ever adds; much of it may have been deleted or known before. Encodes the
+    /// whole map, but not again until something has changed.
+    fn count(&mut self) -> usize {
+        if self.counted != Some(self.version) {
+            self.counted(self.replica.snapshot().len());
+        }
+        self.bytes
+    }
+
+    pub(super) fn counted(&mut self, bytes: usize) {
+        self.bytes = bytes;
+        self.counted = Some(self.version);
     }
 
     fn conclude(&mut self, edit: &Edit, result: Result<(), Rejection>, now_ms: u64, waiting: &mut Vec<RequestId>) {
@@ -146,5 +163,52 @@ fn op(edit: &Edit) -> Op<'_> {
     match edit {
         Edit::Update { session, update } => Op::Update { update, from: Sender(session.0) },
         Edit::Map { edit, .. } => Op::Edit(edit),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use synapti_crdt::{
+        AsideLimits, Replica,
+        map::{MapEdit, NewNode},
+    };
+    use synapti_protocol::graph_id::GraphId;
+
+    use super::*;
+    use crate::room::state::{Loaded, RoomLimits, Tail};
+
+    fn full_room() -> RoomState {
+        let loaded = Loaded {
+            replica: Replica::new(99, AsideLimits::default()),
+            created_at: Timestamp::UNIX_EPOCH,
+            modified_at: Timestamp::UNIX_EPOCH,
+            topic: String::new(),
+            tail: Tail::default(),
+            bytes: 0,
+        };
+        let limits = RoomLimits { sessions_max: 0, document_bytes_max: 2_000 };
+        RoomState::new(GraphId::try_from("full").unwrap(), limits, loaded)
+    }
+
+    fn add(node: &str, bytes: usize) -> Edit {
+        let new = NewNode { summary: "x".repeat(bytes), ..NewNode::new(node, "title") };
+        Edit::Map { request: RequestId(1), edit: Box::new(MapEdit::AddNode(new)) }
+    }
+
+    #[test]
+    fn a_map_is_encoded_once_for_all_that_it_refuses_until_it_changes() {
+        let mut room = full_room();
+        assert_eq!(room.admit(&[add("a", 5_000), add("b", 5_000)]), [false, false]);
+        // A wrong size that stays tells that nothing was counted.
+        room.bytes = 1_900;
+        assert_eq!(room.admit(&[add("a", 100)]), [false]);
+        assert_eq!(room.bytes, 1_900);
+
+        room.bytes = 100;
+        room.integrate(&[add("a", 10)], Timestamp::UNIX_EPOCH, 0);
+        room.committed(crate::store::RecordId(1));
+        room.bytes = 1_900;
+        assert_eq!(room.admit(&[add("b", 100)]), [true], "something was committed, so it is counted again");
+        assert_eq!(room.bytes, room.replica.snapshot().len());
     }
 }

@@ -72,6 +72,8 @@ pub struct RoomState {
     modified_at: Timestamp,
     topic: String,
     bytes: usize,
+    /// The version at which `bytes` was exact.
+    counted: Option<u64>,
     version: u64,
     published: Cursor,
     checkpoint: Cursor,
@@ -101,6 +103,7 @@ impl RoomState {
             modified_at,
             topic,
             bytes,
+            counted: None,
             version: 0,
             published: 0,
             checkpoint: 0,

@@ -68,7 +68,7 @@ impl RoomState {
             return;
         }
         let state = Bytes::from(self.replica.snapshot());
-        self.bytes = state.len();
+        self.counted(state.len());
         self.compaction.under_way = Some(Tail { snapshot_bytes: state.len() as u64, ..self.tail });
         self.effects.push(Effect::Compact { covers: self.tail.last, state });
     }
