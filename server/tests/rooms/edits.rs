@@ -209,7 +209,7 @@ fn a_client_can_delete_from_a_full_map() {
     bench.save(1, large);
     assert_eq!(bench.update(1, [ann.add("more")]).refused, [(SessionId(1), CloseCode::TooLarge)]);
     let mut bob = Client::new(2);
-    bob.receive(&bench.sync(1, None).sync().step2);
+    bob.hear(&bench.sync(1, None).sync());
     let deletion = bob.edit(&MapEdit::RemoveNode { id: "root".into(), children: Children::default() });
     let seen = bench.save(1, deletion);
     assert_eq!(seen.frames.len(), 1, "{seen:?}");
