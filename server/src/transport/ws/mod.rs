@@ -1,7 +1,7 @@
 //! `GET /v1/ws/{graph_id}`: the y-websocket protocol.
 //!
-//! One task per socket reads, writes and waits for the room. A socket that can take bytes is sent everything from
-//! its cursor to the head in one flush; while it cannot, nothing gathers for it here.
+//! One task per socket reads, writes and waits for the room. A socket that can take bytes is sent what stands between
+//! its cursor and the head, some frames in each flush; while it cannot, nothing gathers for it here.
 
 mod socket;
 
