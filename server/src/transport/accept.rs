@@ -15,6 +15,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
+use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -34,6 +35,10 @@ const FIRST_REQUEST_WITHIN: Duration = Duration::from_secs(12);
 /// dropped sooner (`HEADERS_WITHIN`) and every handler answers sooner, so this is a client that does not read its answer,
 /// or does not send a body that no handler waits for. Sessions are not concerned: the upgrade ends this.
 const STALLED_AFTER: Duration = Duration::from_mins(1);
+
+/// What the system takes of our bytes ahead of the client. It would grow to megabytes by itself, and then tell of a slow
+/// client's progress only in steps so large that the client looks dead; and a stopped client would hold as much.
+const SEND_BUFFER_BYTES: usize = 128 << 10;
 
 /// Headers in one request at most.
 const HEADERS_MAX: usize = 64;
@@ -94,8 +99,9 @@ impl Acceptor {
         peer: SocketAddr,
         place: OwnedSemaphorePermit,
     ) {
-        // Only fails on a socket that is closed already, which the first read will tell.
+        // These only fail on a socket that is closed already, which the first read will tell.
         let _ = stream.set_nodelay(true);
+        let _ = SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER_BYTES);
         let conn = Conn::new(stream, place, self.tracker.clone());
         let traffic = conn.traffic();
         let (http, router, stop) = (http.clone(), router.clone(), self.stop.clone());
