@@ -173,7 +173,7 @@ impl Hub {
         metrics::get().rooms.decrement(1.0);
     }
 
-    async fn open_and_run(&self, room: &RoomHandle, lanes: Lanes) {
+    async fn open_and_run(&self, room: &RoomHandle, mut lanes: Lanes) {
         let env = self.0.env.clone();
         match open::load(&env, room.id(), self.0.limits.room).await {
             Ok((key, state)) => {
@@ -182,7 +182,7 @@ impl Hub {
             }
             Err(failure) => {
                 self.detach(room);
-                open::answer_all(lanes, &failure).await;
+                lanes.turn_away(|| failure.to_error()).await;
             }
         }
     }

@@ -20,7 +20,8 @@ use super::{edges, error::ErrorBody, graphs, nodes, ops, pages, state::AppState}
                        edited here. A change made here reaches everybody who has the map open, and is saved when the \
                        response comes.\n\nEvery response carries `X-Request-Id` (the client's own, when it sent a sane one) and \
                        `X-Process-Time` in seconds. Errors have the body `ErrorBody`; 503 says in `Retry-After` when to \
-                       come back."
+                       come back. Any request may be answered with 421 when it names the server by a name that it does not \
+                       answer to, and any with a body with 408 when the body does not come within 10 seconds."
     ),
     tags(
         (name = "graphs", description = "Maps"),
@@ -72,16 +73,15 @@ async fn openapi_json() -> Response {
 /// Edits a map live (WebSocket)
 ///
 /// The y-websocket protocol: `new WebsocketProvider("ws://host/v1/ws", id, doc)` of the npm package works as it is. A graph
-/// that does not exist is made. With the subprotocol `synapti.v1` or `?ext=1` the server also sends messages of type 120
-/// (how many of this connection's edits are durable) and 121 (notices as JSON).
+/// that does not exist is made. What is received from here is on disk. Of subprotocols, `y-sync` is known.
 ///
 /// Close codes: 1008 too much, back off; 1012 restarting, reconnect; 1013 at capacity, back off; 4400 malformed; 4403 not
 /// allowed; 4410 deleted; 4413 too large. After a code from 4400 to 4499 do not reconnect.
 #[utoipa::path(get, path = "/v1/ws/{graph_id}", tag = "live", params(
     ("graph_id" = String, Path, description = "The graph", example = "solar-system"),
-    ("ext" = Option<u8>, Query, description = "1 = send messages of types 120 and 121"),
 ), responses(
     (status = 101, description = "The connection is a WebSocket now"),
+    (status = 421, description = "Asked by a name that the server does not answer to", body = ErrorBody),
     (status = 426, description = "Not a WebSocket handshake", body = ErrorBody),
 ))]
 #[expect(dead_code, reason = "describes a route of the transports")]

@@ -106,6 +106,28 @@ pub(crate) struct Lanes {
     pub(super) edits: mpsc::Receiver<LaneEdit>,
 }
 
+impl Lanes {
+    /// Takes nothing more, and tells everybody who waits why. Nothing of what they asked is done. A client's update is
+    /// dropped without a word: its session is not in the room, or ends with it.
+    pub(crate) async fn turn_away(&mut self, why: impl Fn() -> CallError) {
+        self.control.close();
+        self.edits.close();
+        while let Some(message) = self.control.recv().await {
+            match message {
+                // Whoever asked may have given up.
+                Control::Join { reply, .. } => drop(reply.send(Err(why()))),
+                Control::Read { reply, .. } | Control::Delete { reply } => drop(reply.send(Err(why()))),
+                Control::Leave { .. } | Control::Awareness { .. } => {}
+            }
+        }
+        while let Some(message) = self.edits.recv().await {
+            if let LaneEdit::Map { reply, .. } = message {
+                drop(reply.send(Err(why())));
+            }
+        }
+    }
+}
+
 impl RoomHandle {
     pub(crate) fn new(id: GraphId, feed: Arc<Feed>) -> (Self, Lanes) {
         let (control, control_lane) = mpsc::channel(CONTROL_LANE_MAX);

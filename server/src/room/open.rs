@@ -6,7 +6,7 @@ use synapti_protocol::graph_id::GraphId;
 use super::{
     RoomError,
     actor::RoomEnv,
-    handle::{CallError, Control, LaneEdit, Lanes},
+    handle::CallError,
     state::{Loaded, RoomLimits, RoomState, Tail},
 };
 use crate::store::{GraphKey, GraphRecord, Lookup, StoreError, StoredGraph};
@@ -33,7 +33,8 @@ impl From<StoreError> for OpenFailure {
 }
 
 impl OpenFailure {
-    fn to_error(&self) -> CallError {
+    /// As the answer to a call.
+    pub(crate) fn to_error(&self) -> CallError {
         CallError::Room(match self {
             Self::NotFound => RoomError::NotFound,
             Self::Gone => RoomError::Gone,
@@ -91,22 +92,4 @@ fn integrate(client_id: u64, record: GraphRecord, stored: &StoredGraph) -> Resul
 /// An id for the server's own edits, never used before: 31 bits at random, as Yjs clients choose theirs.
 fn fresh_client_id() -> u64 {
     u64::from(rand::random_range(1..u32::MAX))
-}
-
-/// Answers everybody who waits for a room that could not be opened.
-pub(crate) async fn answer_all(mut lanes: Lanes, failure: &OpenFailure) {
-    lanes.control.close();
-    lanes.edits.close();
-    while let Some(message) = lanes.control.recv().await {
-        match message {
-            Control::Join { reply, .. } => drop(reply.send(Err(failure.to_error()))),
-            Control::Read { reply, .. } | Control::Delete { reply } => drop(reply.send(Err(failure.to_error()))),
-            Control::Leave { .. } | Control::Awareness { .. } => {}
-        }
-    }
-    while let Some(message) = lanes.edits.recv().await {
-        if let LaneEdit::Map { reply, .. } = message {
-            let _ = reply.send(Err(failure.to_error()));
-        }
-    }
 }

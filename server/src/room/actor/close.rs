@@ -1,14 +1,11 @@
-//! When a room closes, and how nobody loses anything by it.
+//! When a room closes.
 
 use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 
 use super::Actor;
-use crate::{
-    hub::ROOMS_CROWDED_FROM,
-    room::handle::{CallError, Control, LaneEdit},
-};
+use crate::hub::ROOMS_CROWDED_FROM;
 
 impl Actor {
     pub(super) fn should_close(&mut self) -> bool {
@@ -33,24 +30,5 @@ impl Actor {
             self.perform_effects();
         }
         self.state.is_idle()
-    }
-
-    /// Answers what came in the last moment: nothing of it was done, and the caller opens the room again. A client's
-    /// update cannot be among it: its session would be in the room.
-    pub(super) async fn close_lanes(&mut self) {
-        self.lanes.control.close();
-        self.lanes.edits.close();
-        while let Some(message) = self.lanes.control.recv().await {
-            match message {
-                Control::Join { reply, .. } => drop(reply.send(Err(CallError::Closed))),
-                Control::Read { reply, .. } | Control::Delete { reply } => drop(reply.send(Err(CallError::Closed))),
-                Control::Leave { .. } | Control::Awareness { .. } => {}
-            }
-        }
-        while let Some(message) = self.lanes.edits.recv().await {
-            if let LaneEdit::Map { reply, .. } = message {
-                let _ = reply.send(Err(CallError::Closed));
-            }
-        }
     }
 }

@@ -155,7 +155,9 @@ impl Actor {
             }
             if self.should_close() {
                 detach();
-                self.close_lanes().await;
+                // Those who came in the last moment open the room again. No client's update can be among them: its
+                // session would be in the room.
+                self.lanes.turn_away(|| CallError::Closed).await;
                 return Ended::Idle;
             }
         }
