@@ -11,7 +11,7 @@ use synapti_server::{
     hub::ROOMS_CROWDED_FROM,
     room::{RoomError, SessionId},
 };
-use tokio::time::Instant;
+use tokio::{sync::Barrier, time::Instant};
 use tokio_util::task::TaskTracker;
 
 use crate::support::{Client, FakeStore, Node, NodeOptions, StoreEvent, read, soon};
@@ -50,10 +50,20 @@ fn assert_openings_do_not_overlap(events: &[StoreEvent]) -> usize {
     openings
 }
 
+/// After so many of its own calls each caller waits for the others, and all together for the room to close: however
+/// busy the machine is, there are openings to look at.
+const CALLS_BETWEEN_MEETINGS: usize = 20;
+
 /// One after the other, edits the map through the API or over a session that leaves at once, with pauses that let
 /// the room close.
-async fn come_and_go(node: Arc<Node>, caller: u64) {
-    for n in (0..CALLS).filter(|n| n % CALLERS == caller) {
+async fn come_and_go(node: Arc<Node>, caller: u64, meeting: Arc<Barrier>) {
+    for (count, n) in (0..CALLS).filter(|n| n % CALLERS == caller).enumerate() {
+        if count % CALLS_BETWEEN_MEETINGS == 0 {
+            if meeting.wait().await.is_leader() {
+                node.all_rooms_closed().await;
+            }
+            meeting.wait().await;
+        }
         if n % 2 == 0 {
             node.add("map", &format!("n{n}")).await.unwrap();
         } else {
@@ -73,8 +83,9 @@ async fn a_thousand_openings_and_closings_lose_no_edit_and_never_overlap() {
     let store = FakeStore::new().with_graph("map");
     let node = Arc::new(Node::start(&store, &hasty()));
     let callers = TaskTracker::new();
+    let meeting = Arc::new(Barrier::new(CALLERS as usize));
     for caller in 0..CALLERS {
-        callers.spawn(come_and_go(node.clone(), caller));
+        callers.spawn(come_and_go(node.clone(), caller, meeting.clone()));
     }
     callers.close();
     soon("everybody is done", callers.wait()).await;
