@@ -172,6 +172,7 @@ impl App {
             clock: Clock::system(),
             idle_close_after: self.config.room_idle_close_after,
             open_rooms: AtomicUsize::new(0),
+            draining: self.draining.clone(),
             closing: self.rooms_closing.clone(),
         };
         let room =

@@ -3,11 +3,16 @@
 //! A viewer is only a cursor into the ring. The room pushes without waiting for anybody; a viewer whose cursor
 //! has fallen off asks the room for one state diff instead.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::sync::watch;
 
 /// Position in a feed: the number of frames published before it. Never goes back while a room is open.
 pub type Cursor = u64;
@@ -28,21 +33,13 @@ pub struct Checkpoint {
 #[derive(Debug, PartialEq, Eq)]
 pub struct FellOff;
 
-/// A batch of frames for one flush.
-#[derive(Debug, Default)]
-pub struct Batch {
-    /// Frames in order, each a whole message.
-    pub frames: Vec<Bytes>,
-    /// The newest checkpoint that the frames reach, when there is one.
-    pub checkpoint: Option<Arc<Checkpoint>>,
-}
-
 /// The writing end belongs to the room, the reading ends to its sessions.
 #[derive(Debug)]
 pub struct Feed {
     // Held for a few clones of `Bytes` and never across an await, so a plain mutex is right.
     ring: Mutex<Ring>,
-    head: watch::Sender<Cursor>,
+    /// The ring's head, for those who only want to know whether there is something.
+    head: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -58,23 +55,18 @@ impl Feed {
     /// An empty feed whose ring keeps at most `bytes_max` bytes, and always the newest frame.
     pub fn new(bytes_max: usize) -> Self {
         let ring = Ring { frames: VecDeque::new(), first: 0, bytes: 0, bytes_max, checkpoint: None };
-        Self { ring: Mutex::new(ring), head: watch::Sender::new(0) }
+        Self { ring: Mutex::new(ring), head: AtomicU64::new(0) }
     }
 
-    /// Publishes a frame and wakes every viewer.
+    /// Publishes a frame. Who publishes wakes the viewers: several frames are one wake-up.
     pub fn push(&self, frame: Bytes) {
         let head = self.ring.lock().push(frame);
-        self.head.send_replace(head);
+        self.head.store(head, Ordering::Release);
     }
 
     /// Where the next frame will stand.
     pub fn head(&self) -> Cursor {
-        *self.head.borrow()
-    }
-
-    /// Wakes when the feed grows.
-    pub fn subscribe(&self) -> watch::Receiver<Cursor> {
-        self.head.subscribe()
+        self.head.load(Ordering::Acquire)
     }
 
     /// Records the state vector that readers at the head have.
@@ -83,25 +75,29 @@ impl Feed {
         ring.checkpoint = Some(Arc::new(Checkpoint { cursor: ring.head(), state_vector }));
     }
 
-    /// Reads from `cursor`, which it moves, until `bytes_max` is reached or the head; at least one frame if there is one.
+    /// Hands over frames from `cursor`, which it moves, until `bytes_max` is reached or the head; at least one frame if
+    /// there is one. Answers the newest checkpoint that the reader has reached, when there is one.
     ///
     /// # Errors
     /// [`FellOff`] when frames after `cursor` have left the ring.
-    pub fn read(&self, cursor: &mut Cursor, bytes_max: usize) -> Result<Batch, FellOff> {
+    pub fn read(
+        &self,
+        cursor: &mut Cursor,
+        bytes_max: usize,
+        mut take: impl FnMut(Bytes),
+    ) -> Result<Option<Arc<Checkpoint>>, FellOff> {
         let ring = self.ring.lock();
         let skip = cursor.checked_sub(ring.first).ok_or(FellOff)?;
-        let mut batch = Batch::default();
         let mut bytes = 0;
         for frame in ring.frames.iter().skip(skip as usize) {
             if bytes > 0 && bytes + frame.len() > bytes_max {
                 break;
             }
             bytes += frame.len();
-            batch.frames.push(frame.clone());
+            *cursor += 1;
+            take(frame.clone());
         }
-        *cursor += batch.frames.len() as Cursor;
-        batch.checkpoint = ring.checkpoint.clone().filter(|checkpoint| checkpoint.cursor <= *cursor);
-        Ok(batch)
+        Ok(ring.checkpoint.clone().filter(|checkpoint| checkpoint.cursor <= *cursor))
     }
 }
 
@@ -140,10 +136,10 @@ mod tests {
         }
         let mut seen = Vec::new();
         while cursor < feed.head() {
-            seen.extend(feed.read(&mut cursor, 2).unwrap().frames.iter().map(|frame| frame[0]));
+            feed.read(&mut cursor, 2, |frame| seen.push(frame[0])).unwrap();
         }
         assert_eq!(seen, [0, 1, 2, 3, 4]);
-        assert!(feed.read(&mut cursor, 2).unwrap().frames.is_empty());
+        feed.read(&mut cursor, 2, |_| panic!("nothing is left")).unwrap();
     }
 
     #[test]
@@ -153,10 +149,10 @@ mod tests {
         for _ in 0..50 {
             feed.push(frame(40));
         }
-        assert_eq!(feed.read(&mut cursor, 1000).unwrap_err(), FellOff);
+        assert_eq!(feed.read(&mut cursor, 1000, drop).unwrap_err(), FellOff);
         assert_eq!(feed.ring.lock().bytes, 80);
         let mut at_head = feed.head();
-        assert!(feed.read(&mut at_head, 1000).is_ok());
+        assert!(feed.read(&mut at_head, 1000, drop).is_ok());
     }
 
     #[test]
@@ -164,7 +160,9 @@ mod tests {
         let feed = Feed::new(100);
         let mut cursor = feed.head();
         feed.push(frame(500));
-        assert_eq!(feed.read(&mut cursor, 10).unwrap().frames[0].len(), 500);
+        let mut bytes = 0;
+        feed.read(&mut cursor, 10, |frame| bytes += frame.len()).unwrap();
+        assert_eq!(bytes, 500);
     }
 
     #[test]
@@ -175,8 +173,8 @@ mod tests {
             feed.push(frame(1));
         }
         feed.set_checkpoint(Bytes::from_static(&[0]));
-        assert!(feed.read(&mut slow, 10).unwrap().checkpoint.is_none());
+        assert!(feed.read(&mut slow, 10, drop).unwrap().is_none());
         let mut fast = feed.head();
-        assert_eq!(feed.read(&mut fast, 10).unwrap().checkpoint.unwrap().cursor, 100);
+        assert_eq!(feed.read(&mut fast, 10, drop).unwrap().unwrap().cursor, 100);
     }
 }

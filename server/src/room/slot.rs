@@ -1,9 +1,15 @@
 //! What a room says to one session: a fixed number of bytes, however much there is to say.
 
+use std::{
+    future::poll_fn,
+    sync::atomic::{AtomicBool, Ordering},
+    task::{Context, Poll},
+};
+
 use bytes::Bytes;
+use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use synapti_protocol::close::CloseCode;
-use tokio::sync::Notify;
 
 /// Why a session has to end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,11 +28,14 @@ impl Refusal {
 }
 
 /// A mailbox with one place for each kind of news, overwritten rather than queued: the room never waits for a
-/// session, and a session that stopped costs no more than one that reads.
+/// session, and a session that stopped costs no more than one that reads. It also is the bell of the session: for the
+/// feed, too, so that a session registers with one waker however many things it waits for.
 #[derive(Debug, Default)]
 pub struct SessionSlot {
     news: Mutex<News>,
-    changed: Notify,
+    has_news: AtomicBool,
+    woken: AtomicBool,
+    waker: AtomicWaker,
 }
 
 /// What a session has not been told yet.
@@ -36,33 +45,62 @@ pub struct News {
     pub refusal: Option<Refusal>,
     /// A state vector that the client is asked to complete (`SyncStep1`): an edit of its own lacks earlier ones.
     pub question: Option<Bytes>,
+    /// The node goes: the session should end at its turn.
+    pub departing: bool,
 }
 
 impl SessionSlot {
     /// Ends the session. The first reason stays.
     pub fn refuse(&self, refusal: Refusal) {
-        self.news.lock().refusal.get_or_insert(refusal);
-        self.changed.notify_one();
+        self.tell(|news| {
+            news.refusal.get_or_insert(refusal);
+        });
     }
 
     /// Asks the client for what it has beyond `state_vector`.
     pub fn ask(&self, state_vector: Bytes) {
-        self.news.lock().question = Some(state_vector);
-        self.changed.notify_one();
+        self.tell(|news| news.question = Some(state_vector));
     }
 
-    /// Why the session must end, if it must.
-    pub fn refused(&self) -> Option<Refusal> {
-        self.news.lock().refusal.clone()
+    /// Asks the session to end at its turn.
+    pub fn depart(&self) {
+        self.tell(|news| news.departing = true);
+    }
+
+    /// Wakes the session: there is news, or something in the feed.
+    pub fn wake(&self) {
+        // A session that has not looked since the last call will see this, too.
+        if !self.woken.swap(true, Ordering::AcqRel) {
+            self.waker.wake();
+        }
     }
 
     /// Takes what is there.
     pub fn take(&self) -> News {
-        std::mem::take(&mut self.news.lock())
+        if self.has_news.swap(false, Ordering::AcqRel) {
+            std::mem::take(&mut *self.news.lock())
+        } else {
+            News::default()
+        }
     }
 
-    /// Waits for news; cancel-safe, and remembers one wake-up that came before.
+    /// Ready once for all wake-ups since the last time.
+    pub fn poll_woken(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.woken.swap(false, Ordering::AcqRel) {
+            return Poll::Ready(());
+        }
+        self.waker.register(cx.waker());
+        if self.woken.swap(false, Ordering::AcqRel) { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Waits to be woken; cancel-safe, and remembers a wake-up that came before. One waits at a time.
     pub async fn changed(&self) {
-        self.changed.notified().await;
+        poll_fn(|cx| self.poll_woken(cx)).await;
+    }
+
+    fn tell(&self, change: impl FnOnce(&mut News)) {
+        change(&mut self.news.lock());
+        self.has_news.store(true, Ordering::Release);
+        self.wake();
     }
 }

@@ -1,12 +1,17 @@
 //! One client's place in a room, whatever its transport.
 //!
-//! A transport gives the session what it received, waits with [`Session::wait`], and sends what
-//! [`Session::outgoing`] yields. A session does one thing at a time for its client: while it waits for the room it
+//! A transport gives the session what it received, waits with [`Session::poll_wait`], and sends what
+//! [`Session::outgoing`] hands over. A session does one thing at a time for its client: while it waits for the room it
 //! asks not to be read, so that the pressure reaches the client; and it holds no queue but a cursor.
 
 mod work;
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
 use synapti_protocol::{
@@ -15,10 +20,12 @@ use synapti_protocol::{
     message::{self, Message, SyncMessage},
     update::{self, EMPTY_UPDATE},
 };
-use tokio::sync::watch;
 
 use crate::{
-    room::{CallError, Cursor, Joined, Refusal, RoomError, RoomHandle, SessionId, SessionSlot, handle::Membership},
+    room::{
+        CallError, Cursor, Joined, Refusal, RoomError, RoomHandle, SessionId, SessionSlot, feed::FellOff,
+        handle::Membership,
+    },
     telemetry::metrics,
 };
 use work::{Done, Work};
@@ -39,7 +46,6 @@ pub struct Session {
     room: RoomHandle,
     limits: SessionLimits,
     slot: Arc<SessionSlot>,
-    head: watch::Receiver<Cursor>,
     cursor: Cursor,
     /// A state vector that the client certainly has: from it a diff is made when the cursor falls off the ring.
     known: Bytes,
@@ -49,9 +55,12 @@ pub struct Session {
     arriving: Option<Bytes>,
     /// The answer is on its way into the network.
     answering: bool,
+    /// What the room asks this client, for its next message.
+    question: Option<Bytes>,
     /// Edits handed to the room.
     edits: u64,
     work: Option<Work>,
+    departing: bool,
     // Last: leaving the room is the last thing that a session does.
     _membership: Membership,
 }
@@ -62,20 +71,20 @@ impl Session {
         let Joined { membership, slot, welcome } = joined;
         let mut outbox = VecDeque::from([welcome.question]);
         outbox.extend(welcome.presence);
-        let head = room.feed().subscribe();
         Self {
             id,
             room,
             limits,
             slot,
-            head,
             cursor: welcome.cursor,
             known: EMPTY_STATE_VECTOR,
             outbox,
             arriving: None,
             answering: false,
+            question: None,
             edits: 0,
             work: None,
+            departing: false,
             _membership: membership,
         }
     }
@@ -112,67 +121,79 @@ impl Session {
         Ok(())
     }
 
-    /// Waits until the client may be read again or, if `may_send`, until there is something to send. Cancel-safe.
+    /// Ready when something has happened: the client may be read again, or there may be something to send.
     ///
     /// # Errors
     /// Why the connection has to be closed.
-    pub async fn wait(&mut self, may_send: bool) -> Result<(), Refusal> {
-        let Self { work, slot, head, .. } = self;
-        tokio::select! {
-            done = Work::run(work), if work.is_some() => self.finish(done?),
-            // A client that does not read shall not keep a deleted map from closing.
-            () = slot.changed() => slot.refused().map_or(Ok(()), Err)?,
-            // The writing end of the feed lives as long as this session's handle of the room.
-            _ = head.changed(), if may_send => {}
+    pub fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        if let Some(work) = &mut self.work
+            && let Poll::Ready(done) = work.poll(cx)
+        {
+            self.work = None;
+            return Poll::Ready(done.map(|done| self.finish(done)));
         }
-        Ok(())
+        // What only the room can tell is heard even from a client that does not read: it shall not keep a deleted map
+        // from closing.
+        self.slot.poll_woken(cx).map(|()| self.hear())
+    }
+
+    /// As [`Session::poll_wait`]. Cancel-safe.
+    ///
+    /// # Errors
+    /// Why the connection has to be closed.
+    pub async fn wait(&mut self) -> Result<(), Refusal> {
+        poll_fn(|cx| self.poll_wait(cx)).await
+    }
+
+    /// Whether the node goes, so that the session should end at its turn.
+    pub fn is_departing(&self) -> bool {
+        self.departing
     }
 
     /// Finishes what the client's last message began.
     pub async fn finish_work(&mut self) {
-        if self.work.is_some() && Work::run(&mut self.work).await.is_ok() {
-            self.work = None;
+        if let Some(mut work) = self.work.take() {
+            // The client has gone: nobody is told what came of it.
+            let _ = poll_fn(|cx| work.poll(cx)).await;
         }
     }
 
-    /// What is to be sent now, about `bytes_max` bytes of it; empty when there is nothing.
+    /// Hands over what is to be sent now, about `bytes_max` bytes of it; says whether it had anything to do.
     ///
     /// # Errors
     /// Why the connection has to be closed.
-    pub fn outgoing(&mut self, bytes_max: usize) -> Result<Vec<Bytes>, Refusal> {
-        let news = self.slot.take();
-        if let Some(refusal) = news.refusal {
-            return Err(refusal);
-        }
-        self.outbox.extend(news.question);
+    pub fn outgoing(&mut self, bytes_max: usize, send: impl FnMut(Bytes)) -> Result<bool, Refusal> {
+        self.outbox.extend(self.question.take());
         if !self.outbox.is_empty() {
             self.answering = true;
-            return Ok(self.next_of_answer(bytes_max));
+            self.next_of_answer(bytes_max, send);
+            return Ok(true);
         }
-        match self.room.feed().read(&mut self.cursor, bytes_max) {
-            Ok(batch) => {
-                if let Some(checkpoint) = batch.checkpoint {
+        if self.room.feed().head() == self.cursor {
+            return Ok(false);
+        }
+        match self.room.feed().read(&mut self.cursor, bytes_max, send) {
+            Ok(checkpoint) => {
+                if let Some(checkpoint) = checkpoint {
                     self.known = checkpoint.state_vector.clone();
                 }
-                Ok(batch.frames)
+                Ok(true)
             }
-            Err(_fell_off) => {
-                if self.work.is_none() {
-                    metrics::get().cursor_falls.increment(1);
-                    self.work = Some(Work::catch_up(&self.room, self.known.clone()));
-                }
-                Ok(Vec::new())
+            Err(FellOff) if self.work.is_some() => Ok(false),
+            Err(FellOff) => {
+                metrics::get().cursor_falls.increment(1);
+                self.work = Some(Work::catch_up(&self.room, self.known.clone()));
+                Ok(true)
             }
         }
     }
 
     /// The next frames of the answer, at least one. The feed goes on when there are no more.
-    fn next_of_answer(&mut self, bytes_max: usize) -> Vec<Bytes> {
-        let mut frames = Vec::new();
+    fn next_of_answer(&mut self, bytes_max: usize, mut send: impl FnMut(Bytes)) {
         let mut bytes = 0;
         while let Some(frame) = self.outbox.pop_front_if(|next| bytes == 0 || bytes + next.len() <= bytes_max) {
             bytes += frame.len();
-            frames.push(frame);
+            send(frame);
         }
         if self.outbox.is_empty() {
             // An idle client keeps no room for the frames of a large answer.
@@ -181,7 +202,14 @@ impl Session {
                 self.known = state_vector;
             }
         }
-        frames
+    }
+
+    /// What the room has said to this session alone.
+    fn hear(&mut self) -> Result<(), Refusal> {
+        let news = self.slot.take();
+        self.departing |= news.departing;
+        self.question = news.question.or(self.question.take());
+        news.refusal.map_or(Ok(()), Err)
     }
 
     fn update(&mut self, update: &[u8]) -> Result<(), Refusal> {
@@ -207,7 +235,6 @@ impl Session {
     }
 
     fn finish(&mut self, done: Done) {
-        self.work = None;
         match done {
             Done::Handed => {}
             Done::Synced(reply) => {

@@ -1,6 +1,12 @@
 //! The one thing that a session waits for on behalf of its client.
 
-use std::{fmt, future::Future, pin::Pin, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use bytes::Bytes;
 
@@ -58,12 +64,9 @@ impl Work {
         Self(Box::pin(async move { room.awareness(session, payload).await.map(|()| Done::Handed) }))
     }
 
-    /// Goes on with the work that there is; never ends when there is none. Cancel-safe: the work stays where it is.
-    pub(super) async fn run(work: &mut Option<Self>) -> Result<Done, Refusal> {
-        match work {
-            Some(Self(doing)) => doing.await.map_err(call_refusal),
-            None => std::future::pending().await,
-        }
+    /// Goes on with the work.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Done, Refusal>> {
+        self.0.as_mut().poll(cx).map_err(call_refusal)
     }
 }
 

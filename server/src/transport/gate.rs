@@ -86,12 +86,11 @@ impl Gate {
         self.0.limits
     }
 
-    /// Waits until the node goes, then for this session's turn: all at once, its clients would come back somewhere
+    /// When it is a session's turn to end, now that the node goes: all at once, its clients would come back somewhere
     /// else all at once.
-    pub async fn departure(&self) {
-        self.0.draining.cancelled().await;
+    pub fn departs_within(&self) -> Duration {
         let all_within = (DEPART_EVERY * self.0.connections.open() as u32).min(self.0.drain_within.mul_f64(0.8));
-        tokio::time::sleep(all_within.mul_f64(rand::random())).await;
+        all_within.mul_f64(rand::random())
     }
 
     /// Counts what shutdown waits for.

@@ -62,6 +62,7 @@ impl TestApp {
             clock: Clock::system(),
             idle_close_after: Duration::from_secs(30),
             open_rooms: AtomicUsize::new(0),
+            draining: draining.clone(),
             closing: CancellationToken::new(),
         });
         let limits = HubLimits {

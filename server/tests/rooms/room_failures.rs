@@ -3,7 +3,7 @@
 use synapti_protocol::close::CloseCode;
 use synapti_server::room::{RoomError, SessionId};
 
-use crate::support::{Client, FakeStore, Node, NodeOptions, read, soon};
+use crate::support::{Client, FakeStore, Node, NodeOptions, read, refused, soon};
 
 #[tokio::test(start_paused = true)]
 async fn after_a_panic_clients_reconnect_and_what_was_saved_is_there() {
@@ -14,8 +14,7 @@ async fn after_a_panic_clients_reconnect_and_what_was_saved_is_there() {
     node.add("map", "saved").await.unwrap();
     node.let_the_next_batch_panic();
     room.update(SessionId(1), Client::new(1).add("lost")).await.unwrap();
-    soon("the session ends", joined.slot.changed()).await;
-    assert_eq!(joined.slot.take().refusal.unwrap().code, CloseCode::Restarting);
+    assert_eq!(refused(&joined.slot).await.code, CloseCode::Restarting);
 
     let (again, _joined) = node.join("map", 3).await.unwrap();
     assert!(!again.is_same(&room));

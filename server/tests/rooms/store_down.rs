@@ -8,7 +8,7 @@ use synapti_server::{
     session::refusal,
 };
 
-use crate::support::{Client, FakeStore, Node, NodeOptions, awareness, read, soon};
+use crate::support::{Client, FakeStore, Node, NodeOptions, awareness, read, refused, soon};
 
 #[tokio::test(start_paused = true)]
 async fn a_map_that_cannot_be_read_is_never_an_empty_one() {
@@ -32,7 +32,6 @@ async fn an_open_room_shows_nothing_unsaved_and_goes_on_when_the_store_is_back()
     let store = FakeStore::new();
     let node = Node::start(&store, &NodeOptions::default());
     let (room, joined) = node.join("map", 1).await.unwrap();
-    let mut feed = room.feed().subscribe();
     let mut ann = Client::new(1);
     store.set_down(true);
     room.update(SessionId(1), ann.add("a")).await.unwrap();
@@ -44,7 +43,7 @@ async fn an_open_room_shows_nothing_unsaved_and_goes_on_when_the_store_is_back()
 
     let (_, late) = node.join("map", 2).await.expect("an open room lets people in");
     room.awareness(SessionId(2), Bytes::from(awareness(2, 1, "{}"))).await.unwrap();
-    feed.changed().await.unwrap();
+    soon("the room rings", late.slot.changed()).await;
     assert_eq!(room.feed().head(), late.welcome.cursor + 1, "presence does not wait for the store");
 
     store.set_down(false);
@@ -78,8 +77,7 @@ async fn a_deletion_that_fails_deletes_nothing() {
     store.set_down(false);
     node.add("map", "a").await.unwrap();
     node.hub.delete(room.id()).await.unwrap();
-    soon("the session is told", joined.slot.changed()).await;
-    assert_eq!(joined.slot.take().refusal.unwrap().code, CloseCode::Deleted);
+    assert_eq!(refused(&joined.slot).await.code, CloseCode::Deleted);
     let gone = node.hub.view(room.id()).await;
     assert!(matches!(gone, Err(RoomError::Gone)), "{gone:?}");
     let gone = node.join("map", 2).await;

@@ -16,7 +16,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    RoomHandle,
+    RoomHandle, SessionSlot,
     batch::{Callers, Gathering},
     handle::{CallError, Control, LaneEdit, Lanes},
     state::{Effect, RoomState},
@@ -55,6 +55,8 @@ pub struct RoomEnv {
     pub idle_close_after: Duration,
     /// Rooms open on this node.
     pub open_rooms: AtomicUsize,
+    /// Cancelled when the node goes, so that its sessions should end.
+    pub draining: CancellationToken,
     /// Cancelled when rooms shall close as soon as they are empty.
     pub closing: CancellationToken,
 }
@@ -86,6 +88,7 @@ pub(crate) struct Actor {
     started: Instant,
     idle_since: Option<Instant>,
     idle_close_after: Duration,
+    departing: bool,
     closing: bool,
 }
 
@@ -95,6 +98,7 @@ enum Event {
     Edit(LaneEdit),
     Done(Done),
     Time,
+    Draining,
     Closing,
 }
 
@@ -116,6 +120,7 @@ impl Actor {
             started,
             idle_since: None,
             idle_close_after: ONLY_READ_CLOSE_AFTER.min(env.idle_close_after),
+            departing: false,
             closing: false,
             env,
         }
@@ -142,6 +147,10 @@ impl Actor {
                 }
                 Event::Done(Done::Purged) => {}
                 Event::Time => self.time_has_passed(),
+                Event::Draining => {
+                    self.departing = true;
+                    self.slots.each(SessionSlot::depart);
+                }
                 Event::Closing => self.closing = true,
             }
             self.take_what_is_there();
@@ -166,7 +175,7 @@ impl Actor {
     /// Waits for the next thing to do. Every branch is cancel-safe.
     async fn next_event(&mut self) -> Event {
         let wake_at = self.wake_at();
-        let Self { env, lanes, commit, work, gathering, closing, .. } = self;
+        let Self { env, lanes, commit, work, gathering, departing, closing, .. } = self;
         tokio::select! {
             biased;
             record = async { commit.as_mut().expect("guarded").await }, if commit.is_some() => {
@@ -180,6 +189,7 @@ impl Actor {
                 Err(failed) => std::panic::resume_unwind(failed.into_panic()),
             },
             Some(message) = lanes.edits.recv(), if gathering.has_room() => Event::Edit(message),
+            () = env.draining.cancelled(), if !*departing => Event::Draining,
             () = env.closing.cancelled(), if !*closing => Event::Closing,
             () = sleep_until(wake_at) => Event::Time,
         }
@@ -217,6 +227,9 @@ impl Actor {
             Control::Join { session, slot, reply } => {
                 let joined = self.state.join(session).map_err(CallError::Room);
                 if joined.is_ok() {
+                    if self.departing {
+                        slot.depart();
+                    }
                     self.slots.0.insert(session, slot);
                     self.idle_close_after = self.env.idle_close_after;
                 }
@@ -240,13 +253,17 @@ impl Actor {
     }
 
     fn perform_effects(&mut self) {
+        let mut published = false;
         for effect in self.state.take_effects() {
             match effect {
                 Effect::Commit { update, topic, at } => {
                     let record = JournalRecord { key: self.key, update, topic, at };
                     self.commit = Some(self.env.journal.submit(record));
                 }
-                Effect::Publish(frame) => self.handle.feed().push(frame),
+                Effect::Publish(frame) => {
+                    self.handle.feed().push(frame);
+                    published = true;
+                }
                 Effect::Checkpoint(state_vector) => self.handle.feed().set_checkpoint(state_vector),
                 Effect::Answer(request, answer) => self.callers.answer(request, answer),
                 Effect::Ask(session, question) => self.slots.with(session, |slot| slot.ask(question)),
@@ -254,6 +271,9 @@ impl Actor {
                 Effect::Compact { covers, state } => self.compact(covers, state),
                 Effect::Tombstone(at) => self.tombstone(at),
             }
+        }
+        if published {
+            self.slots.each(SessionSlot::wake);
         }
         let lookups = self.state.take_cache_lookups();
         metrics::get().cache_lookups(lookups.hits, lookups.misses);

@@ -16,6 +16,10 @@ impl Slots {
             tell(slot);
         }
     }
+
+    pub(super) fn each(&self, tell: impl Fn(&SessionSlot)) {
+        self.0.values().for_each(|slot| tell(slot));
+    }
 }
 
 impl Drop for Slots {

@@ -4,26 +4,22 @@
 //! its cursor and the head, some frames in each flush; while it cannot, nothing gathers for it here.
 
 mod socket;
+mod upgrade;
+mod wire;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use axum::{
     Extension, Router,
-    extract::{
-        Path, State,
-        ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
-    },
-    http::{HeaderMap, StatusCode, Uri},
+    extract::{Path, Request, State},
+    http::StatusCode,
     response::{IntoResponse as _, Response},
     routing::get,
 };
 use synapti_protocol::{close::CloseCode, graph_id::GraphId};
 use tokio::time::timeout;
 
-use super::{
-    conn::Traffic,
-    gate::{Admitted, Gate},
-};
+use super::gate::{Admitted, Gate};
 use crate::{
     http::{AppState, error::ApiError, origin::is_allowed},
     room::{Refusal, SessionId},
@@ -31,21 +27,14 @@ use crate::{
     telemetry::metrics,
 };
 use socket::{Goodbye, Socket};
-
-/// Bytes that a socket reads at once, and what an idle one holds for reading.
-const READ_BUFFER_BYTES: usize = 4 << 10;
-
-/// Bytes gathered before they are written to the socket; a flush writes what there is.
-const WRITE_BUFFER_BYTES: usize = 16 << 10;
+use upgrade::Upgrade;
+use wire::Wire;
 
 /// What a message adds to the update in it: frame, type and length.
 const MESSAGE_OVERHEAD_BYTES: usize = 64;
 
 /// How long the last edits of a client that has gone may wait for their room.
 const HANDED_OVER_WITHIN: Duration = Duration::from_secs(10);
-
-/// The subprotocol that y-websocket clients may ask for.
-const SUBPROTOCOL: &str = "y-sync";
 
 /// The routes of this transport.
 pub fn routes(gate: Gate) -> Router<AppState> {
@@ -60,16 +49,14 @@ pub fn routes(gate: Gate) -> Router<AppState> {
 async fn connect(
     State(state): State<AppState>,
     Extension(gate): Extension<Gate>,
-    Extension(traffic): Extension<Arc<Traffic>>,
     id: Option<Path<String>>,
-    headers: HeaderMap,
-    uri: Uri,
-    socket: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    request: Request,
 ) -> Response {
     let id = id.map_or_else(String::new, |Path(id)| id);
     let id = GraphId::try_from(id.as_str()).map_err(|error| error.to_string());
-    let socket = match (socket, &id) {
-        (Ok(socket), _) => socket.protocols([SUBPROTOCOL]),
+    let is_allowed = is_allowed(request.headers(), request.uri(), &state.config.auth.allowed_origins);
+    let (upgrade, response) = match (Upgrade::begin(request), &id) {
+        (Ok(begun), _) => begun,
         (Err(_), Err(reason)) => {
             return ApiError::new(StatusCode::BAD_REQUEST, "invalid_graph_id", reason.clone()).into_response();
         }
@@ -78,48 +65,46 @@ async fn connect(
             return ApiError::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", message).into_response();
         }
     };
-    let place = if is_allowed(&headers, &uri, &state.config.auth.allowed_origins) {
+    // A refusal is a close code after the upgrade, because a browser sees nothing else.
+    let place = if is_allowed {
         id.map_err(|reason| Refusal::new(CloseCode::Malformed, reason))
     } else {
         let reason = "pages of this origin may not use this server (SYNAPTI_AUTH_ALLOWED_ORIGINS)";
         Err(Refusal::new(CloseCode::Forbidden, reason))
     };
-    upgrade(gate, place, socket, traffic)
+    // Tracked, so that shutdown waits for sockets that are just being upgraded.
+    gate.tracker().spawn(arrive(gate.clone(), place, upgrade));
+    response
 }
 
-/// Answers the upgrade. A refusal is a close code after it, because a browser sees nothing else.
-fn upgrade(gate: Gate, id: Result<GraphId, Refusal>, upgrade: WebSocketUpgrade, traffic: Arc<Traffic>) -> Response {
+/// Lets the client in. The session gets a task of its own, which is as small as a session and lives as long.
+async fn arrive(gate: Gate, place: Result<GraphId, Refusal>, upgrade: Upgrade) {
+    let Some((conn, read)) = upgrade.finish().await else { return };
     let limits = gate.session_limits();
-    let message_max = match limits.message_bytes_max.max(limits.sync_bytes_max) {
-        _ if limits.message_bytes_max == 0 || limits.sync_bytes_max == 0 => usize::MAX,
-        max => max + MESSAGE_OVERHEAD_BYTES,
-    };
-    // Counted from here, so that shutdown waits for sockets that are just being upgraded.
-    let token = gate.tracker().token();
-    upgrade
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(WRITE_BUFFER_BYTES)
-        .max_frame_size(message_max)
-        .max_message_size(message_max)
-        .on_upgrade(async move |socket| {
-            serve(gate, id, Socket::new(socket, traffic), limits).await;
-            drop(token);
-        })
+    let wire = Wire::new(conn, &read, message_bytes_max(&limits));
+    match admit(&gate, place, limits).await {
+        Ok((session, permit)) => {
+            let socket = Box::new(Socket::new(wire, session, gate.clone()));
+            gate.tracker().spawn(serve(socket, permit));
+        }
+        Err(refusal) => socket::close(wire, Goodbye::from(refusal)).await,
+    }
 }
 
-async fn serve(gate: Gate, id: Result<GraphId, Refusal>, mut socket: Socket, limits: SessionLimits) {
-    let goodbye = match admit(&gate, id, limits).await {
-        Ok((mut session, _permit)) => {
-            metrics::get().websocket_connections.increment(1.0);
-            let goodbye = socket.run(&mut session, &gate).await;
-            // What the client sent last may still wait for a place in the lane.
-            let _ = timeout(HANDED_OVER_WITHIN, session.finish_work()).await;
-            metrics::get().websocket_connections.decrement(1.0);
-            goodbye
-        }
-        Err(refusal) => Goodbye::from(refusal),
-    };
-    socket.close(goodbye).await;
+async fn serve(mut socket: Box<Socket>, _permit: Admitted) {
+    metrics::get().websocket_connections.increment(1.0);
+    let goodbye = socket.run().await;
+    metrics::get().websocket_connections.decrement(1.0);
+    Box::pin(leave(socket, goodbye)).await;
+}
+
+async fn leave(socket: Box<Socket>, goodbye: Goodbye) {
+    let Socket { wire, mut session, .. } = *socket;
+    // What the client sent last may still wait for a place in the lane.
+    let _ = timeout(HANDED_OVER_WITHIN, session.finish_work()).await;
+    // The room learns first that the client has gone: a goodbye may take a while.
+    drop(session);
+    socket::close(wire, goodbye).await;
 }
 
 async fn admit(
@@ -132,4 +117,12 @@ async fn admit(
     let session = SessionId(gate.next_session());
     let (room, joined) = gate.hub().join(&id, session, true).await.map_err(|error| refusal(&error))?;
     Ok((Session::new(session, room, joined, limits), permit))
+}
+
+/// The largest message that any limit allows; its own limit is checked when its kind is known.
+fn message_bytes_max(limits: &SessionLimits) -> usize {
+    match limits.message_bytes_max.max(limits.sync_bytes_max) {
+        _ if limits.message_bytes_max == 0 || limits.sync_bytes_max == 0 => usize::MAX,
+        max => max + MESSAGE_OVERHEAD_BYTES,
+    }
 }

@@ -1,20 +1,27 @@
 //! One socket: reads, writes, and stays alive, in one task.
 
-use std::{future::poll_fn, ops::ControlFlow, pin::Pin, sync::Arc, task::Poll, time::Duration};
-
-use axum::{
-    Error,
-    extract::ws::{CloseFrame, Message, WebSocket},
+use std::{
+    future::{Future as _, poll_fn},
+    ops::ControlFlow,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
 };
+
 use bytes::Bytes;
-use futures_util::{Sink as _, SinkExt as _, StreamExt as _};
 use synapti_protocol::{
     close::{CloseCode, fit_reason},
     message::EMPTY_AWARENESS,
 };
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
-use tokio_tungstenite::tungstenite;
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio_tungstenite::tungstenite::{
+    self, Message,
+    error::ProtocolError,
+    protocol::{CloseFrame, frame::coding::CloseCode as WireCode},
+};
 
+use super::wire::Wire;
 use crate::{
     room::Refusal,
     session::Session,
@@ -22,7 +29,7 @@ use crate::{
     transport::{conn::Traffic, gate::Gate},
 };
 
-/// Bytes of frames in one flush, about. The library keeps a buffer of that size for each socket, for ever.
+/// Bytes of frames in one flush, about: what a client that stops reading holds on to.
 const FLUSH_BYTES_MAX: usize = 64 << 10;
 
 /// How often a socket is looked after.
@@ -61,17 +68,11 @@ impl From<Refusal> for Goodbye {
     }
 }
 
-/// What happened on a socket.
-enum Event {
-    Received(Option<Result<Message, Error>>),
-    Flushed(Result<(), Error>),
-}
-
-/// One client's WebSocket.
+/// One client's WebSocket and its place in a room.
 pub(super) struct Socket {
-    ws: WebSocket,
-    /// Whether bytes wait to be taken by the network.
-    flushing: bool,
+    pub(super) wire: Wire,
+    pub(super) session: Session,
+    gate: Gate,
     /// When the client was last known to be alive.
     heard: Instant,
     /// When the network last took something, or had nothing to take.
@@ -81,169 +82,202 @@ pub(super) struct Socket {
     traffic: Arc<Traffic>,
     seen_read: u64,
     seen_written: u64,
+    look: Pin<Box<Sleep>>,
+    /// When this session ends because the node goes.
+    departs: Option<Instant>,
 }
 
 impl Socket {
-    pub(super) fn new(ws: WebSocket, traffic: Arc<Traffic>) -> Self {
+    pub(super) fn new(wire: Wire, session: Session, gate: Gate) -> Self {
         let now = Instant::now();
-        let (flushing, seen_read, seen_written) = (false, 0, 0);
-        Self { ws, flushing, heard: now, taken: now, messaged: now, traffic, seen_read, seen_written }
-    }
-
-    /// Carries messages until one side has had enough.
-    pub(super) async fn run(&mut self, session: &mut Session, gate: &Gate) -> Goodbye {
-        let departure = gate.departure();
-        tokio::pin!(departure);
-        let mut look_after = interval_at(Instant::now() + LOOK_AFTER_EVERY, LOOK_AFTER_EVERY);
-        look_after.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            if !self.flushing
-                && let ControlFlow::Break(goodbye) = self.send_next(session)
-            {
-                return goodbye;
-            }
-            let may_send = !self.flushing;
-            let step = tokio::select! {
-                event = self.next_event(session.may_read()) => self.handle(event, session),
-                waited = session.wait(may_send) => waited.map_or_else(|refusal| ControlFlow::Break(refusal.into()), ControlFlow::Continue),
-                _ = look_after.tick() => self.look_after(session.may_read()),
-                () = &mut departure => ControlFlow::Break(Refusal::new(CloseCode::Restarting, CloseCode::Restarting.reason()).into()),
-            };
-            if let ControlFlow::Break(goodbye) = step {
-                return goodbye;
-            }
+        Self {
+            heard: now,
+            taken: now,
+            messaged: now,
+            traffic: wire.traffic(),
+            seen_read: 0,
+            seen_written: 0,
+            look: Box::pin(sleep(LOOK_AFTER_EVERY)),
+            departs: None,
+            wire,
+            session,
+            gate,
         }
     }
 
-    /// Waits for the client or for the network. Cancel-safe: nothing is taken unless it is returned.
-    async fn next_event(&mut self, may_read: bool) -> Event {
-        poll_fn(|cx| {
-            if self.flushing
-                && let Poll::Ready(flushed) = Pin::new(&mut self.ws).poll_flush(cx)
-            {
-                return Poll::Ready(Event::Flushed(flushed));
-            }
-            if may_read && let Poll::Ready(received) = self.ws.poll_next_unpin(cx) {
-                return Poll::Ready(Event::Received(received));
-            }
-            Poll::Pending
+    /// Carries messages until one side has had enough.
+    pub(super) async fn run(&mut self) -> Goodbye {
+        poll_fn(|cx| match self.poll(cx) {
+            ControlFlow::Continue(()) => Poll::Pending,
+            ControlFlow::Break(goodbye) => Poll::Ready(goodbye),
         })
         .await
     }
 
-    fn handle(&mut self, event: Event, session: &mut Session) -> ControlFlow<Goodbye> {
-        match event {
-            Event::Flushed(Ok(())) => {
-                self.flushing = false;
-                session.flushed();
-                ControlFlow::Continue(())
-            }
-            Event::Flushed(Err(_)) | Event::Received(None) => ControlFlow::Break(Goodbye::Gone),
-            Event::Received(Some(Err(error))) => ControlFlow::Break(reading_failed(error)),
-            Event::Received(Some(Ok(message))) => {
-                self.heard = Instant::now();
-                match message {
-                    Message::Binary(frame) => match session.receive(&frame) {
-                        Ok(()) => ControlFlow::Continue(()),
-                        Err(refusal) => ControlFlow::Break(refusal.into()),
-                    },
-                    Message::Text(_) => {
-                        let reason = "text message: this protocol is binary";
-                        ControlFlow::Break(Refusal::new(CloseCode::Malformed, reason).into())
-                    }
-                    Message::Close(_) => ControlFlow::Break(Goodbye::Gone),
-                    // Answered by the WebSocket library; the answer goes out with the next flush.
-                    Message::Ping(_) => {
-                        self.flushing = true;
-                        ControlFlow::Continue(())
-                    }
-                    Message::Pong(_) => ControlFlow::Continue(()),
-                }
+    /// Does everything that can be done now. What cannot has noted whom to wake.
+    fn poll(&mut self, cx: &mut Context<'_>) -> ControlFlow<Goodbye> {
+        loop {
+            let mut moved = self.poll_room(cx)?;
+            moved |= self.poll_read(cx)?;
+            moved |= self.send_next()?;
+            moved |= self.poll_flush(cx)?;
+            moved |= self.poll_look(cx)?;
+            if !moved {
+                return ControlFlow::Continue(());
             }
         }
     }
 
-    /// Hands the next frames to the network.
-    fn send_next(&mut self, session: &mut Session) -> ControlFlow<Goodbye> {
-        match session.outgoing(FLUSH_BYTES_MAX) {
-            Ok(frames) => frames.into_iter().try_for_each(|frame| {
-                self.messaged = Instant::now();
-                self.write(Message::Binary(frame))
-            }),
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> ControlFlow<Goodbye, bool> {
+        match self.session.poll_wait(cx) {
+            Poll::Ready(Ok(())) => {
+                if self.session.is_departing() && self.departs.is_none() {
+                    let departs = Instant::now() + self.gate.departs_within();
+                    self.departs = Some(departs);
+                    self.look.as_mut().reset(departs);
+                }
+                ControlFlow::Continue(true)
+            }
+            Poll::Ready(Err(refusal)) => ControlFlow::Break(refusal.into()),
+            Poll::Pending => ControlFlow::Continue(false),
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> ControlFlow<Goodbye, bool> {
+        if !self.session.may_read() || !self.wire.may_read() {
+            return ControlFlow::Continue(false);
+        }
+        match self.wire.poll_read(cx) {
+            Poll::Pending => ControlFlow::Continue(false),
+            Poll::Ready(None) => ControlFlow::Break(Goodbye::Gone),
+            Poll::Ready(Some(Err(error))) => ControlFlow::Break(reading_failed(&error)),
+            Poll::Ready(Some(Ok(message))) => self.received(message).map_continue(|()| true),
+        }
+    }
+
+    fn received(&mut self, message: Message) -> ControlFlow<Goodbye> {
+        self.heard = Instant::now();
+        match message {
+            Message::Binary(frame) => match self.session.receive(&frame) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(refusal) => ControlFlow::Break(refusal.into()),
+            },
+            Message::Text(_) => {
+                let reason = "text message: this protocol is binary";
+                ControlFlow::Break(Refusal::new(CloseCode::Malformed, reason).into())
+            }
+            Message::Close(_) => ControlFlow::Break(Goodbye::Gone),
+            // The library answers pings; the answer goes out with the next flush.
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => ControlFlow::Continue(()),
+        }
+    }
+
+    /// Hands the next messages to the network, once it has taken those before.
+    fn send_next(&mut self) -> ControlFlow<Goodbye, bool> {
+        if !self.wire.is_flushed() {
+            return ControlFlow::Continue(false);
+        }
+        let Self { wire, session, .. } = self;
+        match session.outgoing(FLUSH_BYTES_MAX, |message| wire.push(message)) {
+            Ok(worked) => {
+                if !self.wire.is_flushed() {
+                    self.messaged = Instant::now();
+                }
+                ControlFlow::Continue(worked)
+            }
             Err(refusal) => ControlFlow::Break(refusal.into()),
         }
     }
 
-    fn write(&mut self, message: Message) -> ControlFlow<Goodbye> {
-        self.flushing = true;
-        // The library takes every message and keeps what the socket does not: at most one flush's worth, because
-        // nothing is handed to it while a flush is under way.
-        match Pin::new(&mut self.ws).start_send(message) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(Goodbye::Gone),
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> ControlFlow<Goodbye, bool> {
+        if self.wire.is_flushed() {
+            return ControlFlow::Continue(false);
         }
+        match self.wire.poll_flush(cx) {
+            Poll::Pending => ControlFlow::Continue(false),
+            Poll::Ready(Err(_)) => ControlFlow::Break(Goodbye::Gone),
+            Poll::Ready(Ok(())) => {
+                self.session.flushed();
+                ControlFlow::Continue(true)
+            }
+        }
+    }
+
+    fn poll_look(&mut self, cx: &mut Context<'_>) -> ControlFlow<Goodbye, bool> {
+        if self.look.as_mut().poll(cx).is_pending() {
+            return ControlFlow::Continue(false);
+        }
+        let now = Instant::now();
+        if self.departs.is_some_and(|departs| departs <= now) {
+            let code = CloseCode::Restarting;
+            return ControlFlow::Break(Refusal::new(code, code.reason()).into());
+        }
+        let next = now + LOOK_AFTER_EVERY;
+        self.look.as_mut().reset(self.departs.map_or(next, |departs| departs.min(next)));
+        self.look_after().map_continue(|()| true)
     }
 
     /// Keeps the connection alive, and notices that it is dead. A client that is slow is not: it takes or sends at
     /// least something, or we are the ones who keep it waiting.
-    fn look_after(&mut self, may_read: bool) -> ControlFlow<Goodbye> {
+    fn look_after(&mut self) -> ControlFlow<Goodbye> {
         let now = Instant::now();
+        let flushing = !self.wire.is_flushed();
         let (read, written) = (self.traffic.read(), self.traffic.written());
-        if read != self.seen_read || self.flushing || !may_read {
+        if read != self.seen_read || flushing || !self.session.may_read() {
             self.heard = now;
         }
-        if written != self.seen_written || !self.flushing {
+        if written != self.seen_written || !flushing {
             self.taken = now;
         }
         (self.seen_read, self.seen_written) = (read, written);
         if now - self.taken >= TAKEN_WITHIN || now - self.heard >= SILENT_AFTER {
             return ControlFlow::Break(Goodbye::Gone);
         }
-        if self.flushing {
+        if flushing {
             return ControlFlow::Continue(());
         }
         if now - self.messaged >= MESSAGE_AFTER {
             self.messaged = now;
-            self.write(Message::Binary(Bytes::from_static(EMPTY_AWARENESS)))?;
+            self.wire.push(Bytes::from_static(EMPTY_AWARENESS));
         }
-        if now - self.heard >= LOOK_AFTER_EVERY {
-            self.write(Message::Ping(Bytes::new()))?;
+        if now - self.heard >= LOOK_AFTER_EVERY && self.wire.ping().is_err() {
+            return ControlFlow::Break(Goodbye::Gone);
         }
         ControlFlow::Continue(())
     }
+}
 
-    /// Ends the connection: says why, and reads on until the client has understood, so that a reset does not
-    /// swallow the reason.
-    pub(super) async fn close(mut self, goodbye: Goodbye) {
-        match goodbye {
-            Goodbye::Gone => {
-                // Sends the answer to the client's own close frame.
-                let _ = timeout(CLOSED_WITHIN, self.ws.flush()).await;
-            }
-            Goodbye::Close { code, reason, may_read } => {
-                metrics::get().closes(code).increment(1);
-                tracing::debug!(code, %reason, "closing a connection");
-                let frame = CloseFrame { code, reason: fit_reason(&reason).into() };
-                let _ = timeout(CLOSED_WITHIN, self.ws.send(Message::Close(Some(frame)))).await;
-                if may_read {
-                    let _ = timeout(CLOSED_WITHIN, async { while let Some(Ok(_)) = self.ws.next().await {} }).await;
-                }
+/// Ends a connection: says why, and reads on until the client has understood, so that a reset does not swallow the
+/// reason.
+pub(super) async fn close(mut wire: Wire, goodbye: Goodbye) {
+    match goodbye {
+        Goodbye::Gone => {
+            wire.settle();
+            let _ = timeout(CLOSED_WITHIN, poll_fn(|cx| wire.poll_flush(cx))).await;
+        }
+        Goodbye::Close { code, reason, may_read } => {
+            metrics::get().closes(code).increment(1);
+            tracing::debug!(code, %reason, "closing a connection");
+            let frame = CloseFrame { code: WireCode::from(code), reason: fit_reason(&reason).into() };
+            let said = wire.close(frame).is_ok()
+                && timeout(CLOSED_WITHIN, poll_fn(|cx| wire.poll_flush(cx))).await.is_ok_and(|flushed| flushed.is_ok());
+            if said && may_read {
+                let _ =
+                    timeout(CLOSED_WITHIN, async { while let Some(Ok(_)) = poll_fn(|cx| wire.poll_read(cx)).await {} })
+                        .await;
             }
         }
     }
 }
 
 /// What a failed read means for the client.
-fn reading_failed(error: Error) -> Goodbye {
-    let Ok(error) = error.into_inner().downcast::<tungstenite::Error>() else { return Goodbye::Gone };
-    let (code, reason) = match *error {
-        tungstenite::Error::Capacity(_) => (CloseCode::TooLarge.code(), error.to_string()),
-        tungstenite::Error::Utf8(_) => (INVALID_PAYLOAD, error.to_string()),
-        tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
-            return Goodbye::Gone;
-        }
-        tungstenite::Error::Protocol(_) => (PROTOCOL_ERROR, error.to_string()),
+fn reading_failed(error: &tungstenite::Error) -> Goodbye {
+    let code = match error {
+        tungstenite::Error::Capacity(_) => CloseCode::TooLarge.code(),
+        tungstenite::Error::Utf8(_) => INVALID_PAYLOAD,
+        tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return Goodbye::Gone,
+        tungstenite::Error::Protocol(_) => PROTOCOL_ERROR,
         _ => return Goodbye::Gone,
     };
-    Goodbye::Close { code, reason, may_read: false }
+    Goodbye::Close { code, reason: error.to_string(), may_read: false }
 }

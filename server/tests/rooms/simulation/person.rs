@@ -50,15 +50,16 @@ impl Person {
     /// Takes in what the feed has from the own cursor on; who has fallen off it needs the diff from this state vector.
     pub fn listen(&mut self, feed: &Feed) -> Option<Bytes> {
         let place = self.session.as_mut().filter(|place| !place.catching_up)?;
-        let Ok(batch) = feed.read(&mut place.cursor, READ_BYTES_MAX) else {
+        let client = &mut self.client;
+        let take = |frame: Bytes| {
+            client.receive(&frame);
+        };
+        let Ok(checkpoint) = feed.read(&mut place.cursor, READ_BYTES_MAX, take) else {
             place.catching_up = true;
             return Some(place.known.clone());
         };
-        if let Some(checkpoint) = batch.checkpoint {
+        if let Some(checkpoint) = checkpoint {
             place.known = checkpoint.state_vector.clone();
-        }
-        for frame in &batch.frames {
-            self.client.receive(frame);
         }
         None
     }

@@ -18,7 +18,7 @@ use synapti_server::{
     connections::Connections,
     hub::{Hub, HubLimits},
     journal::Journal,
-    room::{Joined, RoomError, RoomHandle, SessionId, actor::RoomEnv, state::RoomLimits},
+    room::{Joined, Refusal, RoomError, RoomHandle, SessionId, SessionSlot, actor::RoomEnv, state::RoomLimits},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -62,6 +62,7 @@ impl Node {
             clock,
             idle_close_after: options.idle_close_after,
             open_rooms: AtomicUsize::new(0),
+            draining: CancellationToken::new(),
             closing: closing.clone(),
         });
         let room = RoomLimits { sessions_max: 0, document_bytes_max: 0 };
@@ -96,4 +97,18 @@ pub async fn read(room: &RoomHandle) -> Client {
     let mut client = Client::new(4_242);
     client.hear(&room.sync(Bytes::from_static(&[0]), None).await.unwrap());
     client
+}
+
+/// Why a session is told to end.
+pub async fn refused(slot: &SessionSlot) -> Refusal {
+    let refusal = async {
+        loop {
+            // The bell rings for the feed, too.
+            slot.changed().await;
+            if let Some(refusal) = slot.take().refusal {
+                return refusal;
+            }
+        }
+    };
+    soon("the session is told to end", refusal).await
 }
