@@ -309,7 +309,9 @@ mod tests {
             .enumerate()
             .map(|(at, bytes)| Bytes::from(vec![at as u8; bytes]))
             .collect();
-        messages.iter().for_each(|message| wire.push(message.clone()));
+        for message in &messages {
+            wire.push(message.clone());
+        }
         let reading = async {
             for message in &messages {
                 let mut head = vec![0; header(message.len()).bytes().len()];
