@@ -175,9 +175,11 @@ impl Hub {
 
     async fn open_and_run(&self, room: &RoomHandle, mut lanes: Lanes) {
         let env = self.0.env.clone();
-        match open::load(&env, room.id(), self.0.limits.room).await {
+        // Boxed, so that an open room does not keep the space that opening it took.
+        match Box::pin(open::load(&env, room.id(), self.0.limits.room)).await {
             Ok((key, state)) => {
-                let ended = Actor::new(env, room.clone(), key, lanes, state).run(|| self.detach(room)).await;
+                let actor = Box::new(Actor::new(env, room.clone(), key, lanes, state));
+                let ended = actor.run(|| self.detach(room)).await;
                 tracing::debug!(graph = %room.id(), ?ended, "room closed");
             }
             Err(failure) => {

@@ -48,13 +48,15 @@ struct Ring {
     first: Cursor,
     bytes: usize,
     bytes_max: usize,
+    /// The head at the last [`Feed::age`].
+    aged: Cursor,
     checkpoint: Option<Arc<Checkpoint>>,
 }
 
 impl Feed {
     /// An empty feed whose ring keeps at most `bytes_max` bytes, and always the newest frame.
     pub fn new(bytes_max: usize) -> Self {
-        let ring = Ring { frames: VecDeque::new(), first: 0, bytes: 0, bytes_max, checkpoint: None };
+        let ring = Ring { frames: VecDeque::new(), first: 0, bytes: 0, bytes_max, aged: 0, checkpoint: None };
         Self { ring: Mutex::new(ring), head: AtomicU64::new(0) }
     }
 
@@ -67,6 +69,17 @@ impl Feed {
     /// Where the next frame will stand.
     pub fn head(&self) -> Cursor {
         self.head.load(Ordering::Acquire)
+    }
+
+    /// Drops what stood in the ring at the last call already, so that a quiet room keeps nothing for its viewers. Who has
+    /// not read it by now is sent a diff.
+    pub fn age(&self) {
+        let mut ring = self.ring.lock();
+        while ring.first < ring.aged && ring.drop_oldest() {}
+        if ring.frames.is_empty() {
+            ring.frames = VecDeque::new();
+        }
+        ring.aged = ring.head();
     }
 
     /// Records the state vector that readers at the head have.
@@ -110,12 +123,16 @@ impl Ring {
         self.bytes += frame.len();
         self.frames.push_back(frame);
         while self.frames.len() > 1 && (self.bytes > self.bytes_max || self.frames.len() > FEED_FRAMES_MAX) {
-            if let Some(oldest) = self.frames.pop_front() {
-                self.bytes -= oldest.len();
-                self.first += 1;
-            }
+            self.drop_oldest();
         }
         self.head()
+    }
+
+    fn drop_oldest(&mut self) -> bool {
+        let Some(oldest) = self.frames.pop_front() else { return false };
+        self.bytes -= oldest.len();
+        self.first += 1;
+        true
     }
 }
 
@@ -163,6 +180,26 @@ mod tests {
         let mut bytes = 0;
         feed.read(&mut cursor, 10, |frame| bytes += frame.len()).unwrap();
         assert_eq!(bytes, 500);
+    }
+
+    #[test]
+    fn what_has_been_there_for_two_ages_is_dropped_and_whoever_kept_up_reads_on() {
+        let feed = Feed::new(1000);
+        let (mut keeps_up, mut slow) = (feed.head(), feed.head());
+        feed.push(frame(10));
+        feed.age();
+        feed.read(&mut keeps_up, 100, drop).unwrap();
+        feed.push(frame(20));
+        feed.age();
+        assert_eq!(feed.ring.lock().bytes, 20, "what is younger stays");
+        assert_eq!(feed.read(&mut slow, 100, drop).unwrap_err(), FellOff);
+        let mut bytes = 0;
+        feed.read(&mut keeps_up, 100, |frame| bytes += frame.len()).unwrap();
+        assert_eq!(bytes, 20);
+        feed.age();
+        assert_eq!(feed.ring.lock().frames.capacity(), 0);
+        assert_eq!(feed.head(), 2);
+        feed.read(&mut keeps_up, 100, |_| panic!("nothing is new")).unwrap();
     }
 
     #[test]

@@ -6,8 +6,8 @@ use synapti_server::store::{Store, StoreError};
 
 use crate::fixture::{Home, append, compact, create, raw};
 
-/// What `load` says after the statement changed the stored rows.
-async fn damage_after(sql: &'static str) -> String {
+/// What `load` says after the statement changed the stored rows, once the records are filed or before.
+async fn damage_after(sql: &'static str, filed: bool) -> String {
     let home = Home::new();
     let store = home.open().await;
     let key = create(&*store, "one").await;
@@ -16,6 +16,9 @@ async fn damage_after(sql: &'static str) -> String {
     compact(&*store, key, covered, &[b"first", b"second"]).await;
     append(&*store, key, b"tail").await;
     append(&*store, other, b"healthy").await;
+    if filed {
+        store.checkpoint().await.unwrap();
+    }
     raw(&home.path(), sql).await;
     let error = store.load(key).await.unwrap_err();
     assert_eq!(store.load(other).await.unwrap().tail, [b"healthy".to_vec()], "{sql}");
@@ -48,8 +51,12 @@ async fn changed_rows_are_named() {
         ("UPDATE snapshots SET graph = 2", "missing or incomplete"),
     ];
     for (sql, words) in cases {
-        let what = damage_after(sql).await;
+        let what = damage_after(sql, true).await;
         assert!(what.contains(words), "{sql}: {what}");
+    }
+    for sql in ["UPDATE journal SET data = x'00' WHERE id = 2", "UPDATE journal SET crc = crc + 1 WHERE id = 2"] {
+        let what = damage_after(sql, false).await;
+        assert!(what.contains("record 2 does not match"), "{sql}: {what}");
     }
 }
 
@@ -59,6 +66,7 @@ async fn a_record_that_moved_to_another_graph_is_noticed() {
     let store = home.open().await;
     let (key, other) = (create(&*store, "one").await, create(&*store, "two").await);
     append(&*store, other, b"mine").await;
+    store.checkpoint().await.unwrap();
     raw(&home.path(), "UPDATE updates SET graph = 1").await;
     assert!(matches!(store.load(key).await, Err(StoreError::Damaged { .. })));
     assert!(matches!(store.load(other).await, Err(StoreError::Damaged { .. })));

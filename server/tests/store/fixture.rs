@@ -144,7 +144,8 @@ impl Home {
         let options = SqliteConnectOptions::new().filename(self.path());
         let mut connection = options.connect().await.unwrap();
         let counts = sqlx::query_as(
-            "SELECT (SELECT count(*) FROM updates), (SELECT count(*) FROM snapshots), (SELECT count(*) FROM snapshot_slices)",
+            "SELECT (SELECT count(*) FROM updates) + (SELECT count(*) FROM journal), \
+             (SELECT count(*) FROM snapshots), (SELECT count(*) FROM snapshot_slices)",
         )
         .fetch_one(&mut connection)
         .await

@@ -227,9 +227,12 @@ async fn migrate_reports_what_it_did_and_existing_only_makes_nothing() {
     assert_eq!(fs::read_dir(home.folder.path()).unwrap().count(), 0);
 
     let first = SqliteStore::migrate_only(&home.url()).await.unwrap();
-    assert_eq!(first, MigrationReport { applied: vec!["1 graphs and journal".to_owned()], version: 1 });
+    assert_eq!(
+        first,
+        MigrationReport { applied: vec!["1 graphs and journal".to_owned(), "2 journal".to_owned()], version: 2 }
+    );
     let second = SqliteStore::migrate_only(&home.url()).await.unwrap();
-    assert_eq!(second, MigrationReport { applied: vec![], version: 1 });
+    assert_eq!(second, MigrationReport { applied: vec![], version: 2 });
     let store = SqliteStore::open_existing_only(&home.url()).await.unwrap();
     create(&store, "one").await;
 }

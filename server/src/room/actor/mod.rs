@@ -126,8 +126,9 @@ impl Actor {
         }
     }
 
-    /// Runs until the room has been empty for a while; `detach` is called right before it closes its lanes.
-    pub(crate) async fn run(mut self, detach: impl FnOnce()) -> Ended {
+    /// Runs until the room has been empty for a while; boxed, because a future keeps what it is called on more than once.
+    /// `detach` is called right before it closes its lanes.
+    pub(crate) async fn run(mut self: Box<Self>, detach: impl FnOnce()) -> Ended {
         loop {
             match self.next_event().await {
                 Event::Committed(Some(record)) => {
@@ -218,6 +219,7 @@ impl Actor {
         self.state.flush_presence(now_ms);
         if Instant::now() >= self.next_tick {
             self.next_tick = Instant::now() + TICK_EVERY;
+            self.handle.feed().age();
             self.state.tick(now_ms);
         }
     }

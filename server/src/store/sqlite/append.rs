@@ -1,13 +1,15 @@
 //! The commit path: creating graphs, appending records, deleting graphs.
 
+use std::sync::atomic::Ordering;
+
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Sqlite, sqlite::SqliteConnection};
 use synapti_protocol::graph_id::GraphId;
 
-use super::{SqliteStore, checksum::record_crc, read};
+use super::{SqliteStore, UNKNOWN, checksum::record_crc, filing, read};
 use crate::store::{GraphKey, JournalRecord, Lookup, RecordId, StoreError};
 
-/// Records in one INSERT: at 5 variables each far below `SQLite`'s 32,766, and beyond it one more statement costs nothing.
+/// Records in one INSERT: at 6 variables each far below `SQLite`'s 32,766, and beyond it one more statement costs nothing.
 const STATEMENT_ROWS_MAX: usize = 1_000;
 
 /// Bytes of updates that are copied to the database's thread at once, so that a big batch is not in memory twice.
@@ -42,23 +44,14 @@ impl SqliteStore {
             return Ok(Vec::new());
         }
         let mut lease = self.writer.lease().await?;
-        let connection = lease.connection();
-        let first_rows = statement_rows(batch);
-        let mut ids = Vec::with_capacity(batch.len());
-        if first_rows == batch.len() {
-            insert(connection, batch, &mut ids).await?;
-        } else {
-            sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
-            let mut rest = batch;
-            while !rest.is_empty() {
-                let (now, later) = rest.split_at(statement_rows(rest));
-                insert(connection, now, &mut ids).await?;
-                rest = later;
-            }
-            sqlx::query("COMMIT").execute(&mut *connection).await?;
-        }
+        let newest = self.newest_record.load(Ordering::Acquire);
+        // Whether a commit that fails is on disk, only the file knows.
+        self.newest_record.store(UNKNOWN, Ordering::Release);
+        let first = write(lease.connection(), batch, (newest != UNKNOWN).then_some(newest)).await?;
+        let end = first + batch.len() as i64;
+        self.newest_record.store(end - 1, Ordering::Release);
         lease.give_back();
-        Ok(ids)
+        Ok((first..end).map(RecordId).collect())
     }
 
     pub(super) async fn tombstone_graph(&self, key: GraphKey, at: Timestamp) -> Result<(), StoreError> {
@@ -89,28 +82,48 @@ fn statement_rows(records: &[JournalRecord]) -> usize {
     fitting.clamp(1, records.len())
 }
 
-/// Inserts the records with one statement and adds their ids.
-async fn insert(
+/// Writes the records in one commit, numbered from one after `newest`; answers the first number.
+async fn write(
     connection: &mut SqliteConnection,
-    records: &[JournalRecord],
-    ids: &mut Vec<RecordId>,
-) -> Result<(), StoreError> {
-    let mut builder = QueryBuilder::<Sqlite>::new("INSERT INTO updates (graph, at, crc, topic, data) ");
-    builder.push_values(records, |mut row, record| {
-        row.push_bind(record.key.0)
+    batch: &[JournalRecord],
+    newest: Option<i64>,
+) -> Result<i64, StoreError> {
+    if let (Some(newest), true) = (newest, statement_rows(batch) == batch.len()) {
+        insert(connection, batch, newest + 1).await?;
+        return Ok(newest + 1);
+    }
+    // What an append that was given up may still be writing is waited for here.
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
+    let first = match newest {
+        Some(newest) => newest,
+        None => filing::bounds(connection).await?.1,
+    } + 1;
+    let (mut rest, mut id) = (batch, first);
+    while !rest.is_empty() {
+        let (now, later) = rest.split_at(statement_rows(rest));
+        insert(connection, now, id).await?;
+        id += now.len() as i64;
+        rest = later;
+    }
+    sqlx::query("COMMIT").execute(connection).await?;
+    Ok(first)
+}
+
+/// Inserts the records with one statement.
+async fn insert(connection: &mut SqliteConnection, records: &[JournalRecord], first: i64) -> Result<(), StoreError> {
+    let mut builder = QueryBuilder::<Sqlite>::new("INSERT INTO journal (id, graph, at, crc, topic, data) ");
+    builder.push_values(records.iter().zip(first..), |mut row, (record, id)| {
+        row.push_bind(id)
+            .push_bind(record.key.0)
             .push_bind(record.at.as_microsecond())
             .push_bind(record_crc(record.key, &record.update))
             .push_bind(record.topic.as_deref())
             .push_bind(&record.update[..]);
     });
     let done = builder.build().persistent(records.len() <= PREPARED_ROWS_MAX).execute(connection).await?;
-    // One statement holds the write lock from its first row to its last, so AUTOINCREMENT numbers its rows without gaps.
-    let rows = i64::try_from(records.len()).unwrap_or(i64::MAX);
-    if i64::try_from(done.rows_affected()) != Ok(rows) {
-        let inserted = done.rows_affected();
+    if done.rows_affected() != records.len() as u64 {
+        let (inserted, rows) = (done.rows_affected(), records.len());
         return Err(sqlx::Error::Protocol(format!("{inserted} of {rows} records were inserted")).into());
     }
-    let last = done.last_insert_rowid();
-    ids.extend((last - rows + 1..=last).map(RecordId));
     Ok(())
 }

@@ -5,18 +5,27 @@ use sqlx::sqlite::SqliteConnection;
 use super::SqliteStore;
 use crate::store::StoreError;
 
-/// Above this the log is made to start over, even if appends have to wait for it: a log without bound would make
-/// reads slow and the next start slower.
+/// Above this the log is made to start over, even if appends have to wait a moment for it: commits into a file that does
+/// not grow are cheaper, and a log without bound would make reads slow and the next start slower.
+const WAL_RESTART_BYTES: u64 = 4 * 1024 * 1024;
+
+/// A log that had to grow beyond this is cut when it starts over.
 pub(super) const WAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// What the log adds to each page.
 const WAL_FRAME_HEADER_BYTES: u64 = 24;
 
 impl SqliteStore {
-    pub(super) async fn copy_log(&self) -> Result<(), StoreError> {
+    /// Files what was appended, and copies the log.
+    pub(super) async fn keep_house(&self) -> Result<(), StoreError> {
+        self.file_records().await?;
+        self.copy_log().await
+    }
+
+    async fn copy_log(&self) -> Result<(), StoreError> {
         let mut lease = self.checkpointer.lease().await?;
         let frames = checkpoint(lease.connection(), Mode::Passive).await?;
-        if frames.saturating_mul(self.page_bytes + WAL_FRAME_HEADER_BYTES) > WAL_BYTES_MAX {
+        if frames.saturating_mul(self.page_bytes + WAL_FRAME_HEADER_BYTES) > WAL_RESTART_BYTES {
             // Nearly all was copied just now without keeping anyone waiting. With the writer held still the little that
             // came since is copied too, and the log starts over, unless a reader needs the old one longer than the
             // connection's short busy timeout: then the next call tries again.

@@ -2,16 +2,15 @@
 
 use sqlx::{Row, sqlite::SqliteConnection};
 
-use super::{SqliteStore, checksum::slice_crc, read::gone};
+use super::{SqliteStore, checksum::slice_crc, filing, read::gone};
 use crate::store::{GraphKey, RecordId, SNAPSHOT_SLICE_BYTES_MAX, SnapshotId, StoreError};
 
 impl SqliteStore {
     pub(super) async fn start_snapshot(&self, key: GraphKey, covers: RecordId) -> Result<SnapshotId, StoreError> {
+        // What it covers is counted, and later removed, where it is filed.
+        self.file_records().await?;
         let mut lease = self.writer.lease().await?;
-        let newest: i64 =
-            sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'updates'")
-                .fetch_one(lease.connection())
-                .await?;
+        let (_, newest) = filing::bounds(lease.connection()).await?;
         if covers.0 > newest {
             lease.give_back();
             let covers = covers.0;

@@ -45,11 +45,12 @@ async fn load(view: &mut SqliteConnection, key: GraphKey) -> Result<StoredGraph,
         graph.snapshot = Some(load_snapshot(view, key, &snapshot).await?);
         graph.last = RecordId(snapshot.covers);
     }
-    load_tail(view, key, &mut graph).await?;
+    load_records(view, key, FILED, &mut graph).await?;
     let (have, promised) = (graph.tail.len(), promise.tail_records);
     if i64::try_from(have) != Ok(promised) {
         return Err(damaged(key, format!("{have} of {promised} records after its snapshot are there")));
     }
+    load_records(view, key, NOT_FILED, &mut graph).await?;
     Ok(graph)
 }
 
@@ -75,12 +76,20 @@ async fn read_promise(view: &mut SqliteConnection, key: GraphKey) -> Result<Prom
     Ok(Promise { snapshot: Some(snapshot), tail_records: records.saturating_sub(covered) })
 }
 
+/// Records where an index finds them.
+const FILED: &str = "SELECT id, crc, data FROM updates WHERE graph = ?1 AND id > ?2 ORDER BY id";
+
+/// Records of the last moments, of all graphs: few enough to look at each.
+const NOT_FILED: &str = "SELECT id, crc, data FROM journal WHERE graph = ?1 AND id > ?2 ORDER BY id";
+
 /// Adds the records after `graph.last`.
-async fn load_tail(view: &mut SqliteConnection, key: GraphKey, graph: &mut StoredGraph) -> Result<(), StoreError> {
-    let mut rows = sqlx::query("SELECT id, crc, data FROM updates WHERE graph = ?1 AND id > ?2 ORDER BY id")
-        .bind(key.0)
-        .bind(graph.last.0)
-        .fetch(view);
+async fn load_records(
+    view: &mut SqliteConnection,
+    key: GraphKey,
+    records: &'static str,
+    graph: &mut StoredGraph,
+) -> Result<(), StoreError> {
+    let mut rows = sqlx::query(records).bind(key.0).bind(graph.last.0).fetch(view);
     while let Some(row) = rows.try_next().await? {
         let id: i64 = row.try_get("id")?;
         let data: Vec<u8> = row.try_get("data")?;

@@ -1,7 +1,7 @@
 //! The embedded store: one `SQLite` file beside its write-ahead log, used by one process.
 //!
-//! One connection writes, some only read, and one more copies the log into the main file. A commit is one write and one
-//! fdatasync of the log; everything slow (copying, compaction, listing) happens on the other connections or in slices.
+//! A commit appends to one table and is one page, one write and one fdatasync of the log; beside the commits, records are
+//! filed under their graphs. One connection writes, some only read, and one more copies the log into the main file. Everything slow (copying, compaction, listing) happens on the other connections or in slices.
 
 mod append;
 mod checkpoint;
@@ -10,6 +10,7 @@ mod compact;
 mod connection;
 mod examine;
 mod file;
+mod filing;
 mod load;
 mod open;
 mod place;
@@ -17,7 +18,7 @@ mod read;
 mod refusal;
 mod trim;
 
-use std::{fmt, fs::File, path::PathBuf, time::Duration};
+use std::{fmt, fs::File, path::PathBuf, sync::atomic::AtomicI64, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -33,6 +34,9 @@ use super::{
     StoredGraph,
 };
 
+/// Instead of the newest record's number: it has to be read from the file.
+const UNKNOWN: i64 = i64::MAX;
+
 /// A [`Store`] in one `SQLite` file. Made by [`SqliteStore::open`].
 pub struct SqliteStore {
     path: PathBuf,
@@ -42,6 +46,10 @@ pub struct SqliteStore {
     checkpointer: SoloConnection,
     readers: SqlitePool,
     page_bytes: u64,
+    /// The newest record; [`UNKNOWN`] after a commit that failed.
+    newest_record: AtomicI64,
+    /// Records up to this one are in `updates`, later ones in `journal`.
+    filed_to: AtomicI64,
     /// Snapshots below this id were begun by an earlier process: those of them that are incomplete stay so.
     first_own_snapshot: i64,
     /// Keeps other processes out until the last connection is closed.
@@ -96,7 +104,7 @@ impl Store for SqliteStore {
 
     async fn checkpoint(&self) -> Result<(), StoreError> {
         self.check_in_place()?;
-        self.copy_log().await
+        self.keep_house().await
     }
 
     async fn ping(&self) -> Result<Duration, StoreError> {
@@ -119,6 +127,9 @@ impl Store for SqliteStore {
     }
 
     async fn close(&self) {
+        if let Err(error) = self.file_records().await {
+            tracing::warn!(%error, "the newest records are filed at the next start");
+        }
         self.readers.close().await;
         // The last connection to close copies the rest of the log into the main file and removes the log.
         for (name, connection) in [("checkpoint", &self.checkpointer), ("writer", &self.writer)] {

@@ -1,6 +1,6 @@
 //! Opening: from a place to a store that is checked, migrated and ready.
 
-use std::{fs::File, path::Path, time::Duration};
+use std::{fs::File, path::Path, sync::atomic::AtomicI64, time::Duration};
 
 use parking_lot::Mutex;
 use sqlx::{
@@ -15,6 +15,7 @@ use super::{
     connection::SoloConnection,
     examine::{APPLICATION_ID, examine},
     file::FileIdentity,
+    filing,
     place::Place,
     refusal::{name_failure, name_migration_failure, unusable},
 };
@@ -70,8 +71,13 @@ impl SqliteStore {
         for migration in &report.applied {
             tracing::info!(migration, "the database schema was brought up to date");
         }
-        let name = |error| name_failure(&place.path, error);
-        Self::connect(&place.path, writer, place.lock).await.map_err(name)
+        let store = Self::connect(&place.path, writer, place.lock).await;
+        let store = store.map_err(|error| name_failure(&place.path, error))?;
+        // What an earlier process left; a full disk must not keep maps from being read.
+        if let Err(error) = store.file_records().await {
+            tracing::warn!(%error, "the newest records could not be filed yet");
+        }
+        Ok(store)
     }
 
     async fn connect(path: &Path, mut writer: SqliteConnection, lock: File) -> Result<Self, StoreError> {
@@ -89,10 +95,13 @@ impl SqliteStore {
             .max_lifetime(None)
             .connect_with(read_options(path))
             .await?;
+        let (filed_to, newest_record) = filing::bounds(&mut writer).await?;
         Ok(Self {
             writer: SoloConnection::new(writer, write_options(path)),
             checkpointer: SoloConnection::new(checkpointer, checkpoint_options),
             readers,
+            newest_record: AtomicI64::new(newest_record),
+            filed_to: AtomicI64::new(filed_to),
             page_bytes: u64::try_from(page_bytes).unwrap_or(0),
             first_own_snapshot: last_snapshot + 1,
             file: FileIdentity::of(path)?,

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use sqlx::{
     Row,
@@ -17,11 +18,17 @@ const LIST_ROWS_MAX: u32 = 1_000;
 
 impl SqliteStore {
     pub(super) async fn find_graph(&self, id: &GraphId) -> Result<Lookup, StoreError> {
-        let mut connection = self.readers.acquire().await?;
-        find(&mut connection, id).await
+        // One view: a record must not be filed between two looks.
+        let mut view = self.readers.begin().await?;
+        let found = find(&mut view, id).await?;
+        view.commit().await?;
+        Ok(found)
     }
 
     pub(super) async fn list_graphs(&self, query: &ListQuery) -> Result<Vec<GraphRecord>, StoreError> {
+        if let Err(error) = self.file_records().await {
+            tracing::debug!(%error, "a listing lacks the newest changes");
+        }
         let limit = query.limit.clamp(1, LIST_ROWS_MAX);
         let rows = match &query.after {
             None => {
@@ -57,11 +64,11 @@ impl SqliteStore {
     }
 }
 
-/// Looks a graph up on any connection.
+/// Looks a graph up on any connection, in a view that does not change meanwhile.
 pub(super) async fn find(connection: &mut SqliteConnection, id: &GraphId) -> Result<Lookup, StoreError> {
     let row = sqlx::query("SELECT key, id, topic, created_at, modified_at, deleted_at FROM graphs WHERE id = ?1")
         .bind(id.as_str())
-        .fetch_optional(connection)
+        .fetch_optional(&mut *connection)
         .await?;
     let Some(row) = row else {
         return Ok(Lookup::Missing);
@@ -69,8 +76,25 @@ pub(super) async fn find(connection: &mut SqliteConnection, id: &GraphId) -> Res
     let deleted_at: Option<i64> = row.try_get("deleted_at")?;
     match deleted_at {
         Some(at) => Ok(Lookup::Deleted { at: timestamp(row.try_get("key")?, at)? }),
-        None => Ok(Lookup::Live(graph_record(&row)?)),
+        None => {
+            let mut record = graph_record(&row)?;
+            look_at_unfiled(connection, &mut record).await?;
+            Ok(Lookup::Live(record))
+        }
     }
+}
+
+/// Brings what is known of a graph up to date with records that are not filed yet.
+async fn look_at_unfiled(view: &mut SqliteConnection, record: &mut GraphRecord) -> Result<(), StoreError> {
+    let mut rows =
+        sqlx::query("SELECT at, topic FROM journal WHERE graph = ?1 ORDER BY id").bind(record.key.0).fetch(view);
+    while let Some(row) = rows.try_next().await? {
+        record.modified_at = timestamp(record.key.0, row.try_get("at")?)?;
+        if let Some(topic) = row.try_get("topic")? {
+            record.topic = topic;
+        }
+    }
+    Ok(())
 }
 
 fn graph_record(row: &SqliteRow) -> Result<GraphRecord, StoreError> {

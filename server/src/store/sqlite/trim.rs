@@ -26,6 +26,7 @@ struct Budget {
 
 impl SqliteStore {
     pub(super) async fn trim_graph(&self, key: GraphKey, rows_max: u32) -> Result<bool, StoreError> {
+        self.file_records().await?;
         let disposable = self.disposable(key).await?;
         let mut budget = Budget { rows: i64::from(rows_max), bytes: TRIM_BYTES_MAX };
         self.trim_records(key, &disposable, &mut budget).await?;
@@ -35,6 +36,7 @@ impl SqliteStore {
 
     /// Graphs with something to trim, by the same rules as [`SqliteStore::disposable`].
     pub(super) async fn untidy_graphs(&self, limit: u32) -> Result<Vec<GraphKey>, StoreError> {
+        self.file_records().await?;
         let keys = sqlx::query_scalar::<_, i64>(
             "SELECT g.key FROM graphs g LEFT JOIN snapshots s ON s.id = g.snapshot \
              WHERE EXISTS (SELECT 1 FROM updates u WHERE u.graph = g.key \
