@@ -7,7 +7,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use tokio::{net::TcpListener, time::timeout};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    time::timeout,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -34,6 +37,10 @@ const REQUESTS_FINISH_WITHIN: Duration = Duration::from_secs(3);
 /// What shutdown may take beyond the grace time, for what is under way to reach the disk.
 const FLUSHED_WITHIN: Duration = Duration::from_secs(10);
 
+/// Connections that may wait to be accepted; the system may allow fewer. One that finds no place tries again only after
+/// a second, and a room full of people comes back at once.
+const ACCEPT_QUEUE_MAX: u32 = 4096;
+
 /// The running parts, in the order in which they are taken down.
 struct App {
     config: Arc<Config>,
@@ -59,6 +66,14 @@ pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()
     Server::bind(config).await?.run(stop).await
 }
 
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A server that was stopped leaves connections behind that would keep its address for a minute.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(ACCEPT_QUEUE_MAX)
+}
+
 /// A server that has its address and its store, and serves nobody yet.
 #[must_use = "a server that does not run serves nobody"]
 pub struct Server {
@@ -77,8 +92,7 @@ impl Server {
         let uptime = Stopwatch::start();
         let config = Arc::new(config);
         let store: SharedStore = Arc::new(SqliteStore::open(sqlite_url(&config)?).await?);
-        let listener = TcpListener::bind(config.listen)
-            .await
+        let listener = listen(config.listen)
             .with_context(|| format!("cannot listen on {} (SYNAPTI_LISTEN)", config.listen))?;
         let address = listener.local_addr().context("the listening socket has no address")?;
         Ok(Self { app: App::new(config, store), listener, address, uptime })

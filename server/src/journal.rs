@@ -31,6 +31,10 @@ const COMMIT_RECORDS_MAX: usize = 4096;
 /// Bytes in one commit at most, unless a single record is larger: bounds how long a commit takes.
 const COMMIT_BYTES_MAX: usize = 8 << 20;
 
+/// Commits begin at most so often. Edits that come seldom are not kept waiting; of edits that come faster than this more
+/// share a commit, whose price is that of the flush.
+const COMMIT_EVERY: Duration = Duration::from_millis(2);
+
 /// How long to wait before a batch that failed is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -141,7 +145,10 @@ struct Worker {
 
 impl Worker {
     async fn run(mut self) {
+        let mut next = Instant::now();
         while let Some(first) = self.lane.recv().await {
+            tokio::time::sleep_until(next).await;
+            next = Instant::now() + COMMIT_EVERY;
             let (records, done) = self.gather(first);
             let Some(ids) = self.commit(&records).await else { break };
             let bytes: usize = records.iter().map(|record| record.update.len()).sum();

@@ -10,7 +10,7 @@ impl SqliteStore {
         // What it covers is counted, and later removed, where it is filed.
         self.file_records().await?;
         let mut lease = self.writer.lease().await?;
-        let (_, newest) = filing::bounds(lease.connection()).await?;
+        let newest = filing::newest(lease.connection()).await?;
         if covers.0 > newest {
             lease.give_back();
             let covers = covers.0;

@@ -25,6 +25,10 @@ const RENAME: &str = "UPDATE graphs SET topic = named.topic FROM \
 const MOVE: &str = "INSERT INTO updates (id, graph, at, crc, topic, data) \
      SELECT id, graph, at, crc, topic, data FROM journal WHERE id <= ?1 ORDER BY id";
 
+/// The number of the newest record, filed or not.
+pub(super) const NEWEST: &str = "SELECT max(coalesce((SELECT max(id) FROM journal), 0), \
+     coalesce((SELECT max(seq) FROM sqlite_sequence WHERE name = 'updates'), 0))";
+
 impl SqliteStore {
     /// Moves every record that was appended before the call.
     pub(super) async fn file_records(&self) -> Result<(), StoreError> {
@@ -41,20 +45,22 @@ impl SqliteStore {
     }
 }
 
-/// The newest record that is filed, and the newest that there is.
-pub(super) async fn bounds(connection: &mut SqliteConnection) -> Result<(i64, i64), sqlx::Error> {
-    sqlx::query_as(
-        "SELECT filed, max(filed, coalesce((SELECT max(id) FROM journal), 0)) FROM \
-         (SELECT coalesce(max(seq), 0) AS filed FROM sqlite_sequence WHERE name = 'updates')",
-    )
-    .fetch_one(connection)
-    .await
+/// The newest record that is filed.
+pub(super) async fn filed_to(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'updates'")
+        .fetch_one(connection)
+        .await
+}
+
+/// The newest record, filed or not.
+pub(super) async fn newest(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(NEWEST).fetch_one(connection).await
 }
 
 /// Moves the oldest records in one transaction; answers the newest of them, if there are any. An error leaves the transaction
 /// open: the caller does not give the connection back, which rolls it back.
 async fn file_slice(connection: &mut SqliteConnection) -> Result<Option<i64>, sqlx::Error> {
-    let (filed, _) = bounds(connection).await?;
+    let filed = filed_to(connection).await?;
     let slice = sqlx::query(
         "SELECT count(*) AS records, min(id) AS first, max(id) AS last FROM \
          (SELECT id FROM journal ORDER BY id LIMIT ?1)",

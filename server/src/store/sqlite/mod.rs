@@ -4,6 +4,7 @@
 //! filed under their graphs. One connection writes, some only read, and one more copies the log into the main file. Everything slow (copying, compaction, listing) happens on the other connections or in slices.
 
 mod append;
+mod appender;
 mod checkpoint;
 mod checksum;
 mod compact;
@@ -28,7 +29,7 @@ use synapti_protocol::graph_id::GraphId;
 
 pub use open::MigrationReport;
 
-use self::{connection::SoloConnection, file::FileIdentity, refusal::unusable};
+use self::{appender::Appender, connection::SoloConnection, file::FileIdentity, refusal::unusable};
 use super::{
     GraphKey, GraphRecord, JournalRecord, ListQuery, Lookup, PoolSize, RecordId, SnapshotId, Store, StoreError,
     StoredGraph,
@@ -42,6 +43,8 @@ pub struct SqliteStore {
     path: PathBuf,
     /// Which file `path` named when it was opened.
     file: FileIdentity,
+    appender: tokio::sync::Mutex<Option<Appender>>,
+    /// All other writing; appends wait for it, and it for them.
     writer: SoloConnection,
     checkpointer: SoloConnection,
     readers: SqlitePool,
@@ -117,8 +120,9 @@ impl Store for SqliteStore {
         let (checkpointer_open, checkpointer_idle) = self.checkpointer.open_and_idle();
         let readers_idle = u32::try_from(self.readers.num_idle()).unwrap_or(u32::MAX);
         PoolSize {
-            open: self.readers.size() + writer_open + checkpointer_open,
-            idle: readers_idle + writer_idle + checkpointer_idle,
+            // The appender's connection lives as long as the writer, and works while the writer is held.
+            open: self.readers.size() + 2 * writer_open + checkpointer_open,
+            idle: readers_idle + 2 * writer_idle + checkpointer_idle,
         }
     }
 
@@ -131,6 +135,9 @@ impl Store for SqliteStore {
             tracing::warn!(%error, "the newest records are filed at the next start");
         }
         self.readers.close().await;
+        if let Some(appender) = self.appender.lock().await.take() {
+            appender.close().await;
+        }
         // The last connection to close copies the rest of the log into the main file and removes the log.
         for (name, connection) in [("checkpoint", &self.checkpointer), ("writer", &self.writer)] {
             if let Err(error) = connection.close().await {

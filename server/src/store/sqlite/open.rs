@@ -2,22 +2,23 @@
 
 use std::{fs::File, path::Path, sync::atomic::AtomicI64, time::Duration};
 
-use parking_lot::Mutex;
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection,
     migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
+use tokio::sync::Mutex;
 
 use super::{
     SqliteStore,
+    appender::Appender,
     checkpoint::WAL_BYTES_MAX,
     connection::SoloConnection,
     examine::{APPLICATION_ID, examine},
     file::FileIdentity,
     filing,
     place::Place,
-    refusal::{name_failure, name_migration_failure, unusable},
+    refusal::{cannot, name_failure, name_migration_failure, unusable},
 };
 use crate::store::StoreError;
 
@@ -27,7 +28,7 @@ static MIGRATOR: Migrator = sqlx::migrate!("../migrations/sqlite");
 const READERS_MAX: u32 = 4;
 
 /// How long a statement waits for another process, a backup tool say, that holds a lock on the file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long appends may wait for readers of the old log when it has to start over.
 const CHECKPOINT_BUSY_TIMEOUT: Duration = Duration::from_millis(50);
@@ -95,8 +96,11 @@ impl SqliteStore {
             .max_lifetime(None)
             .connect_with(read_options(path))
             .await?;
-        let (filed_to, newest_record) = filing::bounds(&mut writer).await?;
+        let filed_to = filing::filed_to(&mut writer).await?;
+        let newest_record = filing::newest(&mut writer).await?;
+        let appender = Appender::start(path.to_owned()).map_err(|error| cannot("start a thread for", path, &error))?;
         Ok(Self {
+            appender: Mutex::new(Some(appender)),
             writer: SoloConnection::new(writer, write_options(path)),
             checkpointer: SoloConnection::new(checkpointer, checkpoint_options),
             readers,
@@ -106,7 +110,7 @@ impl SqliteStore {
             first_own_snapshot: last_snapshot + 1,
             file: FileIdentity::of(path)?,
             path: path.to_owned(),
-            lock: Mutex::new(Some(lock)),
+            lock: parking_lot::Mutex::new(Some(lock)),
         })
     }
 }
