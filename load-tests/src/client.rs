@@ -41,8 +41,8 @@ impl Connection {
         let opening = connect_async_with_config(&place, Some(config), true);
         match timeout(ANSWERED_WITHIN, opening).await {
             Ok(Ok((socket, _response))) => Ok(Self { socket }),
-            Ok(Err(error)) => Err(unreachable(url, error)),
-            Err(_) => bail!("{url} takes the connection and then says nothing: is a Synapti server there?"),
+            Ok(Err(error)) => Err(not_opened(url, error)),
+            Err(_) => Err(silent(url)),
         }
     }
 
@@ -133,15 +133,25 @@ pub async fn answered<T>(what: &str, answer: impl Future<Output = anyhow::Result
     })
 }
 
-fn unreachable(url: &str, error: tungstenite::Error) -> anyhow::Error {
+/// Nothing listens there.
+pub fn unreachable(url: &str, error: &std::io::Error) -> anyhow::Error {
+    anyhow!("cannot reach {url}: {error}. Is the server running?")
+}
+
+/// Something else listens there.
+pub fn not_a_websocket(url: &str, answer: &str) -> anyhow::Error {
+    anyhow!("{url} answers {answer} instead of opening a WebSocket: it is not the address of a Synapti server's rooms")
+}
+
+/// Something listens there and does not answer.
+pub fn silent(url: &str) -> anyhow::Error {
+    anyhow!("{url} takes the connection and then says nothing: is a Synapti server there?")
+}
+
+fn not_opened(url: &str, error: tungstenite::Error) -> anyhow::Error {
     match error {
-        tungstenite::Error::Io(error) => anyhow!("cannot reach {url}: {error}. Is the server running?"),
-        tungstenite::Error::Http(response) => {
-            let status = response.status();
-            anyhow!(
-                "{url} answers {status} instead of opening a WebSocket: it is not the address of a Synapti server's rooms"
-            )
-        }
+        tungstenite::Error::Io(error) => unreachable(url, &error),
+        tungstenite::Error::Http(response) => not_a_websocket(url, &response.status().to_string()),
         error => anyhow!("cannot open a room at {url}: {error}"),
     }
 }

@@ -149,7 +149,8 @@ fn report(args: &Args, times: &Times) -> anyhow::Result<Report> {
         about: format!(
             "from one client to another, {edits} edits of {bytes} bytes, {rate} in a second, all of them arrived"
         ),
-        bars: vec![Bar::new("an edit reaches another client, median", MEDIAN_BELOW, took.median())],
+        facts: Vec::new(),
+        bars: vec![Bar::below("an edit reaches another client, median", MEDIAN_BELOW, took.median())],
         figures: vec![Figure::new("an edit reaches another client", &took)],
     })
 }

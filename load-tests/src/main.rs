@@ -5,19 +5,30 @@
 //! sense; 1: anything else.
 
 mod client;
+mod cores;
+mod crowd;
+mod fanout;
 mod http;
 mod latency;
 mod map;
 mod marker;
 mod open;
+mod process;
+mod progress;
+mod relay;
 mod report;
 mod server;
 mod stats;
+mod subject;
+mod versus;
+mod wire;
 
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::{Parser, Subcommand};
 use report::Report;
+use tokio::runtime::{Builder, LocalOptions};
 
 #[derive(Parser)]
 #[command(name = "synapti-load", version, about = "Measures a Synapti server from outside")]
@@ -35,6 +46,10 @@ enum Command {
     Latency(latency::Args),
     /// Opening a large map from disk, right after the server has started
     Open(open::Args),
+    /// One editor and many viewers: latency, and what a delivery costs the server
+    Fanout(fanout::Args),
+    /// Be a server: the naive relay that Synapti is held against
+    Relay(relay::Args),
 }
 
 fn main() -> ExitCode {
@@ -52,12 +67,21 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> anyhow::Result<Report> {
+    if let Command::Relay(args) = &cli.command {
+        // What a program gets that configures nothing.
+        tokio::runtime::Runtime::new()?.block_on(relay::run(args))?;
+        bail!("the relay has ended");
+    }
+    // The servers that are started inherit it.
+    rlimit::increase_nofile_limit(u64::MAX)?;
     // One thread: handing a packet from one thread to another would be measured as the server's time.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async {
         match &cli.command {
             Command::Latency(args) => latency::run(args).await,
             Command::Open(args) => open::run(args).await,
+            Command::Fanout(args) => fanout::run(args).await,
+            Command::Relay(_) => unreachable!("the relay has a runtime of its own"),
         }
     })
 }

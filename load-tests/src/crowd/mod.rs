@@ -1,0 +1,145 @@
+//! Many clients in rooms, and edits at an even rate.
+
+mod converge;
+mod editor;
+mod gather;
+mod member;
+mod outcome;
+mod plan;
+mod recent;
+mod script;
+mod tally;
+
+use std::{rc::Rc, time::Duration};
+
+use anyhow::{Context as _, ensure};
+use futures_util::future::try_join_all;
+use tokio::time::{Instant, timeout};
+
+use crate::{
+    marker::{MARKED_MAX, Markers},
+    progress::Progress,
+    subject::Subject,
+};
+use gather::Gathered;
+pub use outcome::Outcome;
+use outcome::{Since as _, Usage};
+pub use plan::{Phase, Plan};
+pub use script::Script;
+#[cfg(test)]
+pub use tally::histogram;
+
+/// How long after the last edit everything has to be there.
+pub const ARRIVED_WITHIN: Duration = Duration::from_secs(5);
+
+/// Until the first edit of a phase, so that everybody is ready.
+const BEGIN_AFTER: Duration = Duration::from_millis(50);
+
+/// The edits of all rooms, made beforehand.
+pub fn scripts(plan: &Plan, markers: &Markers) -> anyhow::Result<Vec<Rc<Script>>> {
+    let edits = plan.edits();
+    let all = u64::from(edits) * u64::from(plan.rooms);
+    ensure!(
+        all <= u64::from(MARKED_MAX),
+        "{all} edits are more than the {MARKED_MAX} that can be told apart: fewer rooms, seconds or edits in a second"
+    );
+    let progress = Progress::phase("writing the edits", u64::from(plan.rooms));
+    let write = |room| {
+        progress.step(1);
+        Script::write(plan, edits, markers, room * edits).map(Rc::new)
+    };
+    (0..plan.rooms).map(write).collect()
+}
+
+/// Has the crowd join, edit, and go. What is lost is an error; what is late is told in the outcome.
+pub async fn run(subject: &Subject, plan: &Plan, markers: &Markers, scripts: &[Rc<Script>]) -> anyhow::Result<Outcome> {
+    let mut crowd = gather::gather(subject, plan, markers, scripts).await?;
+    let memory_joined = subject.process.map(|process| process.memory()).transpose()?;
+    crowd.begin(plan).await?;
+    let watch = subject.process.map(|process| process.watch());
+    let before = Usage::of(subject)?;
+    let counts = crowd.counts();
+    let phase = Phase { first: plan.warmup_edits(), count: plan.measured_edits(), begin: Instant::now() + BEGIN_AFTER };
+    let progress = Progress::phase("measuring", plan.required(phase.count));
+    let is_complete = crowd.perform(plan, phase, &progress).await?;
+    drop(progress);
+    let used = Usage::of(subject)?.since(before);
+    let mut outcome = Outcome::new(plan, phase, &crowd, counts, used);
+    outcome.memory_joined = memory_joined;
+    outcome.memory_after = subject.process.map(|process| process.memory()).transpose()?;
+    outcome.memory_peak = watch.map(|watch| watch.peak());
+    if is_complete {
+        let _progress = Progress::phase("comparing the documents", 0);
+        converge::check(subject, plan, &mut crowd).await?;
+    } else {
+        outcome.late = Some(crowd.who_misses_what(plan));
+    }
+    Ok(outcome)
+}
+
+impl Gathered {
+    /// Makes the documents maps, and edits them until everybody has seen an edit.
+    async fn begin(&mut self, plan: &Plan) -> anyhow::Result<()> {
+        let progress = Progress::phase("warming up", plan.required(plan.warmup_edits()));
+        for (room, outboxes) in self.rooms.iter().zip(&self.editors) {
+            outboxes[0].send(synapti_protocol::message::encode_update(&room.script.init)).await?;
+        }
+        let phase = Phase { first: 0, count: plan.warmup_edits(), begin: Instant::now() + BEGIN_AFTER };
+        let is_complete = self.perform(plan, phase, &progress).await?;
+        ensure!(is_complete, "before the measurement began: {}", self.who_misses_what(plan));
+        Ok(())
+    }
+
+    /// Sends the edits of a phase. Answers whether all of them have arrived in time.
+    async fn perform(&mut self, plan: &Plan, phase: Phase, progress: &Progress) -> anyhow::Result<bool> {
+        let tally = self.tally.clone();
+        tally.expect(plan.required(phase.count));
+        let rooms: Vec<_> = self.rooms.iter().zip(&self.editors).collect();
+        let editing = async {
+            let senders = rooms.iter().flat_map(|(room, outboxes)| {
+                outboxes
+                    .iter()
+                    .enumerate()
+                    .map(|(editor, outbox)| editor::send(plan, phase, room, editor as u32, outbox))
+            });
+            try_join_all(senders).await.map(drop)
+        };
+        let arriving = async {
+            // A server that takes nothing any more must not keep us for ever either.
+            let edited_within = plan.due(phase, plan.rooms, phase.first + phase.count) - phase.begin + ARRIVED_WITHIN;
+            match timeout(edited_within, editing).await {
+                Ok(edited) => edited?,
+                Err(_) => return Ok(false),
+            }
+            Ok::<_, anyhow::Error>(timeout(ARRIVED_WITHIN, tally.complete()).await.is_ok())
+        };
+        tokio::select! {
+            biased;
+            arrived = arriving => arrived,
+            left = self.reading.join_next() => Err(left.context("there are no clients")??),
+            () = progress.follow(|| tally.missing()) => unreachable!("it follows for ever"),
+        }
+    }
+
+    /// For an error message.
+    fn who_misses_what(&self, plan: &Plan) -> String {
+        let missing = self.tally.missing();
+        let first = self.members.iter().find_map(|member| {
+            let edit = member.first_unseen(plan.edits())?;
+            let Some(sent) = member.room.sent.borrow()[edit as usize] else {
+                return Some("an edit was not even sent".into());
+            };
+            Some(format!(
+                "{} has seen {} edits, and not number {edit}, sent {} ms ago",
+                member.name,
+                member.seen_count(),
+                sent.elapsed().as_millis()
+            ))
+        });
+        format!(
+            "{missing} deliveries are missing {} s after the last edit was due: {}",
+            ARRIVED_WITHIN.as_secs(),
+            first.unwrap_or_else(|| "they are on their way".to_owned())
+        )
+    }
+}

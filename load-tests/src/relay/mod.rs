@@ -1,0 +1,163 @@
+//! `synapti-load relay`: the server that somebody would write in an afternoon, to hold Synapti against.
+//!
+//! It is the chat example of its web framework: one broadcast channel for each room, two tasks for each socket, all
+//! defaults. It knows no document: every message goes to everybody as it came.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use anyhow::Context as _;
+use axum::{
+    Router,
+    extract::{
+        Path, State, WebSocketUpgrade,
+        ws::{Message, WebSocket},
+    },
+    response::Response,
+    routing::get,
+};
+use bytes::Bytes;
+use futures_util::{
+    SinkExt as _, StreamExt as _,
+    stream::{SplitSink, SplitStream},
+};
+use synapti_protocol::{
+    message::{self, SyncMessage, encode_step2},
+    update::EMPTY_UPDATE,
+};
+use tokio::{
+    net::TcpListener,
+    sync::{
+        broadcast::{self, error::RecvError},
+        mpsc,
+    },
+};
+
+/// Messages that a room keeps for a client that reads slowly; older ones are lost to it.
+const ROOM_MESSAGES_MAX: usize = 4096;
+
+/// Answers that may wait for one client.
+const ANSWERS_MAX: usize = 8;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Address and port; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:8090")]
+    listen: SocketAddr,
+}
+
+/// What goes wrong on purpose, so that tests see whether it is noticed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Faults {
+    /// Every so many-th delivery does not happen.
+    pub drop_every: Option<u64>,
+    /// Every so many-th delivery has its last byte but one changed.
+    pub change_every: Option<u64>,
+}
+
+#[derive(Clone, Default)]
+struct Relay {
+    rooms: Arc<Mutex<HashMap<String, broadcast::Sender<Bytes>>>>,
+    faults: Faults,
+    deliveries: Arc<AtomicU64>,
+}
+
+/// Runs the command, until the process is ended.
+pub async fn run(args: &Args) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
+    // The line that Synapti writes, so that both are started by the same code.
+    eprintln!("{}", serde_json::json!({"message": "listening", "address": listener.local_addr()?.to_string()}));
+    serve(listener, Faults::default()).await
+}
+
+/// Serves rooms under `/v1/ws/{room}`.
+pub async fn serve(listener: TcpListener, faults: Faults) -> anyhow::Result<()> {
+    let relay = Relay { faults, ..Relay::default() };
+    let app = Router::new().route("/v1/ws/{room}", get(join)).with_state(relay);
+    Ok(axum::serve(listener, app).await?)
+}
+
+async fn join(upgrade: WebSocketUpgrade, Path(room): Path<String>, State(relay): State<Relay>) -> Response {
+    upgrade.on_upgrade(move |socket| relay.carry(socket, room))
+}
+
+impl Relay {
+    async fn carry(self, socket: WebSocket, room: String) {
+        let room = {
+            let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+            rooms.entry(room).or_insert_with(|| broadcast::channel(ROOM_MESSAGES_MAX).0).clone()
+        };
+        let (sink, stream) = socket.split();
+        let (answers, answered) = mpsc::channel(ANSWERS_MAX);
+        let listening = room.subscribe();
+        #[expect(clippy::disallowed_methods, reason = "the example has no task tracker, and nothing waits for its end")]
+        let mut sending = tokio::spawn(self.send(sink, listening, answered));
+        tokio::select! {
+            () = receive(stream, &room, answers) => sending.abort(),
+            _ = &mut sending => {}
+        }
+    }
+
+    async fn send(
+        self,
+        mut sink: SplitSink<WebSocket, Message>,
+        mut listening: broadcast::Receiver<Bytes>,
+        mut answers: mpsc::Receiver<Bytes>,
+    ) {
+        loop {
+            let message = tokio::select! {
+                message = listening.recv() => message,
+                Some(answer) = answers.recv() => Ok(answer),
+            };
+            match message {
+                Ok(message) => {
+                    let Some(message) = self.perhaps_broken(message) else { continue };
+                    if sink.send(Message::Binary(message)).await.is_err() {
+                        return;
+                    }
+                }
+                Err(RecvError::Lagged(lost)) => eprintln!("a client reads too slowly: {lost} messages are lost to it"),
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+
+    fn perhaps_broken(&self, message: Bytes) -> Option<Bytes> {
+        let Faults { drop_every, change_every } = self.faults;
+        if drop_every.is_none() && change_every.is_none() {
+            return Some(message);
+        }
+        let number = self.deliveries.fetch_add(1, Ordering::Relaxed) + 1;
+        let is_hit = |every: Option<u64>| every.is_some_and(|every| number.is_multiple_of(every));
+        if is_hit(drop_every) {
+            return None;
+        }
+        if is_hit(change_every) && message.len() > 2 {
+            let mut changed = message.to_vec();
+            let last_but_one = changed.len() - 2;
+            changed[last_but_one] ^= 1;
+            return Some(changed.into());
+        }
+        Some(message)
+    }
+}
+
+async fn receive(mut stream: SplitStream<WebSocket>, room: &broadcast::Sender<Bytes>, answers: mpsc::Sender<Bytes>) {
+    while let Some(Ok(message)) = stream.next().await {
+        let Message::Binary(frame) = message else { continue };
+        if let Ok(message::Message::Sync(SyncMessage::Step1(_))) = message::parse(&frame) {
+            // It has no document, so nobody lacks anything of it.
+            if answers.send(encode_step2(&EMPTY_UPDATE).into()).await.is_err() {
+                return;
+            }
+        } else if room.send(frame).is_err() {
+            return;
+        }
+    }
+}
