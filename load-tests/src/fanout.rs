@@ -63,7 +63,7 @@ pub async fn run(args: &Args) -> anyhow::Result<Report> {
              everything arrived; {cores}"
         ),
         figures: versus.figures(),
-        facts: versus.facts(&plan),
+        facts: versus.facts(),
         bars: bars(args, &versus),
     })
 }

@@ -12,11 +12,13 @@ mod http;
 mod latency;
 mod map;
 mod marker;
+mod max;
 mod open;
 mod process;
 mod progress;
 mod relay;
 mod report;
+mod rooms;
 mod server;
 mod stats;
 mod subject;
@@ -48,6 +50,10 @@ enum Command {
     Open(open::Args),
     /// One editor and many viewers: latency, and what a delivery costs the server
     Fanout(fanout::Args),
+    /// The most edits in a second that all viewers of a room get in time
+    Max(max::Args),
+    /// Many small rooms in which everybody edits
+    Rooms(rooms::Args),
     /// Be a server: the naive relay that Synapti is held against
     Relay(relay::Args),
 }
@@ -81,6 +87,8 @@ fn run(cli: &Cli) -> anyhow::Result<Report> {
             Command::Latency(args) => latency::run(args).await,
             Command::Open(args) => open::run(args).await,
             Command::Fanout(args) => fanout::run(args).await,
+            Command::Max(args) => max::run(args).await,
+            Command::Rooms(args) => rooms::run(args).await,
             Command::Relay(_) => unreachable!("the relay has a runtime of its own"),
         }
     })

@@ -1,6 +1,6 @@
 //! Synapti and the naive relay in turn, under the same load.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use crate::{
     cores::Cores,
@@ -73,8 +73,8 @@ impl Versus {
     }
 
     /// What else was counted.
-    pub fn facts(&self, plan: &Plan) -> Vec<Fact> {
-        [facts("server", &self.synapti, plan), facts("relay", &self.relay, plan)].into_iter().flatten().collect()
+    pub fn facts(&self) -> Vec<Fact> {
+        [facts("server", &self.synapti), facts("relay", &self.relay)].into_iter().flatten().collect()
     }
 }
 
@@ -93,7 +93,7 @@ async fn once(
 }
 
 /// Rows for one server.
-pub fn facts(whose: &str, outcomes: &[Outcome], plan: &Plan) -> Vec<Fact> {
+pub fn facts(whose: &str, outcomes: &[Outcome]) -> Vec<Fact> {
     let mut facts = Vec::new();
     let mut add = |name: &str, unit, value: &dyn Fn(&Outcome) -> Option<f64>| {
         let values: Vec<f64> = outcomes.iter().filter_map(value).collect();
@@ -101,14 +101,18 @@ pub fn facts(whose: &str, outcomes: &[Outcome], plan: &Plan) -> Vec<Fact> {
             facts.push(Fact::new(format!("{whose}: {name}"), unit, values));
         }
     };
-    let seconds = plan.measured.as_secs_f64();
     let mb = |bytes: u64| bytes as f64 / 1e6;
     add("CPU per delivery", "µs", &Outcome::cpu_us_per_delivery);
-    add("core in use", "%", &|o| Some(o.used?.cpu.as_secs_f64() / seconds * 100.0));
-    add("waited for a processor", "ms", &|o| Some(o.used?.waited.as_secs_f64() * 1000.0));
-    add("deliveries in a second", "", &|o| Some(o.counts.deliveries as f64 / seconds));
-    add("edits in a frame", "", &|o| Some(o.counts.deliveries as f64 / o.counts.frames.max(1) as f64));
-    add("bytes of frames for a delivery", "B", &|o| Some(o.counts.bytes as f64 / o.counts.deliveries.max(1) as f64));
+    add("core in use", "%", &|o| Some(percent(o.happened.used?.cpu, o.happened.took)));
+    add("clients' core in use", "%", &|o| Some(percent(o.happened.client_cpu, o.happened.took)));
+    add("waited for a processor", "ms", &|o| Some(o.happened.used?.waited.as_secs_f64() * 1000.0));
+    add("deliveries in a second", "", &|o| Some(o.happened.counts.deliveries as f64 / o.happened.took.as_secs_f64()));
+    add("edits in a frame", "", &|o| {
+        Some(o.happened.counts.deliveries as f64 / o.happened.counts.frames.max(1) as f64)
+    });
+    add("bytes of frames for a delivery", "B", &|o| {
+        Some(o.happened.counts.bytes as f64 / o.happened.counts.deliveries.max(1) as f64)
+    });
     add("last edit to last delivery", "ms", &|o| Some(o.backlog.as_secs_f64() * 1000.0));
     add("edits sent late by (p99)", "ms", &|o| Some(o.lateness.value_at_percentile(99.0) as f64 / 1000.0));
     add("anonymous memory, all joined", "MB", &|o| Some(mb(o.memory_joined?.anon)));
@@ -116,6 +120,11 @@ pub fn facts(whose: &str, outcomes: &[Outcome], plan: &Plan) -> Vec<Fact> {
     add("anonymous memory, peak", "MB", &|o| Some(mb(o.memory_peak?.anon)));
     add("resident memory, in the end", "MB", &|o| Some(mb(o.memory_after?.rss)));
     facts
+}
+
+/// How much of a time was used.
+pub fn percent(used: Duration, of: Duration) -> f64 {
+    used.as_secs_f64() / of.as_secs_f64().max(f64::EPSILON) * 100.0
 }
 
 /// The middle one, or the mean of the two in the middle.

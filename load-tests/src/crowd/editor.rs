@@ -32,7 +32,9 @@ pub async fn send(plan: &Plan, phase: Phase, room: &Room, editor: u32, outbox: &
             let late = now - plan.due(phase, room.index, edit);
             let counts_from = if late > TIMER_IS_COARSE_BY { now - late } else { now };
             room.sent.borrow_mut()[edit as usize] = Some(counts_from);
-            room.tally.lateness.borrow_mut().saturating_record(late.as_micros() as u64);
+            if edit >= room.warmup_edits {
+                room.tally.lateness.borrow_mut().saturating_record(late.as_micros() as u64);
+            }
             outbox.push(&room.script.line(plan, edit).wire)?;
         }
         outbox.send_some()?;

@@ -14,16 +14,18 @@ use std::{rc::Rc, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use futures_util::future::try_join_all;
+use synapti_protocol::message::encode_update;
 use tokio::time::{Instant, timeout};
 
 use crate::{
     marker::{MARKED_MAX, Markers},
+    process::Process,
     progress::Progress,
     subject::Subject,
 };
 use gather::Gathered;
-pub use outcome::Outcome;
-use outcome::{Since as _, Usage};
+use outcome::Snapshot;
+pub use outcome::{Happened, Outcome};
 pub use plan::{Phase, Plan};
 pub use script::Script;
 #[cfg(test)]
@@ -51,22 +53,23 @@ pub fn scripts(plan: &Plan, markers: &Markers) -> anyhow::Result<Vec<Rc<Script>>
     (0..plan.rooms).map(write).collect()
 }
 
-/// Has the crowd join, edit, and go. What is lost is an error; what is late is told in the outcome.
+/// Has the crowd join, edit, and go. A document that is not the same everywhere is an error; what is missing when the
+/// time is up is told in the outcome.
 pub async fn run(subject: &Subject, plan: &Plan, markers: &Markers, scripts: &[Rc<Script>]) -> anyhow::Result<Outcome> {
     let mut crowd = gather::gather(subject, plan, markers, scripts).await?;
-    let memory_joined = subject.process.map(|process| process.memory()).transpose()?;
-    crowd.begin(plan).await?;
-    let watch = subject.process.map(|process| process.watch());
-    let before = Usage::of(subject)?;
-    let counts = crowd.counts();
-    let phase = Phase { first: plan.warmup_edits(), count: plan.measured_edits(), begin: Instant::now() + BEGIN_AFTER };
-    let progress = Progress::phase("measuring", plan.required(phase.count));
-    let is_complete = crowd.perform(plan, phase, &progress).await?;
-    drop(progress);
-    let used = Usage::of(subject)?.since(before);
-    let mut outcome = Outcome::new(plan, phase, &crowd, counts, used);
+    let memory_joined = subject.process.map(Process::memory).transpose()?;
+    let watch = subject.process.map(Process::watch);
+    let warmup = Phase { first: 0, count: plan.warmup_edits(), begin: Instant::now() + BEGIN_AFTER };
+    crowd.make_maps().await?;
+    let mut is_complete = crowd.perform(plan, warmup, "warming up").await?;
+    let before = Snapshot::take(subject, &crowd)?;
+    let phase = Phase { first: warmup.count, count: plan.measured_edits(), begin: Instant::now() + BEGIN_AFTER };
+    if is_complete {
+        is_complete = crowd.perform(plan, phase, "measuring").await?;
+    }
+    let mut outcome = Outcome::new(plan, phase, &crowd, before.until(Snapshot::take(subject, &crowd)?));
     outcome.memory_joined = memory_joined;
-    outcome.memory_after = subject.process.map(|process| process.memory()).transpose()?;
+    outcome.memory_after = subject.process.map(Process::memory).transpose()?;
     outcome.memory_peak = watch.map(|watch| watch.peak());
     if is_complete {
         let _progress = Progress::phase("comparing the documents", 0);
@@ -78,22 +81,19 @@ pub async fn run(subject: &Subject, plan: &Plan, markers: &Markers, scripts: &[R
 }
 
 impl Gathered {
-    /// Makes the documents maps, and edits them until everybody has seen an edit.
-    async fn begin(&mut self, plan: &Plan) -> anyhow::Result<()> {
-        let progress = Progress::phase("warming up", plan.required(plan.warmup_edits()));
+    /// Makes the documents maps.
+    async fn make_maps(&self) -> anyhow::Result<()> {
         for (room, outboxes) in self.rooms.iter().zip(&self.editors) {
-            outboxes[0].send(synapti_protocol::message::encode_update(&room.script.init)).await?;
+            outboxes[0].send(encode_update(&room.script.init)).await?;
         }
-        let phase = Phase { first: 0, count: plan.warmup_edits(), begin: Instant::now() + BEGIN_AFTER };
-        let is_complete = self.perform(plan, phase, &progress).await?;
-        ensure!(is_complete, "before the measurement began: {}", self.who_misses_what(plan));
         Ok(())
     }
 
     /// Sends the edits of a phase. Answers whether all of them have arrived in time.
-    async fn perform(&mut self, plan: &Plan, phase: Phase, progress: &Progress) -> anyhow::Result<bool> {
+    async fn perform(&mut self, plan: &Plan, phase: Phase, name: &str) -> anyhow::Result<bool> {
         let tally = self.tally.clone();
         tally.expect(plan.required(phase.count));
+        let progress = Progress::phase(name, plan.required(phase.count));
         let rooms: Vec<_> = self.rooms.iter().zip(&self.editors).collect();
         let editing = async {
             let senders = rooms.iter().flat_map(|(room, outboxes)| {

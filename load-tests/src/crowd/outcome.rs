@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use tokio::time::Instant;
 
 use super::{
     gather::Gathered,
     plan::{Phase, Plan},
 };
-use crate::{process::Memory, subject::Subject};
+use crate::{
+    process::{Memory, Process},
+    subject::Subject,
+};
 
 /// Counts of deliveries.
 #[derive(Debug, Clone, Copy, Default)]
@@ -30,16 +34,34 @@ pub struct Usage {
     pub waited: Duration,
 }
 
+/// A look at all counters, or the difference of two.
+pub struct Snapshot {
+    at: Instant,
+    counts: Counts,
+    used: Option<Usage>,
+    client_cpu: Duration,
+}
+
+/// What happened while it was measured.
+pub struct Happened {
+    /// How long it was measured.
+    pub took: Duration,
+    /// What arrived.
+    pub counts: Counts,
+    /// What the server used for it, if its process is known.
+    pub used: Option<Usage>,
+    /// What this program used.
+    pub client_cpu: Duration,
+}
+
 /// The figures of one run.
 pub struct Outcome {
     /// From sending to arrival, in microseconds, of all required deliveries that count.
     pub latency: Histogram<u64>,
     /// How late edits were sent, in microseconds.
     pub lateness: Histogram<u64>,
-    /// What arrived.
-    pub counts: Counts,
-    /// What the server used for it, if its process is known.
-    pub used: Option<Usage>,
+    /// What arrived, and what it took.
+    pub happened: Happened,
     /// From the moment at which the last edit was due to its arrival everywhere.
     pub backlog: Duration,
     /// Bytes of an edit on the average.
@@ -55,37 +77,41 @@ pub struct Outcome {
 }
 
 impl Usage {
-    /// Up to now.
-    pub fn of(subject: &Subject) -> anyhow::Result<Option<Self>> {
-        let usage = |process: crate::process::Process| {
-            Ok(Self { cpu: process.cpu()?, waited: process.waited_for_processor()? })
-        };
-        subject.process.map(usage).transpose()
+    fn of(process: Process) -> anyhow::Result<Self> {
+        Ok(Self { cpu: process.cpu()?, waited: process.waited_for_processor()? })
+    }
+
+    fn until(self, later: Self) -> Self {
+        Self { cpu: later.cpu.saturating_sub(self.cpu), waited: later.waited.saturating_sub(self.waited) }
     }
 }
 
-/// The difference of two looks.
-pub trait Since {
-    /// What was used since then.
-    fn since(self, before: Self) -> Self;
-}
+impl Snapshot {
+    /// Now.
+    pub fn take(subject: &Subject, crowd: &Gathered) -> anyhow::Result<Self> {
+        let used = subject.process.map(Usage::of).transpose()?;
+        let client_cpu = Process::new(std::process::id()).cpu()?;
+        Ok(Self { at: Instant::now(), counts: crowd.counts(), used, client_cpu })
+    }
 
-impl Since for Option<Usage> {
-    fn since(self, before: Self) -> Self {
-        let (now, before) = (self?, before?);
-        Some(Usage { cpu: now.cpu.saturating_sub(before.cpu), waited: now.waited.saturating_sub(before.waited) })
+    /// What happened between this and a later one.
+    pub fn until(self, later: Self) -> Happened {
+        Happened {
+            took: later.at - self.at,
+            counts: Counts {
+                deliveries: later.counts.deliveries - self.counts.deliveries,
+                frames: later.counts.frames - self.counts.frames,
+                bytes: later.counts.bytes - self.counts.bytes,
+            },
+            used: self.used.zip(later.used).map(|(before, after)| before.until(after)),
+            client_cpu: later.client_cpu.saturating_sub(self.client_cpu),
+        }
     }
 }
 
 impl Outcome {
-    /// From what the crowd has counted since `before`.
-    pub fn new(plan: &Plan, phase: Phase, crowd: &Gathered, before: Counts, used: Option<Usage>) -> Self {
-        let now = crowd.counts();
-        let counts = Counts {
-            deliveries: now.deliveries - before.deliveries,
-            frames: now.frames - before.frames,
-            bytes: now.bytes - before.bytes,
-        };
+    /// From what the crowd has counted, and what happened while it did.
+    pub fn new(plan: &Plan, phase: Phase, crowd: &Gathered, happened: Happened) -> Self {
         let last_due = plan.due(phase, plan.rooms - 1, phase.first + phase.count - 1);
         let script = &crowd.rooms[0].script;
         let lines = script.editors.iter().flatten();
@@ -93,8 +119,7 @@ impl Outcome {
         Self {
             latency: crowd.tally.latency.borrow().clone(),
             lateness: crowd.tally.lateness.borrow().clone(),
-            counts,
-            used,
+            happened,
             backlog: crowd.tally.last.get().saturating_duration_since(last_due),
             edit_bytes: bytes / edits.max(1),
             memory_joined: None,
@@ -114,7 +139,8 @@ impl Outcome {
 
     /// Microseconds of the server's processor for one delivery.
     pub fn cpu_us_per_delivery(&self) -> Option<f64> {
-        Some(self.used?.cpu.as_secs_f64() * 1e6 / self.counts.deliveries.max(1) as f64)
+        let Happened { used, counts, .. } = &self.happened;
+        Some(used.as_ref()?.cpu.as_secs_f64() * 1e6 / counts.deliveries.max(1) as f64)
     }
 
     /// A percentile of the latency in milliseconds.
