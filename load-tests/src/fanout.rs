@@ -46,6 +46,7 @@ pub async fn run(args: &Args) -> anyhow::Result<Report> {
     let plan = Plan {
         rooms,
         viewers,
+        stopped: 0,
         editors: 1,
         rate,
         warmup: Duration::from_secs(args.warmup.into()),

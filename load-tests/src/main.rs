@@ -9,6 +9,7 @@ mod cores;
 mod crowd;
 mod fanout;
 mod http;
+mod idle;
 mod latency;
 mod map;
 mod marker;
@@ -20,6 +21,7 @@ mod relay;
 mod report;
 mod rooms;
 mod server;
+mod slow;
 mod stats;
 mod subject;
 mod versus;
@@ -54,6 +56,10 @@ enum Command {
     Max(max::Args),
     /// Many small rooms in which everybody edits
     Rooms(rooms::Args),
+    /// What the server keeps in memory for a connection that does next to nothing
+    Idle(idle::Args),
+    /// Viewers that stop reading: what they cost, and how fast they catch up
+    Slow(slow::Args),
     /// Be a server: the naive relay that Synapti is held against
     Relay(relay::Args),
 }
@@ -89,6 +95,8 @@ fn run(cli: &Cli) -> anyhow::Result<Report> {
             Command::Fanout(args) => fanout::run(args).await,
             Command::Max(args) => max::run(args).await,
             Command::Rooms(args) => rooms::run(args).await,
+            Command::Idle(args) => idle::run(args).await,
+            Command::Slow(args) => slow::run(args).await,
             Command::Relay(_) => unreachable!("the relay has a runtime of its own"),
         }
     })

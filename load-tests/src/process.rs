@@ -1,6 +1,6 @@
 //! What a process uses, as the system counts it.
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{cell::Cell, rc::Rc, time::Duration};
 
 use anyhow::Context as _;
 use nix::{
@@ -30,7 +30,7 @@ pub struct Memory {
 
 /// Looks at a process's memory in the background, until this is dropped.
 pub struct Watch {
-    peak: Rc<RefCell<Memory>>,
+    peak: Rc<Cell<Memory>>,
     _watching: JoinSet<()>,
 }
 
@@ -68,7 +68,7 @@ impl Process {
 
     /// Begins to look for the peak.
     pub fn watch(self) -> Watch {
-        let peak = Rc::new(RefCell::new(Memory::default()));
+        let peak = Rc::new(Cell::new(Memory::default()));
         let mut watching = JoinSet::new();
         let seen = peak.clone();
         watching.spawn_local(async move {
@@ -76,7 +76,7 @@ impl Process {
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             // A server that has ended is noticed by whoever asks it something.
             while let Ok(now) = self.memory() {
-                seen.borrow_mut().rise_to(now);
+                seen.set(seen.get().max(now));
                 ticks.tick().await;
             }
         });
@@ -85,15 +85,17 @@ impl Process {
 }
 
 impl Memory {
-    fn rise_to(&mut self, other: Self) {
-        *self = Self { anon: self.anon.max(other.anon), rss: self.rss.max(other.rss) };
+    /// The larger of each.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        Self { anon: self.anon.max(other.anon), rss: self.rss.max(other.rss) }
     }
 }
 
 impl Watch {
-    /// The most of each that was seen since the beginning or since this was asked the last time.
+    /// The most of each that was seen.
     pub fn peak(&self) -> Memory {
-        self.peak.take()
+        self.peak.get()
     }
 }
 

@@ -46,6 +46,7 @@ pub async fn run(args: &Args) -> anyhow::Result<Report> {
     let plan = Plan {
         rooms,
         viewers: 0,
+        stopped: 0,
         editors,
         rate: rate * editors,
         warmup: Duration::from_secs(args.warmup.into()),

@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use crate::{
     cores::Cores,
+    http,
     process::Process,
     server::{Launch, Server},
     wire::Address,
@@ -48,32 +49,54 @@ pub struct Subject {
     pub address: Address,
     /// What can be asked about its use of the machine.
     pub process: Option<Process>,
-    own: Option<(Server, Option<TempDir>)>,
+    own: Option<Own>,
+}
+
+/// A server that was started here.
+struct Own {
+    server: Server,
+    /// The relay has no data.
+    folder: Option<TempDir>,
 }
 
 impl Target {
     /// A running server of this kind. One of our own has these settings; one that ran before keeps its own.
     pub async fn up(&self, kind: Kind, cores: Cores, settings: &[(&str, String)]) -> anyhow::Result<Subject> {
-        let launch = match (kind, &self.binary) {
-            (Kind::Relay, _) => (Launch::relay()?, None),
+        match (kind, &self.binary) {
+            (Kind::Relay, _) => self.start(kind, Launch::relay()?, None, cores).await,
             (Kind::Synapti, Some(binary)) => {
                 let folder = tempfile::tempdir_in(&self.folder)?;
-                (Launch::synapti(binary, folder.path(), settings)?, Some(folder))
+                let launch = Launch::synapti(binary, folder.path(), settings)?;
+                self.start(kind, launch, Some(folder), cores).await
             }
             (Kind::Synapti, None) => {
                 let address = Address::resolve(&self.url, self.patience()).await?;
-                return Ok(Subject { kind, address, process: self.pid.map(Process::new), own: None });
+                Ok(Subject { kind, address, process: self.pid.map(Process::new), own: None })
             }
-        };
-        let (launch, folder) = launch;
-        let server = launch.start(Some(cores)).await?;
-        let address = Address::resolve(&server.rooms_url(), self.patience()).await?;
-        Ok(Subject { kind, address, process: Some(server.process()?), own: Some((server, folder)) })
+        }
     }
 
-    /// Whether the server is started for the measurement.
-    pub fn is_own(&self) -> bool {
-        self.binary.is_some()
+    /// Stops a server of our own and starts it again on its data; `None` for one that ran before.
+    pub async fn restart(&self, subject: Subject, cores: Cores) -> anyhow::Result<Option<Subject>> {
+        let (Some(binary), Some(Own { server, folder: Some(folder) })) = (&self.binary, subject.own) else {
+            return Ok(None);
+        };
+        server.stop().await?;
+        let launch = Launch::synapti(binary, folder.path(), &[])?;
+        self.start(subject.kind, launch, Some(folder), cores).await.map(Some)
+    }
+
+    async fn start(
+        &self,
+        kind: Kind,
+        launch: Launch,
+        folder: Option<TempDir>,
+        cores: Cores,
+    ) -> anyhow::Result<Subject> {
+        let server = launch.start(Some(cores)).await?;
+        let address = Address::resolve(&server.rooms_url(), self.patience()).await?;
+        let process = Some(server.process()?);
+        Ok(Subject { kind, address, process, own: Some(Own { server, folder }) })
     }
 
     fn patience(&self) -> Duration {
@@ -82,11 +105,23 @@ impl Target {
 }
 
 impl Subject {
+    /// Leaves a server that somebody uses as it was found: a map that was made for a measurement is deleted.
+    pub async fn forget(&self, rooms: impl IntoIterator<Item = &str>) {
+        if self.own.is_some() {
+            return;
+        }
+        for room in rooms {
+            if let Err(error) = http::remove_map(self.address.url(), room).await {
+                eprintln!("synapti-load: the map {room} stays on the server: {error:#}");
+            }
+        }
+    }
+
     /// Ends it if it is our own.
     pub async fn down(self) -> anyhow::Result<()> {
         match (self.kind, self.own) {
-            (Kind::Synapti, Some((server, _folder))) => server.stop().await,
-            (Kind::Relay, Some((server, _))) => server.kill().await,
+            (Kind::Synapti, Some(own)) => own.server.stop().await,
+            (Kind::Relay, Some(own)) => own.server.kill().await,
             (_, None) => Ok(()),
         }
     }

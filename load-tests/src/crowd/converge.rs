@@ -13,14 +13,16 @@ use super::{
 };
 use crate::{
     client::Client,
+    progress::Progress,
     subject::{Kind, Subject},
 };
 
 /// Rebuilds, for each room, the documents of an editor and of another client from all that they received, asks the server for
 /// its own, and compares state, delete set and content.
-pub async fn check(subject: &Subject, plan: &Plan, crowd: &mut Gathered) -> anyhow::Result<()> {
+pub async fn check(subject: &Subject, plan: &Plan, crowd: &Gathered) -> anyhow::Result<()> {
+    let progress = Progress::phase("comparing the documents", plan.rooms.into());
     for (index, members) in crowd.members.chunks(plan.members() as usize).enumerate() {
-        let (Some(first), Some(last)) = (members.first(), members.last()) else { continue };
+        let Some((first, others)) = members.split_first() else { continue };
         let document = rebuilt(plan, first)?;
         let edits = document.map().nodes.len() as u64;
         // All marked nodes, and the root.
@@ -29,11 +31,14 @@ pub async fn check(subject: &Subject, plan: &Plan, crowd: &mut Gathered) -> anyh
             "room {index}: the map has {edits} of {} nodes",
             plan.edits() + 1
         );
-        compare(&document, &rebuilt(plan, last)?, &last.name)?;
+        for member in others.iter().filter(|member| member.record().is_some()) {
+            compare(&document, &rebuilt(plan, member)?, &member.name)?;
+        }
         if subject.kind == Kind::Synapti {
             let joiner = Client::join(subject.address.url(), &first.room.id).await?;
             compare(&document, &joiner.replica, &format!("a client that joined room {index} in the end"))?;
         }
+        progress.step(1);
     }
     Ok(())
 }
@@ -46,7 +51,7 @@ fn compare(editors: &Replica, others: &Replica, whose: &str) -> anyhow::Result<(
 }
 
 fn rebuilt(plan: &Plan, member: &Rc<Member>) -> anyhow::Result<Replica> {
-    let received = member.recorded().context("what this client received was not kept")?;
+    let received = member.record().context("what this client received was not kept")?;
     let script = &member.room.script;
     let own: &[Line] = member.editor.map_or(&[], |editor| &script.editors[editor as usize]);
     // A script may be longer than what was said.

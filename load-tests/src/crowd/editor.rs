@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    member::Room,
+    member::Member,
     plan::{Phase, Plan},
 };
 use crate::wire::Outbox;
@@ -15,8 +15,10 @@ use crate::wire::Outbox;
 const TIMER_IS_COARSE_BY: Duration = Duration::from_millis(2);
 
 /// Sends an editor's edits of this phase.
-pub async fn send(plan: &Plan, phase: Phase, room: &Room, editor: u32, outbox: &Outbox) -> anyhow::Result<()> {
-    let mut edits = (phase.first..phase.first + phase.count).filter(|&edit| plan.editor_of(edit) == editor).peekable();
+pub async fn send(plan: &Plan, phase: Phase, editor: &Member, outbox: &Outbox) -> anyhow::Result<()> {
+    let (room, tally) = (&editor.room, &editor.tally);
+    let mut edits =
+        (phase.first..phase.first + phase.count).filter(|&edit| editor.editor == Some(plan.editor_of(edit))).peekable();
     while let Some(&next) = edits.peek() {
         let due = plan.due(phase, room.index, next);
         let now = Instant::now();
@@ -33,7 +35,7 @@ pub async fn send(plan: &Plan, phase: Phase, room: &Room, editor: u32, outbox: &
             let counts_from = if late > TIMER_IS_COARSE_BY { now - late } else { now };
             room.sent.borrow_mut()[edit as usize] = Some(counts_from);
             if edit >= room.warmup_edits {
-                room.tally.lateness.borrow_mut().saturating_record(late.as_micros() as u64);
+                tally.lateness.borrow_mut().saturating_record(late.as_micros() as u64);
             }
             outbox.push(&room.script.line(plan, edit).wire)?;
         }

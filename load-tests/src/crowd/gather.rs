@@ -4,21 +4,19 @@ use std::{cell::RefCell, rc::Rc};
 
 use anyhow::Context as _;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use synapti_protocol::{
-    awareness::{self, AwarenessEntry},
-    message::{encode_awareness, encode_step1},
-};
-use tokio::task::JoinSet;
+use synapti_protocol::message::encode_step1;
+use tokio::{sync::watch, task::JoinSet};
 
 use super::{
     Plan, Script,
     member::{Member, Room},
     outcome::Counts,
+    presence::Presence,
     recent::Recent,
     tally::Tally,
 };
 use crate::{
-    client::{answered, fresh_client_id},
+    client::answered,
     marker::Markers,
     progress::Progress,
     subject::Subject,
@@ -35,21 +33,29 @@ pub const NOTHING: &[u8] = &[0];
 pub struct Gathered {
     /// The rooms.
     pub rooms: Vec<Rc<Room>>,
-    /// Each room's editors' sending halves.
-    pub editors: Vec<Vec<Rc<Outbox>>>,
+    /// The editors, with their sending halves.
+    pub editors: Vec<(Rc<Member>, Rc<Outbox>)>,
     /// All clients, room by room; the editors of a room come first.
     pub members: Vec<Rc<Member>>,
     /// Reads for them. A task ends when its connection does, which is an error.
     pub reading: JoinSet<anyhow::Error>,
     /// What arrives.
     pub tally: Rc<Tally>,
+    /// What arrives at those that stop reading at times.
+    pub later: Rc<Tally>,
+    /// Whether they read.
+    pub reads: watch::Sender<bool>,
 }
 
 impl Gathered {
     /// Counts so far.
     pub fn counts(&self) -> Counts {
-        let Tally { deliveries, frames, bytes, .. } = &*self.tally;
-        Counts { deliveries: deliveries.get(), frames: frames.get(), bytes: bytes.get() }
+        let sum = |count: fn(&Tally) -> u64| count(&self.tally) + count(&self.later);
+        Counts {
+            deliveries: sum(|tally| tally.deliveries.get()),
+            frames: sum(|tally| tally.frames.get()),
+            bytes: sum(|tally| tally.bytes.get()),
+        }
     }
 }
 
@@ -60,11 +66,12 @@ pub async fn gather(
     markers: &Markers,
     scripts: &[Rc<Script>],
 ) -> anyhow::Result<Gathered> {
-    let tally = Rc::new(Tally::default());
+    let (tally, later) = (Rc::new(Tally::default()), Rc::new(Tally::default()));
+    let (reads, may_read) = watch::channel(true);
     let run = rand::random::<u32>();
     let rooms: Vec<Rc<Room>> =
-        (0..plan.rooms).map(|index| Rc::new(room(plan, run, index, markers, scripts, &tally))).collect();
-    let members: Vec<Rc<Member>> = rooms.iter().flat_map(|room| members(plan, room)).collect();
+        (0..plan.rooms).map(|index| Rc::new(room(plan, run, index, markers, scripts, &may_read))).collect();
+    let members: Vec<Rc<Member>> = rooms.iter().flat_map(|room| members(plan, room, [&tally, &later])).collect();
     let progress = Progress::phase("joining", members.len() as u64);
     let scratch = Scratch::default();
     let connections: Vec<(Inbox, Rc<Outbox>)> = stream::iter(&members)
@@ -76,16 +83,16 @@ pub async fn gather(
         .buffered(JOINING_MAX)
         .try_collect()
         .await?;
-    let (mut reading, mut editors) = (JoinSet::new(), vec![Vec::new(); rooms.len()]);
+    let (mut reading, mut editors) = (JoinSet::new(), Vec::new());
     for (member, (inbox, outbox)) in members.iter().zip(connections) {
         outbox.send(encode_step1(NOTHING)).await?;
         if plan.presence {
-            outbox.send(presence()).await?;
-        }
-        if member.editor.is_some() {
-            editors[member.room.index as usize].push(outbox);
+            outbox.send(Presence::new().next()).await?;
         }
         let member = member.clone();
+        if member.editor.is_some() {
+            editors.push((member.clone(), outbox));
+        }
         reading.spawn_local(async move { member.read(inbox).await });
     }
     let all_joined = async {
@@ -98,11 +105,17 @@ pub async fn gather(
         joined = answered("the first sync", all_joined) => joined?,
         left = reading.join_next() => return Err(left.context("there are no clients")??),
     }
-    Ok(Gathered { rooms, editors, members, reading, tally })
+    Ok(Gathered { rooms, editors, members, reading, tally, later, reads })
 }
 
-fn room(plan: &Plan, run: u32, index: u32, markers: &Markers, scripts: &[Rc<Script>], tally: &Rc<Tally>) -> Room {
-    // One script for all rooms that are edited one after the other, or one for each.
+fn room(
+    plan: &Plan,
+    run: u32,
+    index: u32,
+    markers: &Markers,
+    scripts: &[Rc<Script>],
+    reads: &watch::Receiver<bool>,
+) -> Room {
     let script = scripts[index as usize].clone();
     Room {
         id: format!("load-{run:08x}-{index}"),
@@ -113,31 +126,25 @@ fn room(plan: &Plan, run: u32, index: u32, markers: &Markers, scripts: &[Rc<Scri
         markers: markers.clone(),
         sent: RefCell::new(vec![None; plan.edits() as usize]),
         recent: RefCell::<Recent>::default(),
-        tally: tally.clone(),
+        reads: reads.clone(),
     }
 }
 
-fn members(plan: &Plan, room: &Rc<Room>) -> impl Iterator<Item = Rc<Member>> {
+fn members(plan: &Plan, room: &Rc<Room>, [tally, later]: [&Rc<Tally>; 2]) -> Vec<Rc<Member>> {
     let members = plan.members();
-    (0..members).map(move |number| {
+    let member = |number| {
         let editor = (number < plan.editors).then_some(number);
         let name = match editor {
             Some(editor) => format!("editor {editor} of room {}", room.index),
             None => format!("viewer {} of room {}", number - plan.editors, room.index),
         };
-        // Two documents are compared in the end: the first editor's, and that of the last client.
-        let is_recorded = number == 0 || number + 1 == members;
-        Rc::new(Member::new(room.clone(), name, editor, is_recorded))
-    })
-}
-
-/// Who is here and what they look at, as editors of maps tell it: about 100 bytes.
-pub fn presence() -> Vec<u8> {
-    let client = fresh_client_id();
-    let state = format!(
-        r##"{{"user":{{"name":"Visitor {client}","color":"#8B5CF6"}},"cursor":{{"x":{},"y":{}}}}}"##,
-        client % 1000,
-        client / 1000 % 1000
-    );
-    encode_awareness(&awareness::encode(&[AwarenessEntry { client, clock: 1, state: &state }]))
+        let stops = plan.stops(number);
+        let tally = if stops { later } else { tally };
+        let mut member = Member::new(room.clone(), tally.clone(), name, editor);
+        member.stops = stops;
+        // Documents are compared in the end: the first editor's, those of clients that did not read, and the last client's.
+        let is_compared = number == 0 || stops || number + 1 == members;
+        Rc::new(if is_compared { member.recorded() } else { member })
+    };
+    (0..members).map(member).collect()
 }

@@ -6,7 +6,10 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 use super::{
     recent::{Known, Recent},
@@ -33,14 +36,18 @@ pub struct Room {
     pub sent: RefCell<Vec<Option<Instant>>>,
     /// See there.
     pub recent: RefCell<Recent>,
-    /// Counts of the run.
-    pub tally: Rc<Tally>,
+    /// Whether those clients read that stop at times.
+    pub reads: watch::Receiver<bool>,
 }
 
 /// A client.
 pub struct Member {
     /// Where it is.
     pub room: Rc<Room>,
+    /// Where it counts what it receives.
+    pub tally: Rc<Tally>,
+    /// Whether it reads only while the room's clients of this kind may.
+    pub stops: bool,
     /// For messages about it.
     pub name: String,
     /// Which of the room's editors it is.
@@ -57,11 +64,13 @@ pub struct Member {
 
 impl Member {
     /// A client that has received nothing.
-    pub fn new(room: Rc<Room>, name: String, editor: Option<u32>, is_recorded: bool) -> Self {
+    pub fn new(room: Rc<Room>, tally: Rc<Tally>, name: String, editor: Option<u32>) -> Self {
         let editors = room.script.editors.len() as u32;
         let edits = room.sent.borrow().len();
         Self {
             room,
+            tally,
+            stops: false,
             name,
             editor,
             joined: Cell::new(false),
@@ -69,18 +78,40 @@ impl Member {
             seen: RefCell::new(vec![false; edits]),
             seen_count: Cell::new(0),
             place: Cell::new(0),
-            record: is_recorded.then(RefCell::default),
+            record: None,
             editors,
         }
     }
 
+    /// Keeps everything that it receives.
+    pub fn recorded(mut self) -> Self {
+        self.record = Some(RefCell::default());
+        self
+    }
+
     /// Reads until the connection ends, which it never should.
     pub async fn read(&self, mut inbox: Inbox) -> anyhow::Error {
+        let mut reads = self.stops.then(|| self.room.reads.clone());
         loop {
-            if let Err(error) = inbox.read(|frame, now| self.take(frame, now)).await {
+            let read = match &mut reads {
+                None => inbox.read(|frame, now| self.take(frame, now)).await,
+                Some(reads) => self.read_or_stop(&mut inbox, reads).await,
+            };
+            if let Err(error) = read {
                 return error.context(self.name.clone());
             }
         }
+    }
+
+    /// Reads once, or waits until it may read again: the socket is not touched meanwhile.
+    async fn read_or_stop(&self, inbox: &mut Inbox, reads: &mut watch::Receiver<bool>) -> anyhow::Result<()> {
+        tokio::select! {
+            biased;
+            stopped = reads.wait_for(|reads| !reads) => drop(stopped?),
+            read = inbox.read(|frame, now| self.take(frame, now)) => return read,
+        }
+        reads.wait_for(|reads| *reads).await?;
+        Ok(())
     }
 
     /// Waits until it has received the state.
@@ -102,7 +133,7 @@ impl Member {
     }
 
     /// The updates that it received, if they were recorded.
-    pub fn recorded(&self) -> Option<Vec<Rc<Known>>> {
+    pub fn record(&self) -> Option<Vec<Rc<Known>>> {
         Some(self.record.as_ref()?.borrow().clone())
     }
 
@@ -120,7 +151,7 @@ impl Member {
             record.borrow_mut().push(known.clone());
         }
         if !known.edits.is_empty() {
-            let tally = &self.room.tally;
+            let tally = &self.tally;
             tally.frames.set(tally.frames.get() + 1);
             tally.bytes.set(tally.bytes.get() + frame.len() as u64);
             self.see(&known.edits, now)?;
@@ -131,7 +162,7 @@ impl Member {
     fn see(&self, edits: &[u32], now: Instant) -> anyhow::Result<()> {
         let room = &self.room;
         let (sent, mut seen, mut latency) =
-            (room.sent.borrow(), self.seen.borrow_mut(), room.tally.latency.borrow_mut());
+            (room.sent.borrow(), self.seen.borrow_mut(), self.tally.latency.borrow_mut());
         let mut news = 0;
         for &number in edits {
             let edit = number.wrapping_sub(room.first);
@@ -150,10 +181,10 @@ impl Member {
             {
                 latency.saturating_record(now.saturating_duration_since(sent).as_micros() as u64);
             }
-            room.tally.happened(now);
+            self.tally.happened(now);
         }
         self.seen_count.set(self.seen_count.get() + news);
-        room.tally.deliveries.set(room.tally.deliveries.get() + u64::from(news));
+        self.tally.deliveries.set(self.tally.deliveries.get() + u64::from(news));
         Ok(())
     }
 

@@ -6,6 +6,7 @@ mod gather;
 mod member;
 mod outcome;
 mod plan;
+mod presence;
 mod recent;
 mod script;
 mod tally;
@@ -24,9 +25,11 @@ use crate::{
     subject::Subject,
 };
 use gather::Gathered;
+pub use gather::NOTHING;
 use outcome::Snapshot;
 pub use outcome::{Happened, Outcome};
 pub use plan::{Phase, Plan};
+pub use presence::Presence;
 pub use script::Script;
 #[cfg(test)]
 pub use tally::histogram;
@@ -57,58 +60,62 @@ pub fn scripts(plan: &Plan, markers: &Markers) -> anyhow::Result<Vec<Rc<Script>>
 /// time is up is told in the outcome.
 pub async fn run(subject: &Subject, plan: &Plan, markers: &Markers, scripts: &[Rc<Script>]) -> anyhow::Result<Outcome> {
     let mut crowd = gather::gather(subject, plan, markers, scripts).await?;
-    let memory_joined = subject.process.map(Process::memory).transpose()?;
-    let watch = subject.process.map(Process::watch);
+    let memory = || subject.process.map(Process::memory).transpose();
+    let memory_joined = memory()?;
     let warmup = Phase { first: 0, count: plan.warmup_edits(), begin: Instant::now() + BEGIN_AFTER };
     crowd.make_maps().await?;
-    let mut is_complete = crowd.perform(plan, warmup, "warming up").await?;
+    crowd.later.expect(plan.required_later(warmup.count));
+    let mut is_complete = crowd.perform(plan, warmup, "warming up").await? && crowd.catch_up().await?;
+
+    let watch = subject.process.map(Process::watch);
+    let memory_begun = memory()?;
     let before = Snapshot::take(subject, &crowd)?;
     let phase = Phase { first: warmup.count, count: plan.measured_edits(), begin: Instant::now() + BEGIN_AFTER };
     if is_complete {
+        crowd.reads.send_replace(false);
+        crowd.later.expect(plan.required_later(phase.count));
         is_complete = crowd.perform(plan, phase, "measuring").await?;
     }
     let mut outcome = Outcome::new(plan, phase, &crowd, before.until(Snapshot::take(subject, &crowd)?));
     outcome.memory_joined = memory_joined;
-    outcome.memory_after = subject.process.map(Process::memory).transpose()?;
-    outcome.memory_peak = watch.map(|watch| watch.peak());
+    outcome.memory_begun = memory_begun;
+    outcome.memory_after = memory()?;
+    outcome.memory_peak = watch.zip(outcome.memory_after).map(|(watch, after)| watch.peak().max(after));
+    if is_complete && plan.stopped > 0 {
+        let reads_again = Instant::now();
+        crowd.reads.send_replace(true);
+        is_complete = crowd.catch_up().await?;
+        outcome.caught_up_within = Some(crowd.later.last.get() - reads_again);
+    }
     if is_complete {
-        let _progress = Progress::phase("comparing the documents", 0);
-        converge::check(subject, plan, &mut crowd).await?;
+        converge::check(subject, plan, &crowd).await?;
     } else {
         outcome.late = Some(crowd.who_misses_what(plan));
     }
+    subject.forget(crowd.rooms.iter().map(|room| room.id.as_str())).await;
     Ok(outcome)
 }
 
 impl Gathered {
     /// Makes the documents maps.
     async fn make_maps(&self) -> anyhow::Result<()> {
-        for (room, outboxes) in self.rooms.iter().zip(&self.editors) {
-            outboxes[0].send(encode_update(&room.script.init)).await?;
+        for (editor, outbox) in self.editors.iter().filter(|(editor, _)| editor.editor == Some(0)) {
+            outbox.send(encode_update(&editor.room.script.init)).await?;
         }
         Ok(())
     }
 
     /// Sends the edits of a phase. Answers whether all of them have arrived in time.
     async fn perform(&mut self, plan: &Plan, phase: Phase, name: &str) -> anyhow::Result<bool> {
-        let tally = self.tally.clone();
+        let Self { tally, editors, reading, .. } = self;
         tally.expect(plan.required(phase.count));
         let progress = Progress::phase(name, plan.required(phase.count));
-        let rooms: Vec<_> = self.rooms.iter().zip(&self.editors).collect();
-        let editing = async {
-            let senders = rooms.iter().flat_map(|(room, outboxes)| {
-                outboxes
-                    .iter()
-                    .enumerate()
-                    .map(|(editor, outbox)| editor::send(plan, phase, room, editor as u32, outbox))
-            });
-            try_join_all(senders).await.map(drop)
-        };
+        let editing = try_join_all(editors.iter().map(|(editor, outbox)| editor::send(plan, phase, editor, outbox)));
         let arriving = async {
             // A server that takes nothing any more must not keep us for ever either.
             let edited_within = plan.due(phase, plan.rooms, phase.first + phase.count) - phase.begin + ARRIVED_WITHIN;
             match timeout(edited_within, editing).await {
-                Ok(edited) => edited?,
+                Ok(edited) => drop(edited?),
                 Err(_) => return Ok(false),
             }
             Ok::<_, anyhow::Error>(timeout(ARRIVED_WITHIN, tally.complete()).await.is_ok())
@@ -116,14 +123,23 @@ impl Gathered {
         tokio::select! {
             biased;
             arrived = arriving => arrived,
-            left = self.reading.join_next() => Err(left.context("there are no clients")??),
+            left = reading.join_next() => Err(left.context("there are no clients")??),
             () = progress.follow(|| tally.missing()) => unreachable!("it follows for ever"),
+        }
+    }
+
+    /// Waits for those that stop reading at times. Answers whether everything has arrived in time.
+    async fn catch_up(&mut self) -> anyhow::Result<bool> {
+        tokio::select! {
+            biased;
+            arrived = timeout(ARRIVED_WITHIN, self.later.complete()) => Ok(arrived.is_ok()),
+            left = self.reading.join_next() => Err(left.context("there are no clients")??),
         }
     }
 
     /// For an error message.
     fn who_misses_what(&self, plan: &Plan) -> String {
-        let missing = self.tally.missing();
+        let missing = self.tally.missing() + self.later.missing();
         let first = self.members.iter().find_map(|member| {
             let edit = member.first_unseen(plan.edits())?;
             let Some(sent) = member.room.sent.borrow()[edit as usize] else {

@@ -68,10 +68,14 @@ pub struct Outcome {
     pub edit_bytes: usize,
     /// When everybody had joined.
     pub memory_joined: Option<Memory>,
+    /// When the measurement began.
+    pub memory_begun: Option<Memory>,
     /// After the last delivery.
     pub memory_after: Option<Memory>,
     /// The most during the measurement.
     pub memory_peak: Option<Memory>,
+    /// From reading again to the last delivery, of those that had stopped.
+    pub caught_up_within: Option<Duration>,
     /// Who missed what when the time was up.
     pub late: Option<String>,
 }
@@ -123,6 +127,8 @@ impl Outcome {
             backlog: crowd.tally.last.get().saturating_duration_since(last_due),
             edit_bytes: bytes / edits.max(1),
             memory_joined: None,
+            memory_begun: None,
+            caught_up_within: None,
             memory_after: None,
             memory_peak: None,
             late: None,

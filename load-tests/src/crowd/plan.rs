@@ -11,6 +11,8 @@ pub struct Plan {
     pub rooms: u32,
     /// Clients in each room that only look.
     pub viewers: u32,
+    /// How many of these, the last ones, read nothing while it is measured.
+    pub stopped: u32,
     /// Clients in each room that also edit, in turns.
     pub editors: u32,
     /// Edits in a second in each room.
@@ -57,14 +59,24 @@ impl Plan {
         self.warmup_edits() + self.measured_edits()
     }
 
+    /// Whether a client of a room is one of those that stop reading.
+    pub fn stops(&self, member: u32) -> bool {
+        member + self.stopped >= self.members()
+    }
+
     /// Who makes an edit: the editors take turns.
     pub fn editor_of(&self, edit: u32) -> u32 {
         edit % self.editors
     }
 
-    /// Deliveries that must happen when each room has so many edits more: to everybody but the author.
+    /// Deliveries that must happen when each room has so many edits more: to everybody who reads, but the author.
     pub fn required(&self, edits: u32) -> u64 {
-        u64::from(self.rooms) * u64::from(edits) * u64::from(self.members() - 1)
+        u64::from(self.rooms) * u64::from(edits) * u64::from(self.members() - self.stopped - 1)
+    }
+
+    /// Deliveries that must happen later, when the others read again.
+    pub fn required_later(&self, edits: u32) -> u64 {
+        u64::from(self.rooms) * u64::from(edits) * u64::from(self.stopped)
     }
 
     /// When an edit is due. The rooms are out of step, so that they do not all send at once.
@@ -86,9 +98,21 @@ mod tests {
     #[test]
     fn edits_are_due_at_an_even_rate_and_rooms_are_out_of_step() {
         let (warmup, measured) = (Duration::from_secs(1), Duration::from_secs(2));
-        let plan = Plan { rooms: 2, viewers: 3, editors: 2, rate: 4, warmup, measured, presence: false, edit_bytes: 0 };
+        let plan = Plan {
+            rooms: 2,
+            viewers: 3,
+            stopped: 1,
+            editors: 2,
+            rate: 4,
+            warmup,
+            measured,
+            presence: false,
+            edit_bytes: 0,
+        };
         assert_eq!((plan.warmup_edits(), plan.measured_edits(), plan.edits()), (4, 8, 12));
-        assert_eq!(plan.required(10), 2 * 10 * 4, "both rooms, and everybody but the author");
+        assert_eq!(plan.required(10), 2 * 10 * 3, "both rooms, and everybody who reads but the author");
+        assert_eq!(plan.required_later(10), 2 * 10);
+        assert_eq!((0..5).filter(|&member| plan.stops(member)).collect::<Vec<_>>(), [4]);
         let phase = Phase { first: 4, count: 8, begin: Instant::now() };
         let due = |room, edit| (plan.due(phase, room, edit) - phase.begin).as_millis();
         assert_eq!([due(0, 4), due(0, 5), due(0, 11)], [0, 250, 1750]);

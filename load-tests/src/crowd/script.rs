@@ -110,8 +110,17 @@ mod tests {
     #[test]
     fn every_line_adds_its_node_and_editors_go_on_where_they_were() {
         let (warmup, measured) = (Duration::ZERO, Duration::from_secs(1));
-        let plan =
-            Plan { rooms: 1, viewers: 0, editors: 2, rate: 300, warmup, measured, presence: false, edit_bytes: 0 };
+        let plan = Plan {
+            rooms: 1,
+            viewers: 0,
+            stopped: 0,
+            editors: 2,
+            rate: 300,
+            warmup,
+            measured,
+            presence: false,
+            edit_bytes: 0,
+        };
         let markers = Markers::new(1);
         let script = Script::write(&plan, 300, &markers, 1000).unwrap();
         for edit in 0..300 {

@@ -67,8 +67,17 @@ impl<'a> Load<'a> {
     /// One room with so many clients.
     pub fn new(target: &'a Target, cores: Cores, viewers: u32, editors: u32, seconds: u32) -> Self {
         let measured = Duration::from_secs(seconds.into());
-        let plan =
-            Plan { rooms: 1, viewers, editors, rate: 1, warmup: WARMUP, measured, presence: false, edit_bytes: 0 };
+        let plan = Plan {
+            rooms: 1,
+            viewers,
+            stopped: 0,
+            editors,
+            rate: 1,
+            warmup: WARMUP,
+            measured,
+            presence: false,
+            edit_bytes: 0,
+        };
         Self { target, cores, plan, markers: Markers::new(rand::random()), script: None }
     }
 
