@@ -10,6 +10,7 @@ mod crowd;
 mod fanout;
 mod http;
 mod idle;
+mod join;
 mod latency;
 mod map;
 mod marker;
@@ -58,6 +59,8 @@ enum Command {
     Rooms(rooms::Args),
     /// What the server keeps in memory for a connection that does next to nothing
     Idle(idle::Args),
+    /// Many clients that open the same large map at once
+    Join(join::Args),
     /// Viewers that stop reading: what they cost, and how fast they catch up
     Slow(slow::Args),
     /// Be a server: the naive relay that Synapti is held against
@@ -96,6 +99,7 @@ fn run(cli: &Cli) -> anyhow::Result<Report> {
             Command::Max(args) => max::run(args).await,
             Command::Rooms(args) => rooms::run(args).await,
             Command::Idle(args) => idle::run(args).await,
+            Command::Join(args) => join::run(args).await,
             Command::Slow(args) => slow::run(args).await,
             Command::Relay(_) => unreachable!("the relay has a runtime of its own"),
         }

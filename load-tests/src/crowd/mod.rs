@@ -30,6 +30,7 @@ use outcome::Snapshot;
 pub use outcome::{Happened, Outcome};
 pub use plan::{Phase, Plan};
 pub use presence::Presence;
+pub use recent::{Known, Recent};
 pub use script::Script;
 #[cfg(test)]
 pub use tally::histogram;

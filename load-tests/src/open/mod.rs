@@ -14,6 +14,7 @@ use clap::value_parser;
 
 use crate::report::{Bar, Figure, Report};
 use build::Built;
+pub use build::add_branches;
 use measure::{OPENED_BELOW, Openings};
 
 #[derive(clap::Args)]
