@@ -16,7 +16,7 @@ impl Cores {
         let allowed = sched_getaffinity(None)?;
         let mut cores = (0..CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core));
         let server = cores.next().context("this program may run on no core")?;
-        Ok(Self { server, client: cores.last().unwrap_or(server) })
+        Ok(Self { server, client: cores.next_back().unwrap_or(server) })
     }
 
     /// Puts this thread, and what it starts, on the clients' core.

@@ -25,6 +25,8 @@ mod server;
 mod slow;
 mod stats;
 mod subject;
+#[cfg(test)]
+mod tests;
 mod versus;
 mod wire;
 

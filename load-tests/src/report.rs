@@ -158,8 +158,8 @@ impl Report {
             let _ = writeln!(text, "  {name:width$}{values}");
         }
         for Fact { name, unit, values } in &self.facts {
-            let values = values.iter().map(|&value| format!("{:>9}", number(value))).collect::<String>();
-            let _ = writeln!(text, "  {name:width$}{values}  {unit}");
+            let values: Vec<String> = values.iter().map(|&value| format!("{:>9}", number(value))).collect();
+            let _ = writeln!(text, "  {name:width$}{}  {unit}", values.concat());
         }
         for Bar { name, limit, unit, measured, met } in &self.bars {
             let verdict = if *met { "met" } else { "MISSED" };

@@ -21,6 +21,9 @@ pub struct Target {
     /// The running server's process, to measure what it uses
     #[arg(long, requires = "url", conflicts_with = "binary")]
     pid: Option<u32>,
+    /// The running server is a relay: it keeps no document that could be compared in the end
+    #[arg(long, requires = "url", conflicts_with = "binary")]
+    is_relay: bool,
     /// Start this server on an empty data folder instead of using one that runs
     #[arg(long, value_name = "FILE", conflicts_with = "url")]
     binary: Option<PathBuf>,
@@ -71,6 +74,7 @@ impl Target {
             }
             (Kind::Synapti, None) => {
                 let address = Address::resolve(&self.url, self.patience()).await?;
+                let kind = if self.is_relay { Kind::Relay } else { kind };
                 Ok(Subject { kind, address, process: self.pid.map(Process::new), own: None })
             }
         }
@@ -107,7 +111,7 @@ impl Target {
 impl Subject {
     /// Leaves a server that somebody uses as it was found: a map that was made for a measurement is deleted.
     pub async fn forget(&self, rooms: impl IntoIterator<Item = &str>) {
-        if self.own.is_some() {
+        if self.own.is_some() || self.kind == Kind::Relay {
             return;
         }
         for room in rooms {

@@ -131,7 +131,6 @@ fn room(
 }
 
 fn members(plan: &Plan, room: &Rc<Room>, [tally, later]: [&Rc<Tally>; 2]) -> Vec<Rc<Member>> {
-    let members = plan.members();
     let member = |number| {
         let editor = (number < plan.editors).then_some(number);
         let name = match editor {
@@ -142,9 +141,7 @@ fn members(plan: &Plan, room: &Rc<Room>, [tally, later]: [&Rc<Tally>; 2]) -> Vec
         let tally = if stops { later } else { tally };
         let mut member = Member::new(room.clone(), tally.clone(), name, editor);
         member.stops = stops;
-        // Documents are compared in the end: the first editor's, those of clients that did not read, and the last client's.
-        let is_compared = number == 0 || stops || number + 1 == members;
-        Rc::new(if is_compared { member.recorded() } else { member })
+        Rc::new(member)
     };
-    (0..members).map(member).collect()
+    (0..plan.members()).map(member).collect()
 }

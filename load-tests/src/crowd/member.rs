@@ -1,7 +1,7 @@
 //! One client of a room: what it has seen.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, Ref, RefCell},
     rc::Rc,
 };
 
@@ -57,8 +57,8 @@ pub struct Member {
     seen: RefCell<Vec<bool>>,
     seen_count: Cell<u32>,
     place: Cell<u64>,
-    /// Everything that it received, if that is wanted.
-    record: Option<RefCell<Vec<Rc<Known>>>>,
+    /// Every update that it received, shared with those that received the same.
+    record: RefCell<Vec<Rc<Known>>>,
     editors: u32,
 }
 
@@ -78,15 +78,9 @@ impl Member {
             seen: RefCell::new(vec![false; edits]),
             seen_count: Cell::new(0),
             place: Cell::new(0),
-            record: None,
+            record: RefCell::default(),
             editors,
         }
-    }
-
-    /// Keeps everything that it receives.
-    pub fn recorded(mut self) -> Self {
-        self.record = Some(RefCell::default());
-        self
     }
 
     /// Reads until the connection ends, which it never should.
@@ -132,9 +126,9 @@ impl Member {
         (0..edits).find(|&edit| !seen[edit as usize] && !self.is_author(edit))
     }
 
-    /// The updates that it received, if they were recorded.
-    pub fn record(&self) -> Option<Vec<Rc<Known>>> {
-        Some(self.record.as_ref()?.borrow().clone())
+    /// The updates that it received, in order.
+    pub fn record(&self) -> Ref<'_, [Rc<Known>]> {
+        Ref::map(self.record.borrow(), Vec::as_slice)
     }
 
     fn take(&self, frame: &[u8], now: Instant) -> anyhow::Result<()> {
@@ -145,10 +139,8 @@ impl Member {
             self.joined.set(true);
             self.has_joined.notify_one();
         }
-        if let Some(record) = &self.record
-            && known.update().is_some()
-        {
-            record.borrow_mut().push(known.clone());
+        if known.update().is_some() {
+            self.record.borrow_mut().push(known.clone());
         }
         if !known.edits.is_empty() {
             let tally = &self.tally;

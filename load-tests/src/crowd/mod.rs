@@ -77,7 +77,7 @@ pub async fn run(subject: &Subject, plan: &Plan, markers: &Markers, scripts: &[R
         crowd.later.expect(plan.required_later(phase.count));
         is_complete = crowd.perform(plan, phase, "measuring").await?;
     }
-    let mut outcome = Outcome::new(plan, phase, &crowd, before.until(Snapshot::take(subject, &crowd)?));
+    let mut outcome = Outcome::new(plan, phase, &crowd, before.until(&Snapshot::take(subject, &crowd)?));
     outcome.memory_joined = memory_joined;
     outcome.memory_begun = memory_begun;
     outcome.memory_after = memory()?;

@@ -99,7 +99,7 @@ impl Snapshot {
     }
 
     /// What happened between this and a later one.
-    pub fn until(self, later: Self) -> Happened {
+    pub fn until(&self, later: &Self) -> Happened {
         Happened {
             took: later.at - self.at,
             counts: Counts {

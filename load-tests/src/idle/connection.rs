@@ -54,9 +54,9 @@ impl Connection {
         }
     }
 
-    /// Whether anything came after the state: servers send presences, and something to those that hear of none.
-    pub fn is_alive(&self) -> bool {
-        self.frames.get() > 0
+    /// Messages that came since it joined.
+    pub fn frames(&self) -> u64 {
+        self.frames.get()
     }
 
     async fn try_to_stay(&self, mut inbox: Inbox, outbox: Rc<Outbox>) -> anyhow::Result<std::convert::Infallible> {

@@ -60,7 +60,7 @@ pub async fn run(args: &Args) -> anyhow::Result<Report> {
     cores.pin_client()?;
     let room = format!("join-{:08x}", rand::random::<u32>());
     let subject = args.target.up(Kind::Synapti, cores, &[]).await?;
-    let mut author = Client::join(subject.address.url(), &room).await?;
+    let mut author = Client::join_within(subject.address.answered_within(), subject.address.url(), &room).await?;
     eprintln!("making a map of {} nodes", args.nodes);
     add_branches(&mut author, args.nodes as usize).await?;
     let digest = author.replica.digest();

@@ -89,7 +89,7 @@ impl<'a> Load<'a> {
             _ => (plan.edits(), Rc::new(Script::write(&plan, plan.edits(), &self.markers, 0)?)),
         };
         let subject = self.target.up(kind, self.cores, &[]).await?;
-        let outcome = crowd::run(&subject, &plan, &self.markers, &[script.1.clone()]).await?;
+        let outcome = crowd::run(&subject, &plan, &self.markers, std::slice::from_ref(&script.1)).await?;
         self.script = Some(script);
         subject.down().await?;
         let verdict = judge(&outcome);

@@ -52,20 +52,28 @@ pub struct Args {
     listen: SocketAddr,
 }
 
-/// What goes wrong on purpose, so that tests see whether it is noticed.
+/// What it does otherwise in tests, which want to see whether a fault is noticed.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Faults {
+pub struct Behaviour {
     /// Every so many-th delivery does not happen.
     pub drop_every: Option<u64>,
     /// Every so many-th delivery has its last byte but one changed.
     pub change_every: Option<u64>,
+    /// It keeps documents, and tells them to those who ask.
+    pub keeps: bool,
 }
 
 #[derive(Clone, Default)]
 struct Relay {
-    rooms: Arc<Mutex<HashMap<String, broadcast::Sender<Bytes>>>>,
-    faults: Faults,
+    rooms: Arc<Mutex<HashMap<String, Arc<Room>>>>,
+    behaviour: Behaviour,
     deliveries: Arc<AtomicU64>,
+}
+
+struct Room {
+    messages: broadcast::Sender<Bytes>,
+    /// Everything that was said, if that is kept.
+    kept: Mutex<Vec<Bytes>>,
 }
 
 /// Runs the command, until the process is ended.
@@ -73,12 +81,12 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     let listener = TcpListener::bind(args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
     // The line that Synapti writes, so that both are started by the same code.
     eprintln!("{}", serde_json::json!({"message": "listening", "address": listener.local_addr()?.to_string()}));
-    serve(listener, Faults::default()).await
+    serve(listener, Behaviour::default()).await
 }
 
 /// Serves rooms under `/v1/ws/{room}`.
-pub async fn serve(listener: TcpListener, faults: Faults) -> anyhow::Result<()> {
-    let relay = Relay { faults, ..Relay::default() };
+pub async fn serve(listener: TcpListener, behaviour: Behaviour) -> anyhow::Result<()> {
+    let relay = Relay { behaviour, ..Relay::default() };
     let app = Router::new().route("/v1/ws/{room}", get(join)).with_state(relay);
     Ok(axum::serve(listener, app).await?)
 }
@@ -91,15 +99,15 @@ impl Relay {
     async fn carry(self, socket: WebSocket, room: String) {
         let room = {
             let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
-            rooms.entry(room).or_insert_with(|| broadcast::channel(ROOM_MESSAGES_MAX).0).clone()
+            rooms.entry(room).or_insert_with(Room::new).clone()
         };
         let (sink, stream) = socket.split();
         let (answers, answered) = mpsc::channel(ANSWERS_MAX);
-        let listening = room.subscribe();
+        let listening = room.messages.subscribe();
         #[expect(clippy::disallowed_methods, reason = "the example has no task tracker, and nothing waits for its end")]
-        let mut sending = tokio::spawn(self.send(sink, listening, answered));
+        let mut sending = tokio::spawn(self.clone().send(sink, listening, answered));
         tokio::select! {
-            () = receive(stream, &room, answers) => sending.abort(),
+            () = room.receive(stream, answers, self.behaviour.keeps) => sending.abort(),
             _ = &mut sending => {}
         }
     }
@@ -129,7 +137,7 @@ impl Relay {
     }
 
     fn perhaps_broken(&self, message: Bytes) -> Option<Bytes> {
-        let Faults { drop_every, change_every } = self.faults;
+        let Behaviour { drop_every, change_every, .. } = self.behaviour;
         if drop_every.is_none() && change_every.is_none() {
             return Some(message);
         }
@@ -148,16 +156,30 @@ impl Relay {
     }
 }
 
-async fn receive(mut stream: SplitStream<WebSocket>, room: &broadcast::Sender<Bytes>, answers: mpsc::Sender<Bytes>) {
-    while let Some(Ok(message)) = stream.next().await {
-        let Message::Binary(frame) = message else { continue };
-        if let Ok(message::Message::Sync(SyncMessage::Step1(_))) = message::parse(&frame) {
-            // It has no document, so nobody lacks anything of it.
-            if answers.send(encode_step2(&EMPTY_UPDATE).into()).await.is_err() {
+impl Room {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { messages: broadcast::channel(ROOM_MESSAGES_MAX).0, kept: Mutex::default() })
+    }
+
+    async fn receive(&self, mut stream: SplitStream<WebSocket>, answers: mpsc::Sender<Bytes>, keeps: bool) {
+        while let Some(Ok(message)) = stream.next().await {
+            let Message::Binary(frame) = message else { continue };
+            if let Ok(message::Message::Sync(SyncMessage::Step1(_))) = message::parse(&frame) {
+                let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                // All there is was said already, so nobody lacks anything more.
+                for answer in kept.into_iter().chain([encode_step2(&EMPTY_UPDATE).into()]) {
+                    if answers.send(answer).await.is_err() {
+                        return;
+                    }
+                }
+                continue;
+            }
+            if keeps {
+                self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(frame.clone());
+            }
+            if self.messages.send(frame).is_err() {
                 return;
             }
-        } else if room.send(frame).is_err() {
-            return;
         }
     }
 }

@@ -16,7 +16,7 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::handshake::{client::generate_key, derive_accept_key};
 
-use crate::client::{not_a_websocket, silent, unreachable};
+use crate::client::{NO_HTTP, not_a_websocket, silent, unreachable};
 
 /// Where a server's rooms are.
 #[derive(Debug, Clone)]
@@ -56,6 +56,11 @@ impl Address {
         &self.url
     }
 
+    /// How long a server may take to answer.
+    pub fn answered_within(&self) -> Duration {
+        self.answered_within
+    }
+
     /// Opens a WebSocket on a room: the connection, and what was received after the handshake.
     pub async fn open(&self, room: &str) -> anyhow::Result<(TcpStream, Bytes)> {
         match timeout(self.answered_within, self.shake_hands(room)).await {
@@ -78,11 +83,11 @@ impl Address {
             .body(Empty::<Bytes>::new())?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let exchange = async {
-            let response = sender.send_request(request).await.map_err(|_| not_a_websocket(&self.url, "no HTTP"))?;
+            let response = sender.send_request(request).await.map_err(|_| not_a_websocket(&self.url, NO_HTTP))?;
             self.check(&response, &key)?;
             Ok::<_, anyhow::Error>(hyper::upgrade::on(response).await?)
         };
-        let carried = async { connection.with_upgrades().await.map_err(|_| not_a_websocket(&self.url, "no HTTP")) };
+        let carried = async { connection.with_upgrades().await.map_err(|_| not_a_websocket(&self.url, NO_HTTP)) };
         let (upgraded, ()) = tokio::try_join!(exchange, carried)?;
         let parts = upgraded.downcast::<TokioIo<TcpStream>>().map_err(|_| anyhow!("hyper wraps the connection"))?;
         Ok((parts.io.into_inner(), parts.read_buf))
