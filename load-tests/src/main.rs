@@ -30,9 +30,9 @@ mod tests;
 mod versus;
 mod wire;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
 use report::Report;
 use tokio::runtime::{Builder, LocalOptions};
@@ -43,6 +43,9 @@ struct Cli {
     /// Print the result as JSON on standard output
     #[arg(long, global = true)]
     json: bool,
+    /// Write the result as JSON to this file too
+    #[arg(long, global = true, value_name = "FILE")]
+    json_file: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -71,16 +74,28 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    match run(&cli) {
+    match run(&cli).and_then(|report| tell(&cli, report)) {
         Ok(report) => {
-            println!("{}", if cli.json { report.json() } else { report.text() });
-            if report.bars_met() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            if report.bars_met() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
         }
         Err(error) => {
             eprintln!("synapti-load: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Where it was asked for.
+fn tell(cli: &Cli, report: Report) -> anyhow::Result<Report> {
+    if let Some(file) = &cli.json_file {
+        std::fs::write(file, report.json() + "\n").with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    println!("{}", if cli.json { report.json() } else { report.text() });
+    Ok(report)
 }
 
 fn run(cli: &Cli) -> anyhow::Result<Report> {

@@ -73,12 +73,23 @@ pub async fn run(args: &Args) -> anyhow::Result<Report> {
 async fn search(load: &mut Load<'_>, whose: &str, kind: Kind, start: u32) -> anyhow::Result<Found<Step>> {
     let mut search = Search::new(start);
     while let Some(rate) = search.next() {
-        let step = load.step(kind, rate).await?;
-        eprintln!("{whose}: {rate} edits/s: {}, p99 {:.1} ms", step.verdict, step.outcome.latency_ms(99.0));
-        let is_kept = matches!(step.verdict, Verdict::Kept);
+        let mut step = try_step(load, whose, kind, rate).await?;
+        for _ in 1..step.verdict.tries() {
+            step = try_step(load, whose, kind, rate).await?;
+            if step.verdict == Verdict::Kept {
+                break;
+            }
+        }
+        let is_kept = step.verdict == Verdict::Kept;
         search.tell(rate, step, is_kept);
     }
     search.found().with_context(|| format!("{whose}: not even one edit in a second arrives everywhere in time"))
+}
+
+async fn try_step(load: &mut Load<'_>, whose: &str, kind: Kind, rate: u32) -> anyhow::Result<Step> {
+    let step = load.step(kind, rate).await?;
+    eprintln!("{whose}: {rate} edits/s: {}, p99 {:.1} ms", step.verdict, step.outcome.latency_ms(99.0));
+    Ok(step)
 }
 
 fn bars(args: &Args, step: &Step) -> Vec<Bar> {

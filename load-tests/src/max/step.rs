@@ -53,6 +53,17 @@ pub enum Verdict {
     LimitedByTheClient,
 }
 
+impl Verdict {
+    /// How often a step that ends like this is tried: something else on the machine may have been in the way.
+    pub fn tries(&self) -> u32 {
+        match self {
+            Self::Kept => 1,
+            Self::TooMuch => 2,
+            Self::LimitedByTheClient => 3,
+        }
+    }
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
