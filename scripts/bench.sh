@@ -4,13 +4,6 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-need_rust
-cd "$root"
-cargo build --locked --release --bin synapti --bin synapti-load
-# Where cargo puts programs is asked of cargo itself; the folder may be set in more than one place.
-target=$(cargo metadata --locked --format-version 1 --no-deps | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
-release=$target/release
-
 commands="latency open fanout rooms max join idle slow"
 only=${BENCH_ONLY:-$commands}
 for name in $only; do
@@ -19,6 +12,13 @@ for name in $only; do
     *) fail "BENCH_ONLY names \"$name\", and there is only: $commands" ;;
   esac
 done
+
+need_rust
+cd "$root"
+cargo build --locked --release --bin synapti --bin synapti-load
+# Where cargo puts programs is asked of cargo itself; the folder may be set in more than one place.
+target=$(cargo metadata --locked --format-version 1 --no-deps | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+release=$target/release
 
 results=$target/bench
 rm -rf "$results"

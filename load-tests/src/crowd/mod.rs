@@ -13,17 +13,12 @@ mod tally;
 
 use std::{rc::Rc, time::Duration};
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use futures_util::future::try_join_all;
 use synapti_protocol::message::encode_update;
 use tokio::time::{Instant, timeout};
 
-use crate::{
-    marker::{MARKED_MAX, Markers},
-    process::Process,
-    progress::Progress,
-    subject::Subject,
-};
+use crate::{marker::Markers, process::Process, progress::Progress, subject::Subject};
 use gather::Gathered;
 pub use gather::NOTHING;
 use outcome::Snapshot;
@@ -44,15 +39,10 @@ const BEGIN_AFTER: Duration = Duration::from_millis(50);
 /// The edits of all rooms, made beforehand.
 pub fn scripts(plan: &Plan, markers: &Markers) -> anyhow::Result<Vec<Rc<Script>>> {
     let edits = plan.edits();
-    let all = u64::from(edits) * u64::from(plan.rooms);
-    ensure!(
-        all <= u64::from(MARKED_MAX),
-        "{all} edits are more than the {MARKED_MAX} that can be told apart: fewer rooms, seconds or edits in a second"
-    );
     let progress = Progress::phase("writing the edits", u64::from(plan.rooms));
-    let write = |room| {
+    let write = |room: u32| {
         progress.step(1);
-        Script::write(plan, edits, markers, room * edits).map(Rc::new)
+        Script::write(plan, edits, markers, room.saturating_mul(edits)).map(Rc::new)
     };
     (0..plan.rooms).map(write).collect()
 }

@@ -1,5 +1,6 @@
 //! The edits of a room, made before the clock starts.
 
+use anyhow::ensure;
 use synapti_crdt::{
     AsideLimits, Op, Replica, Sender,
     map::{MapEdit, NewNode},
@@ -7,7 +8,12 @@ use synapti_crdt::{
 use synapti_protocol::{lib0::write_var_uint, message::encode_update, update};
 
 use super::Plan;
-use crate::{client::fresh_client_id, map, marker::Markers, wire::wire_frame};
+use crate::{
+    client::fresh_client_id,
+    map,
+    marker::{MARKED_MAX, Markers},
+    wire::wire_frame,
+};
 
 /// Edits that are made on one document. Making one takes a look at all nodes that are there.
 const EDITS_PER_DOCUMENT: u32 = 64;
@@ -31,6 +37,10 @@ pub struct Line {
 impl Script {
     /// Edits for a room, that are numbered from `first`. Each editor has a client id of its own and makes its edits in sequence.
     pub fn write(plan: &Plan, edits: u32, markers: &Markers, first: u32) -> anyhow::Result<Self> {
+        ensure!(
+            first.saturating_add(edits) <= MARKED_MAX,
+            "no more than {MARKED_MAX} edits of a run can be told apart: take fewer rooms, seconds or edits in a second"
+        );
         let mut replica = Replica::new(fresh_client_id(), AsideLimits::default());
         let made = replica.apply([Op::Edit(&map::init("Load"))], 0);
         made.results.into_iter().collect::<Result<(), _>>()?;
@@ -106,6 +116,25 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn edits_that_could_not_be_told_apart_are_refused() {
+        let (warmup, measured) = (Duration::ZERO, Duration::from_secs(1));
+        let plan = Plan {
+            rooms: 1,
+            viewers: 1,
+            stopped: 0,
+            editors: 1,
+            rate: 1,
+            warmup,
+            measured,
+            presence: false,
+            edit_bytes: 0,
+        };
+        let write = |first| Script::write(&plan, 1, &Markers::new(1), first);
+        assert!(write(MARKED_MAX - 1).is_ok());
+        assert!(write(MARKED_MAX).is_err_and(|error| error.to_string().contains("fewer rooms")));
+    }
 
     #[test]
     fn every_line_adds_its_node_and_editors_go_on_where_they_were() {

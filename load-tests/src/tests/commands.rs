@@ -1,7 +1,9 @@
 //! What the commands measure on a server that is right.
 
+use std::time::Duration;
+
 use super::{Relay, json};
-use crate::relay::Behaviour;
+use crate::{relay::Behaviour, wire::Address};
 
 fn relay() -> Relay {
     Relay::start(Behaviour::default())
@@ -54,6 +56,18 @@ fn idle_connections_stay_and_hear_of_each_other() {
     let report = json(&relay().load("idle --connections 6 --rooms 2 --seconds 1 --is-relay").unwrap());
     assert!(report["about"].as_str().unwrap().starts_with("6 connections in 2 rooms"));
     assert_eq!(report["bars"].as_array().unwrap().len(), 0, "nobody said whose memory to look at");
+}
+
+#[test]
+fn the_relay_is_reached_from_another_address_of_this_machine() {
+    let relay = relay();
+    let url = format!("ws://{}/v1/ws", relay.address);
+    let from = std::net::IpAddr::from([127, 0, 0, 2]);
+    let opened = tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let address = Address::resolve(&url, Duration::from_secs(15)).await?.from(from);
+        address.open("room").await
+    });
+    assert_eq!(opened.unwrap().0.local_addr().unwrap().ip(), from);
 }
 
 #[test]
