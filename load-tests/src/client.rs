@@ -35,14 +35,18 @@ pub struct Client {
 impl Connection {
     /// Opens a socket on a room; `url` is the server's `ws://host/v1/ws`.
     pub async fn open(url: &str, room: &str) -> anyhow::Result<Self> {
+        Self::open_within(ANSWERED_WITHIN, url, room).await
+    }
+
+    async fn open_within(patience: Duration, url: &str, room: &str) -> anyhow::Result<Self> {
         let place = format!("{}/{room}", url.trim_end_matches('/'));
         let config =
             WebSocketConfig::default().max_frame_size(Some(FRAME_BYTES_MAX)).max_message_size(Some(FRAME_BYTES_MAX));
         let opening = connect_async_with_config(&place, Some(config), true);
-        match timeout(ANSWERED_WITHIN, opening).await {
+        match timeout(patience, opening).await {
             Ok(Ok((socket, _response))) => Ok(Self { socket }),
-            Ok(Err(error)) => Err(unreachable(url, error)),
-            Err(_) => bail!("{url} takes the connection and then says nothing: is a Synapti server there?"),
+            Ok(Err(error)) => Err(not_opened(url, error)),
+            Err(_) => Err(silent(url)),
         }
     }
 
@@ -71,7 +75,12 @@ impl Connection {
 impl Client {
     /// Joins a room and takes in what is there.
     pub async fn join(url: &str, room: &str) -> anyhow::Result<Self> {
-        let connection = Connection::open(url, room).await?;
+        Self::join_within(ANSWERED_WITHIN, url, room).await
+    }
+
+    /// The same; a server that opens no connection in this time counts as dead.
+    pub async fn join_within(patience: Duration, url: &str, room: &str) -> anyhow::Result<Self> {
+        let connection = Connection::open_within(patience, url, room).await?;
         let replica = Replica::new(fresh_client_id(), AsideLimits::default());
         let mut client = Self { connection, replica };
         client.sync().await?;
@@ -133,15 +142,29 @@ pub async fn answered<T>(what: &str, answer: impl Future<Output = anyhow::Result
     })
 }
 
-fn unreachable(url: &str, error: tungstenite::Error) -> anyhow::Error {
+/// What a server answers that is no web server.
+pub const NO_HTTP: &str = "with something that is not HTTP";
+
+/// Nothing listens there.
+pub fn unreachable(url: &str, error: &std::io::Error) -> anyhow::Error {
+    anyhow!("cannot reach {url}: {error}. Is the server running?")
+}
+
+/// Something else listens there.
+pub fn not_a_websocket(url: &str, answer: &str) -> anyhow::Error {
+    anyhow!("{url} answers {answer} instead of opening a WebSocket: it is not the address of a Synapti server's rooms")
+}
+
+/// Something listens there and does not answer.
+pub fn silent(url: &str) -> anyhow::Error {
+    anyhow!("{url} takes the connection and then says nothing: is a Synapti server there?")
+}
+
+fn not_opened(url: &str, error: tungstenite::Error) -> anyhow::Error {
     match error {
-        tungstenite::Error::Io(error) => anyhow!("cannot reach {url}: {error}. Is the server running?"),
-        tungstenite::Error::Http(response) => {
-            let status = response.status();
-            anyhow!(
-                "{url} answers {status} instead of opening a WebSocket: it is not the address of a Synapti server's rooms"
-            )
-        }
+        tungstenite::Error::Io(error) => unreachable(url, &error),
+        tungstenite::Error::Http(response) => not_a_websocket(url, &response.status().to_string()),
+        tungstenite::Error::Protocol(_) => not_a_websocket(url, NO_HTTP),
         error => anyhow!("cannot open a room at {url}: {error}"),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::{Method, Request, StatusCode, client::conn::http1, header};
@@ -31,6 +31,16 @@ pub async fn request(method: Method, authority: &str, path: &str) -> anyhow::Res
         .header(header::CONNECTION, "close")
         .body(Empty::<Bytes>::new())?;
     answered(&what, exchange(authority, request)).await.with_context(|| format!("{what} at {authority}"))
+}
+
+/// Deletes a map over the HTTP API, which is beside the rooms at `url`.
+pub async fn remove_map(url: &str, id: &str) -> anyhow::Result<()> {
+    let place = url.trim_end_matches('/').strip_prefix("ws://").and_then(|place| place.strip_suffix("/ws"));
+    let (authority, path) = place.and_then(|place| place.split_once('/')).context("no HTTP API beside this address")?;
+    let answer = request(Method::DELETE, authority, &format!("/{path}/graphs/{id}")).await?;
+    let is_gone = answer.status.is_success() || answer.status == StatusCode::NOT_FOUND;
+    ensure!(is_gone, "deleting it is answered with {}", answer.status);
+    Ok(())
 }
 
 async fn exchange(authority: &str, request: Request<Empty<Bytes>>) -> anyhow::Result<Answer> {

@@ -4,7 +4,6 @@ use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
 use clap::value_parser;
-use hyper::{Method, StatusCode};
 use synapti_crdt::map::{MapEdit, NewNode};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
@@ -53,7 +52,7 @@ pub async fn run(args: &Args) -> anyhow::Result<Report> {
         let report = measure(args, &args.url, &room).await;
         // A server that somebody uses is left as it was found. After a failure that is worth a try only: there may be
         // no map, and no server.
-        if let (Err(error), Ok(_)) = (remove(&args.url, &room).await, &report) {
+        if let (Err(error), Ok(_)) = (http::remove_map(&args.url, &room).await, &report) {
             eprintln!("synapti-load: the map {room} stays on the server: {error:#}");
         }
         return report;
@@ -149,17 +148,8 @@ fn report(args: &Args, times: &Times) -> anyhow::Result<Report> {
         about: format!(
             "from one client to another, {edits} edits of {bytes} bytes, {rate} in a second, all of them arrived"
         ),
-        bars: vec![Bar::new("an edit reaches another client, median", MEDIAN_BELOW, took.median())],
+        facts: Vec::new(),
+        bars: vec![Bar::below("an edit reaches another client, median", MEDIAN_BELOW, took.median())],
         figures: vec![Figure::new("an edit reaches another client", &took)],
     })
-}
-
-/// Deletes the map over the HTTP API, which is beside the rooms.
-async fn remove(url: &str, room: &str) -> anyhow::Result<()> {
-    let place = url.trim_end_matches('/').strip_prefix("ws://").and_then(|place| place.strip_suffix("/ws"));
-    let (authority, path) = place.and_then(|place| place.split_once('/')).context("no HTTP API beside this address")?;
-    let answer = http::request(Method::DELETE, authority, &format!("/{path}/graphs/{room}")).await?;
-    let is_gone = answer.status.is_success() || answer.status == StatusCode::NOT_FOUND;
-    ensure!(is_gone, "deleting it is answered with {}", answer.status);
-    Ok(())
 }

@@ -5,19 +5,37 @@
 //! sense; 1: anything else.
 
 mod client;
+mod cores;
+mod crowd;
+mod fanout;
 mod http;
+mod idle;
+mod join;
 mod latency;
 mod map;
 mod marker;
+mod max;
 mod open;
+mod process;
+mod progress;
+mod relay;
 mod report;
+mod rooms;
 mod server;
+mod slow;
 mod stats;
+mod subject;
+#[cfg(test)]
+mod tests;
+mod versus;
+mod wire;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
+use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
 use report::Report;
+use tokio::runtime::{Builder, LocalOptions};
 
 #[derive(Parser)]
 #[command(name = "synapti-load", version, about = "Measures a Synapti server from outside")]
@@ -25,6 +43,9 @@ struct Cli {
     /// Print the result as JSON on standard output
     #[arg(long, global = true)]
     json: bool,
+    /// Write the result as JSON to this file too
+    #[arg(long, global = true, value_name = "FILE")]
+    json_file: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -35,14 +56,31 @@ enum Command {
     Latency(latency::Args),
     /// Opening a large map from disk, right after the server has started
     Open(open::Args),
+    /// One editor and many viewers: latency, and what a delivery costs the server
+    Fanout(fanout::Args),
+    /// The most edits in a second that all viewers of a room get in time
+    Max(max::Args),
+    /// Many small rooms in which everybody edits
+    Rooms(rooms::Args),
+    /// What the server keeps in memory for a connection that does next to nothing
+    Idle(idle::Args),
+    /// Many clients that open the same large map at once
+    Join(join::Args),
+    /// Viewers that stop reading: what they cost, and how fast they catch up
+    Slow(slow::Args),
+    /// Be a server: the naive relay that Synapti is held against
+    Relay(relay::Args),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    match run(&cli) {
+    match run(&cli).and_then(|report| tell(&cli, report)) {
         Ok(report) => {
-            println!("{}", if cli.json { report.json() } else { report.text() });
-            if report.bars_met() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            if report.bars_met() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
         }
         Err(error) => {
             eprintln!("synapti-load: {error:#}");
@@ -51,13 +89,36 @@ fn main() -> ExitCode {
     }
 }
 
+/// Where it was asked for.
+fn tell(cli: &Cli, report: Report) -> anyhow::Result<Report> {
+    if let Some(file) = &cli.json_file {
+        std::fs::write(file, report.json() + "\n").with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    println!("{}", if cli.json { report.json() } else { report.text() });
+    Ok(report)
+}
+
 fn run(cli: &Cli) -> anyhow::Result<Report> {
+    if let Command::Relay(args) = &cli.command {
+        // What a program gets that configures nothing.
+        tokio::runtime::Runtime::new()?.block_on(relay::run(args))?;
+        bail!("the relay has ended");
+    }
+    // The servers that are started inherit it.
+    rlimit::increase_nofile_limit(u64::MAX)?;
     // One thread: handing a packet from one thread to another would be measured as the server's time.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async {
         match &cli.command {
             Command::Latency(args) => latency::run(args).await,
             Command::Open(args) => open::run(args).await,
+            Command::Fanout(args) => fanout::run(args).await,
+            Command::Max(args) => max::run(args).await,
+            Command::Rooms(args) => rooms::run(args).await,
+            Command::Idle(args) => idle::run(args).await,
+            Command::Join(args) => join::run(args).await,
+            Command::Slow(args) => slow::run(args).await,
+            Command::Relay(_) => unreachable!("the relay has a runtime of its own"),
         }
     })
 }

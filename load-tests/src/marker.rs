@@ -5,6 +5,8 @@
 //! wherever it arrives, and finding it costs no decoding that would be measured too. (As long as no other node hangs
 //! under a marked one: it would name its parent.)
 
+use memchr::memmem::Finder;
+
 /// Digits of an edit's number, which stands at a marker's end.
 const DIGITS: usize = 6;
 
@@ -15,12 +17,15 @@ pub const MARKED_MAX: u32 = 10_u32.pow(DIGITS as u32);
 #[derive(Debug, Clone)]
 pub struct Markers {
     prefix: String,
+    finder: Finder<'static>,
 }
 
 impl Markers {
     /// Markers that differ from those of other runs by `run`.
     pub fn new(run: u32) -> Self {
-        Self { prefix: format!("mark-{run:08x}-") }
+        let prefix = format!("mark-{run:08x}-");
+        let finder = Finder::new(&prefix).into_owned();
+        Self { prefix, finder }
     }
 
     /// The id of the node that edit number `edit` adds.
@@ -31,11 +36,10 @@ impl Markers {
 
     /// The numbers of the edits in a frame, in the order in which they stand there.
     pub fn find<'a>(&'a self, frame: &'a [u8]) -> impl Iterator<Item = u32> + 'a {
-        let prefix = self.prefix.as_bytes();
-        frame
-            .windows(prefix.len() + DIGITS)
-            .filter(move |window| window.starts_with(prefix))
-            .filter_map(move |window| std::str::from_utf8(&window[prefix.len()..]).ok()?.parse().ok())
+        self.finder.find_iter(frame).filter_map(|at| {
+            let digits = frame[at + self.prefix.len()..].first_chunk::<DIGITS>()?;
+            std::str::from_utf8(digits).ok()?.parse().ok()
+        })
     }
 }
 

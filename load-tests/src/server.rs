@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    path::Path,
+    path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -17,6 +17,8 @@ use tokio::{
     task::JoinSet,
     time::timeout,
 };
+
+use crate::{cores::Cores, process::Process};
 
 /// How long a start may take: the database is made and migrated.
 const STARTED_WITHIN: Duration = Duration::from_secs(30);
@@ -38,9 +40,15 @@ pub struct Server {
 
 type Log = Arc<Mutex<VecDeque<String>>>;
 
-impl Server {
-    /// Starts `binary` on the database in `folder`; returns when it listens.
-    pub async fn start(binary: &Path, folder: &Path) -> anyhow::Result<Self> {
+/// How a server is started.
+pub struct Launch {
+    command: Command,
+    program: PathBuf,
+}
+
+impl Launch {
+    /// `binary` on the database in `folder`, with these settings and no others.
+    pub fn synapti(binary: &Path, folder: &Path, settings: &[(&str, String)]) -> anyhow::Result<Self> {
         let binary = binary.canonicalize().with_context(|| format!("there is no program {}", binary.display()))?;
         let folder = folder.canonicalize().with_context(|| format!("there is no folder {}", folder.display()))?;
         let mut command = Command::new(&binary);
@@ -48,16 +56,31 @@ impl Server {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SYNAPTI_")) {
             command.env_remove(name);
         }
-        let mut child = command
+        command
             .env("SYNAPTI_LISTEN", "127.0.0.1:0")
             .env("SYNAPTI_DATABASE_URL", format!("sqlite:{}", folder.join("synapti.db").display()))
-            .current_dir(folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .with_context(|| format!("cannot start {}", binary.display()))?;
+            .envs(settings.iter().map(|(name, value)| (name, value)))
+            .current_dir(folder);
+        Ok(Self { command, program: binary })
+    }
+
+    /// The relay of this program.
+    pub fn relay() -> anyhow::Result<Self> {
+        let program = std::env::current_exe()?;
+        let mut command = Command::new(&program);
+        command.args(["relay", "--listen", "127.0.0.1:0"]);
+        Ok(Self { command, program })
+    }
+
+    /// Starts it, on a core of its own if there are cores to choose from; returns when it listens.
+    pub async fn start(self, cores: Option<Cores>) -> anyhow::Result<Server> {
+        let Self { mut command, program } = self;
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut spawn = || command.spawn().with_context(|| format!("cannot start {}", program.display()));
+        let mut child = match cores {
+            Some(cores) => cores.start_on_server_core(&mut spawn),
+            None => spawn(),
+        }?;
         let stderr = child.stderr.take().context("the server has no standard error")?;
         let log = Log::default();
         let (found, address) = oneshot::channel();
@@ -68,7 +91,21 @@ impl Server {
             Ok(Err(_)) => bail!("the server ended before it listened{}", last_words(&log)),
             Err(_) => bail!("the server does not listen after {} s{}", STARTED_WITHIN.as_secs(), last_words(&log)),
         };
-        Ok(Self { child, address, log, _reading: reading })
+        Ok(Server { child, address, log, _reading: reading })
+    }
+}
+
+impl Server {
+    /// Starts `binary` on the database in `folder`; returns when it listens.
+    pub async fn start(binary: &Path, folder: &Path) -> anyhow::Result<Self> {
+        Launch::synapti(binary, folder, &[])?.start(None).await
+    }
+
+    /// What it uses.
+    pub fn process(&self) -> anyhow::Result<Process> {
+        let pid =
+            self.child.id().with_context(|| format!("the server has ended by itself{}", last_words(&self.log)))?;
+        Ok(Process::new(pid))
     }
 
     /// `host:port`.
@@ -81,17 +118,9 @@ impl Server {
         format!("ws://{}/v1/ws", self.address)
     }
 
-    /// How long its threads have waited for a processor that others had: what a busy machine adds to every figure.
-    /// Threads that have ended do not count. Linux only.
+    /// See [`Process::waited_for_processor`].
     pub fn waited_for_processor(&self) -> anyhow::Result<Duration> {
-        let pid = self.child.id().context("the server has ended by itself")?;
-        let mut waited = Duration::ZERO;
-        for thread in std::fs::read_dir(format!("/proc/{pid}/task"))? {
-            // A thread may end while we look.
-            let Ok(schedstat) = std::fs::read_to_string(thread?.path().join("schedstat")) else { continue };
-            waited += Duration::from_nanos(waited_ns(&schedstat).context("schedstat is not as documented")?);
-        }
-        Ok(waited)
+        self.process()?.waited_for_processor()
     }
 
     /// Stops it as an operator does, and waits until everything is saved.
@@ -141,11 +170,6 @@ fn listening_address(line: &str) -> Option<String> {
     (line["message"] == "listening").then(|| line["address"].as_str().map(str::to_owned))?
 }
 
-/// The second of three numbers: nanoseconds on a processor, nanoseconds of waiting for one, turns.
-fn waited_ns(schedstat: &str) -> Option<u64> {
-    schedstat.split_whitespace().nth(1)?.parse().ok()
-}
-
 fn last_words(log: &Log) -> String {
     let log = log.lock().unwrap_or_else(PoisonError::into_inner);
     log.iter().fold(String::new(), |words, line| words + "\n  " + line)
@@ -163,11 +187,5 @@ mod tests {
         for other in ["", "listening", r#"{"message":"synapti starts","address":"x"}"#, r#"{"message":"listening"}"#] {
             assert_eq!(listening_address(other), None, "{other}");
         }
-    }
-
-    #[test]
-    fn waiting_is_the_second_number_of_schedstat() {
-        assert_eq!(waited_ns("126900000 11700000 42\n"), Some(11_700_000));
-        assert_eq!(waited_ns("1"), None);
     }
 }

@@ -70,7 +70,7 @@ pub async fn build(args: &Args, place: &Path) -> anyhow::Result<Built> {
 ///
 /// Each branch is made in a document of its own that has only the root and the heads, as if somebody had made it
 /// offline: checking an edit takes a look at all nodes, which would add up to minutes in the whole map.
-async fn add_branches(client: &mut Client, nodes: usize) -> anyhow::Result<()> {
+pub async fn add_branches(client: &mut Client, nodes: usize) -> anyhow::Result<()> {
     let heads = (1..nodes).filter(|&index| map::is_head(index)).map(map::add);
     let first: Vec<MapEdit> = std::iter::once(map::init("A large map")).chain(heads).collect();
     write(client, &first).await?;

@@ -14,6 +14,7 @@ use clap::value_parser;
 
 use crate::report::{Bar, Figure, Report};
 use build::Built;
+pub use build::add_branches;
 use measure::{OPENED_BELOW, Openings};
 
 #[derive(clap::Args)]
@@ -57,7 +58,7 @@ fn report(args: &Args, built: &Built, snapshot: Openings, tail: Openings) -> any
         for (name, measured) in openings.sorted()? {
             let name = format!("{how}: {name}");
             if name.ends_with(measure::ROOM) || name.ends_with(measure::JSON) {
-                bars.push(Bar::new(format!("{name}, median"), OPENED_BELOW, measured.median()));
+                bars.push(Bar::below(format!("{name}, median"), OPENED_BELOW, measured.median()));
             }
             figures.push(Figure::new(name, &measured));
         }
@@ -67,5 +68,5 @@ fn report(args: &Args, built: &Built, snapshot: Openings, tail: Openings) -> any
          nodes are single records; {} openings each",
         args.nodes, built.state_bytes, args.tail, args.runs
     );
-    Ok(Report { command: "open", about, figures, bars })
+    Ok(Report { command: "open", about, figures, facts: Vec::new(), bars })
 }

@@ -1,0 +1,156 @@
+//! What a run came to.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use tokio::time::Instant;
+
+use super::{
+    gather::Gathered,
+    plan::{Phase, Plan},
+};
+use crate::{
+    process::{Memory, Process},
+    subject::Subject,
+};
+
+/// Counts of deliveries.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counts {
+    /// Edits, once for each client that received them.
+    pub deliveries: u64,
+    /// Frames in which they came.
+    pub frames: u64,
+    /// Bytes of these.
+    pub bytes: u64,
+}
+
+/// What a server has used.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Usage {
+    /// Time on a processor.
+    pub cpu: Duration,
+    /// Time of waiting for one.
+    pub waited: Duration,
+}
+
+/// A look at all counters, or the difference of two.
+pub struct Snapshot {
+    at: Instant,
+    counts: Counts,
+    used: Option<Usage>,
+    client_cpu: Duration,
+}
+
+/// What happened while it was measured.
+pub struct Happened {
+    /// How long it was measured.
+    pub took: Duration,
+    /// What arrived.
+    pub counts: Counts,
+    /// What the server used for it, if its process is known.
+    pub used: Option<Usage>,
+    /// What this program used.
+    pub client_cpu: Duration,
+}
+
+/// The figures of one run.
+pub struct Outcome {
+    /// From sending to arrival, in microseconds, of all required deliveries that count.
+    pub latency: Histogram<u64>,
+    /// How late edits were sent, in microseconds.
+    pub lateness: Histogram<u64>,
+    /// What arrived, and what it took.
+    pub happened: Happened,
+    /// From the moment at which the last edit was due to its arrival everywhere.
+    pub backlog: Duration,
+    /// Bytes of an edit on the average.
+    pub edit_bytes: usize,
+    /// When everybody had joined.
+    pub memory_joined: Option<Memory>,
+    /// When the measurement began.
+    pub memory_begun: Option<Memory>,
+    /// After the last delivery.
+    pub memory_after: Option<Memory>,
+    /// The most during the measurement.
+    pub memory_peak: Option<Memory>,
+    /// From reading again to the last delivery, of those that had stopped.
+    pub caught_up_within: Option<Duration>,
+    /// Who missed what when the time was up.
+    pub late: Option<String>,
+}
+
+impl Usage {
+    fn of(process: Process) -> anyhow::Result<Self> {
+        Ok(Self { cpu: process.cpu()?, waited: process.waited_for_processor()? })
+    }
+
+    fn until(self, later: Self) -> Self {
+        Self { cpu: later.cpu.saturating_sub(self.cpu), waited: later.waited.saturating_sub(self.waited) }
+    }
+}
+
+impl Snapshot {
+    /// Now.
+    pub fn take(subject: &Subject, crowd: &Gathered) -> anyhow::Result<Self> {
+        let used = subject.process.map(Usage::of).transpose()?;
+        let client_cpu = Process::new(std::process::id()).cpu()?;
+        Ok(Self { at: Instant::now(), counts: crowd.counts(), used, client_cpu })
+    }
+
+    /// What happened between this and a later one.
+    pub fn until(&self, later: &Self) -> Happened {
+        Happened {
+            took: later.at - self.at,
+            counts: Counts {
+                deliveries: later.counts.deliveries - self.counts.deliveries,
+                frames: later.counts.frames - self.counts.frames,
+                bytes: later.counts.bytes - self.counts.bytes,
+            },
+            used: self.used.zip(later.used).map(|(before, after)| before.until(after)),
+            client_cpu: later.client_cpu.saturating_sub(self.client_cpu),
+        }
+    }
+}
+
+impl Outcome {
+    /// From what the crowd has counted, and what happened while it did.
+    pub fn new(plan: &Plan, phase: Phase, crowd: &Gathered, happened: Happened) -> Self {
+        let last_due = plan.due(phase, plan.rooms - 1, phase.first + phase.count - 1);
+        let script = &crowd.rooms[0].script;
+        let lines = script.editors.iter().flatten();
+        let (bytes, edits) = lines.fold((0, 0), |(bytes, edits), line| (bytes + line.update.len(), edits + 1));
+        Self {
+            latency: crowd.tally.latency.borrow().clone(),
+            lateness: crowd.tally.lateness.borrow().clone(),
+            happened,
+            backlog: crowd.tally.last.get().saturating_duration_since(last_due),
+            edit_bytes: bytes / edits.max(1),
+            memory_joined: None,
+            memory_begun: None,
+            caught_up_within: None,
+            memory_after: None,
+            memory_peak: None,
+            late: None,
+        }
+    }
+
+    /// An error when something did not arrive in time.
+    pub fn whole(self) -> anyhow::Result<Self> {
+        match self.late {
+            Some(late) => Err(anyhow::anyhow!(late)),
+            None => Ok(self),
+        }
+    }
+
+    /// Microseconds of the server's processor for one delivery.
+    pub fn cpu_us_per_delivery(&self) -> Option<f64> {
+        let Happened { used, counts, .. } = &self.happened;
+        Some(used.as_ref()?.cpu.as_secs_f64() * 1e6 / counts.deliveries.max(1) as f64)
+    }
+
+    /// A percentile of the latency in milliseconds.
+    pub fn latency_ms(&self, percent: f64) -> f64 {
+        self.latency.value_at_percentile(percent) as f64 / 1000.0
+    }
+}

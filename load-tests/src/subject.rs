@@ -1,0 +1,132 @@
+//! What is measured: a server that runs, or one of our own on a folder of its own.
+
+use std::{path::PathBuf, time::Duration};
+
+use tempfile::TempDir;
+
+use crate::{
+    cores::Cores,
+    http,
+    process::Process,
+    server::{Launch, Server},
+    wire::Address,
+};
+
+/// Which server a command measures.
+#[derive(clap::Args, Clone)]
+pub struct Target {
+    /// Where a running server's rooms are
+    #[arg(long, default_value = "ws://127.0.0.1:8080/v1/ws")]
+    url: String,
+    /// The running server's process, to measure what it uses
+    #[arg(long, requires = "url", conflicts_with = "binary")]
+    pid: Option<u32>,
+    /// The running server is a relay: it keeps no document that could be compared in the end
+    #[arg(long, requires = "url", conflicts_with = "binary")]
+    is_relay: bool,
+    /// Start this server on an empty data folder instead of using one that runs
+    #[arg(long, value_name = "FILE", conflicts_with = "url")]
+    binary: Option<PathBuf>,
+    /// Where the data folder is made
+    #[arg(long, value_name = "FOLDER", default_value_os_t = std::env::temp_dir())]
+    folder: PathBuf,
+    /// Seconds that a server may take to answer before it counts as dead
+    #[arg(long, default_value_t = 15)]
+    answered_within: u64,
+}
+
+/// A kind of server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// What the command line names.
+    Synapti,
+    /// The naive relay of this program.
+    Relay,
+}
+
+/// A server that runs.
+pub struct Subject {
+    /// Which.
+    pub kind: Kind,
+    /// Where its rooms are.
+    pub address: Address,
+    /// What can be asked about its use of the machine.
+    pub process: Option<Process>,
+    own: Option<Own>,
+}
+
+/// A server that was started here.
+struct Own {
+    server: Server,
+    /// The relay has no data.
+    folder: Option<TempDir>,
+}
+
+impl Target {
+    /// A running server of this kind. One of our own has these settings; one that ran before keeps its own.
+    pub async fn up(&self, kind: Kind, cores: Cores, settings: &[(&str, String)]) -> anyhow::Result<Subject> {
+        match (kind, &self.binary) {
+            (Kind::Relay, _) => self.start(kind, Launch::relay()?, None, cores).await,
+            (Kind::Synapti, Some(binary)) => {
+                let folder = tempfile::tempdir_in(&self.folder)?;
+                let launch = Launch::synapti(binary, folder.path(), settings)?;
+                self.start(kind, launch, Some(folder), cores).await
+            }
+            (Kind::Synapti, None) => {
+                let address = Address::resolve(&self.url, self.patience()).await?;
+                let kind = if self.is_relay { Kind::Relay } else { kind };
+                Ok(Subject { kind, address, process: self.pid.map(Process::new), own: None })
+            }
+        }
+    }
+
+    /// Stops a server of our own and starts it again on its data; `None` for one that ran before.
+    pub async fn restart(&self, subject: Subject, cores: Cores) -> anyhow::Result<Option<Subject>> {
+        let (Some(binary), Some(Own { server, folder: Some(folder) })) = (&self.binary, subject.own) else {
+            return Ok(None);
+        };
+        server.stop().await?;
+        let launch = Launch::synapti(binary, folder.path(), &[])?;
+        self.start(subject.kind, launch, Some(folder), cores).await.map(Some)
+    }
+
+    async fn start(
+        &self,
+        kind: Kind,
+        launch: Launch,
+        folder: Option<TempDir>,
+        cores: Cores,
+    ) -> anyhow::Result<Subject> {
+        let server = launch.start(Some(cores)).await?;
+        let address = Address::resolve(&server.rooms_url(), self.patience()).await?;
+        let process = Some(server.process()?);
+        Ok(Subject { kind, address, process, own: Some(Own { server, folder }) })
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_secs(self.answered_within)
+    }
+}
+
+impl Subject {
+    /// Leaves a server that somebody uses as it was found: a map that was made for a measurement is deleted.
+    pub async fn forget(&self, rooms: impl IntoIterator<Item = &str>) {
+        if self.own.is_some() || self.kind == Kind::Relay {
+            return;
+        }
+        for room in rooms {
+            if let Err(error) = http::remove_map(self.address.url(), room).await {
+                eprintln!("synapti-load: the map {room} stays on the server: {error:#}");
+            }
+        }
+    }
+
+    /// Ends it if it is our own.
+    pub async fn down(self) -> anyhow::Result<()> {
+        match (self.kind, self.own) {
+            (Kind::Synapti, Some(own)) => own.server.stop().await,
+            (Kind::Relay, Some(own)) => own.server.kill().await,
+            (_, None) => Ok(()),
+        }
+    }
+}
