@@ -1,5 +1,45 @@
-//! Tells cargo what the `migrate!` macro reads: without this, a new migration file would not cause a rebuild.
+//! Tells cargo what is built in: migrations, and the web part if it was built before.
 
-fn main() {
+use std::{
+    env,
+    error::Error,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The built web part, below a folder that is always there: cargo would run this again and again for one that is not.
+const WATCHED: &str = "../web/dist";
+const SITE: &str = "../web/dist/site";
+
+fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=../migrations");
+    println!("cargo:rerun-if-changed={WATCHED}");
+    let root = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join(SITE);
+    let mut files = Vec::new();
+    // Without its first page the web part is not built, or not to its end.
+    if root.join("index.html").is_file() {
+        files_under(&root, &mut files)?;
+    }
+    files.sort();
+    let mut table = String::from("&[\n");
+    for file in files {
+        let name = file.strip_prefix(&root)?.to_str().ok_or("a file of the web part has a name that is not UTF-8")?;
+        writeln!(table, "    ({:?}, include_bytes!({:?})),", name.replace('\\', "/"), file)?;
+    }
+    table.push_str("]\n");
+    fs::write(Path::new(&env::var("OUT_DIR")?).join("site_files.rs"), table)?;
+    Ok(())
+}
+
+fn files_under(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), Box<dyn Error>> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            files_under(&path, found)?;
+        } else {
+            found.push(path);
+        }
+    }
+    Ok(())
 }
