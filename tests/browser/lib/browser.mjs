@@ -3,10 +3,15 @@
  */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { basename, join } from 'node:path'
 import { chromium } from 'playwright-core'
 import { until } from '../../clients/lib/wait.mjs'
 
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
+/** A page that a test answers for (`TEST_SITE`) has no address of its own, and Chromium then keeps it from 127.0.0.1. */
+const SITE_FLAGS = process.env.TEST_SITE === undefined ? [] : ['--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests']
+/** How long a look at the page may take. */
+const LOOK_DEADLINE_MS = 15_000
 
 /** What Chromium writes to the console by itself when a server goes away. */
 const LOSS = /WebSocket connection to .* failed|net::ERR_(CONNECTION|NETWORK|EMPTY|SOCKET)|Failed to load resource/
@@ -22,7 +27,7 @@ const chromiumPath = () => {
 
 /** One browser for a test file; closed after the suite `t`. */
 export const launch = async t => {
-  const browser = await chromium.launch({ executablePath: process.env.TEST_CHROMIUM ?? chromiumPath(), args: FLAGS, headless: true })
+  const browser = await chromium.launch({ executablePath: process.env.TEST_CHROMIUM ?? chromiumPath(), args: [...FLAGS, ...SITE_FLAGS], headless: true })
   t.after(() => browser.close())
   return browser
 }
@@ -35,7 +40,9 @@ export const launch = async t => {
  */
 export const person = async (t, browser, server, path, { mayLoseServer = false, ...options } = {}) => {
   const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, ...options })
+  if (process.env.TEST_SITE !== undefined) await serveFrom(context, process.env.TEST_SITE)
   const page = await context.newPage()
+  page.setDefaultTimeout(LOOK_DEADLINE_MS)
   const complaints = []
   page.on('pageerror', error => complaints.push(`exception: ${error.stack}`))
   page.on('console', message => {
@@ -56,6 +63,18 @@ export const person = async (t, browser, server, path, { mayLoseServer = false, 
   })
   await page.goto(server.http + path)
   return page
+}
+
+/**
+ * Answers for the page and its assets from a folder: while working on the page one need not build the program each time.
+ * The policy is taken from the program, so that it holds here too.
+ */
+const serveFrom = async (context, folder) => {
+  await context.route(/\/assets\//, route => route.fulfill({ path: join(folder, 'assets', basename(new URL(route.request().url()).pathname)) }))
+  await context.route(url => url.pathname === '/' || url.pathname.startsWith('/m/'), async route => {
+    const headers = (await route.fetch()).headers()
+    await route.fulfill({ path: join(folder, 'index.html'), contentType: 'text/html', headers: { 'content-security-policy': headers['content-security-policy'] } })
+  })
 }
 
 /** Makes a map over HTTP; `nodes` are `[id, title, parent]`. Returns its path. */

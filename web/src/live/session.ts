@@ -46,7 +46,7 @@ export class Session {
       ask: () => this.ask(),
       onState: state => { this.saved.value = state },
       later: (run, delay_ms) => setTimeout(run, delay_ms),
-      cancel: clearTimeout
+      cancel: timer => clearTimeout(timer)
     })
     this.presence = new Presence(this.provider.awareness)
     this.doc.on('update', (_update: Uint8Array, origin: unknown) => {

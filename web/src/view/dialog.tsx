@@ -5,9 +5,10 @@ import { useLayoutEffect, useRef } from 'preact/hooks'
 export const Dialog = ({ title, onClose, children }: { title: string, onClose: () => void, children: ComponentChildren }) => {
   const dialog = useRef<HTMLDialogElement>(null)
   useLayoutEffect(() => {
-    const before = document.activeElement
-    dialog.current?.showModal()
-    return () => { if (before instanceof HTMLElement) before.focus({ preventScroll: true }) }
+    const element = dialog.current
+    element?.showModal()
+    // Closing gives the focus back to where it was; an element that is just removed would not.
+    return () => element?.close()
   }, [])
   return (
     <dialog ref={dialog} class='dialog' aria-label={title} onClose={onClose} onClick={event => { if (event.target === dialog.current) onClose() }}>

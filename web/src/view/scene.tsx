@@ -1,5 +1,5 @@
 /** The map itself: one layer that the camera moves, with curves below, cards above, and other people's pointers on top. */
-import { useLayoutEffect, useRef } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
 import type { Other } from '../live/presence.ts'
 import { siblingsUnder } from '../model/tree.ts'
 import type { Board } from './board.ts'
@@ -110,6 +110,17 @@ export const Scene = ({ board }: { board: Board }) => {
   useLayoutEffect(() => {
     if (!isEditing && document.activeElement === document.body) frame.current?.focus({ preventScroll: true })
   }, [isEditing])
+
+  // Keys that go to nothing in particular are meant for the map.
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if (event.target !== document.body || frame.current === null) return
+      frame.current.focus({ preventScroll: true })
+      onMapKey(board, event)
+    }
+    document.addEventListener('keydown', onKey)
+    return () => document.removeEventListener('keydown', onKey)
+  }, [board])
 
   const selected = board.selected.value
   return (
