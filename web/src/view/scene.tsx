@@ -19,7 +19,7 @@ const Curves = ({ board }: { board: Board }) => {
   const { curves, links } = board.drawn.value
   return (
     <svg class='curves' aria-hidden='true'>
-      {curves.map(({ id, path }) => <path key={id} class='branch' d={path} style={{ stroke: colors.get(id) ?? 'gray' }} />)}
+      {curves.map(({ id, path }) => <path key={id} class='branch' d={path} style={{ stroke: `color-mix(in srgb, ${colors.get(id) ?? 'gray'} 88%, var(--ink))` }} />)}
       {links.map(({ id, path }) => <path key={id} class='cross' d={path} />)}
       {links.map(({ id, label, x, y }) => label === '' ? null : <text key={`t${id}`} class='cross-label' x={x} y={y}>{label.slice(0, 60)}</text>)}
     </svg>
