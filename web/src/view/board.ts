@@ -102,6 +102,11 @@ export class Board {
     if (this.frame === 0) this.frame = requestAnimationFrame(() => this.refresh())
   }
 
+  /** What has changed is read now: a command must not decide by what was true a frame ago. */
+  catchUp (): void {
+    if (this.frame !== 0) this.refresh()
+  }
+
   refresh (): void {
     cancelAnimationFrame(this.frame)
     this.frame = 0

@@ -32,6 +32,7 @@ const add = (board: Board, spot: Spot, color: string | null): void => step(board
 })
 
 export const addChild = (board: Board, parent: string | null = board.selected.value): void => {
+  board.catchUp()
   if (parent === null) return
   const { tree } = board.model.value
   const at = siblingsUnder(tree, parent).length
@@ -40,6 +41,7 @@ export const addChild = (board: Board, parent: string | null = board.selected.va
 
 /** Below the selected node, on its side; beside the root there is no place, so there it is a child. */
 export const addSibling = (board: Board): void => {
+  board.catchUp()
   const id = board.selected.value
   const { tree } = board.model.value
   const place = id === null ? undefined : tree.places.get(id)
@@ -63,6 +65,7 @@ export const rename = (board: Board, id = board.selected.value, initial: string 
 
 /** Leaves the title. A node that was made just now and got none goes away again, unless somebody gave it children. */
 export const stopEditing = (board: Board): void => {
+  board.catchUp()
   const editing = board.editing.value
   if (editing === null) return
   board.editing.value = null
@@ -80,6 +83,7 @@ export const rootRenamed = (board: Board, before: string): void => {
 }
 
 export const remove = (board: Board): void => {
+  board.catchUp()
   const id = board.selected.value
   const { tree } = board.model.value
   if (id === null || !mayEdit(board)) return
@@ -102,6 +106,7 @@ export const remove = (board: Board): void => {
 }
 
 export const toggle = (board: Board, id = board.selected.value): void => {
+  board.catchUp()
   const { tree, nodes } = board.model.value
   if (id === null || id === tree.root || siblingsUnder(tree, id).length === 0) return
   step(board, () => setCollapsed(board.session.doc, id, nodes.get(id)?.collapsed !== true))
@@ -112,6 +117,7 @@ export const moveTo = (board: Board, id: string, spot: Spot): void => step(board
 })
 
 export const move = (board: Board, direction: Direction): void => {
+  board.catchUp()
   const id = board.selected.value
   const spot = id === null ? null : shift(board.model.value.tree, board.layout.value, id, direction)
   if (id === null || spot === null) return
@@ -120,6 +126,7 @@ export const move = (board: Board, direction: Direction): void => {
 }
 
 export const go = (board: Board, direction: Direction): void => {
+  board.catchUp()
   const next = walk(board.model.value.tree, board.layout.value, board.selected.value, direction)
   if (next !== null) board.selectAndReveal(next)
 }

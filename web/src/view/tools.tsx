@@ -15,8 +15,8 @@ const Tool = ({ label, keys, icon, onClick, isOff = false }: { label: string, ke
 )
 
 const ICONS = {
-  child: 'M4 12h6M14 7v10M9 12h0M14 12h6M17 9v6',
-  sibling: 'M5 7h14M5 12h8M16 17h6M19 14v6M5 17h6',
+  child: 'M2 8h8v8H2zM10 12h3M18 8.5v7M14.5 12h7',
+  sibling: 'M4 4h13v6H4zM10.5 13.5v7M7 17h7',
   rename: 'M5 19l1-4L16 5l3 3L9 18zM14 7l3 3',
   details: 'M6 4h12v16H6zM9 9h6M9 13h6M9 17h3',
   fold: 'M5 12h5M19 6l-5 6 5 6',
@@ -46,10 +46,9 @@ const NodeTools = ({ board, id }: { board: Board, id: string }) => {
       <Tool label='Rename' keys='F2' icon={ICONS.rename} onClick={() => rename(board)} />
       <Tool label='Details' keys='Alt+Enter' icon={ICONS.details} onClick={() => { board.isPanelOpen.value = !board.isPanelOpen.value }} />
       <Tool label={nodes.get(id)?.collapsed === true ? 'Open' : 'Close'} keys='Space' icon={ICONS.fold} isOff={isRoot || !hasChildren} onClick={() => toggle(board)} />
+      <Tool label='Delete' keys='Del' icon={ICONS.remove} isOff={isRoot} onClick={() => remove(board)} />
       <span class='rule' />
       {mover('up', 'Alt+↑')}{mover('down', 'Alt+↓')}{mover('left', 'Alt+←')}{mover('right', 'Alt+→')}
-      <span class='rule' />
-      <Tool label='Delete' keys='Del' icon={ICONS.remove} isOff={isRoot} onClick={() => remove(board)} />
     </div>
   )
 }
