@@ -24,8 +24,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     files.sort();
     let mut table = String::from("&[\n");
     for file in files {
-        let name = file.strip_prefix(&root)?.to_str().ok_or("a file of the web part has a name that is not UTF-8")?;
-        writeln!(table, "    ({:?}, include_bytes!({:?})),", name.replace('\\', "/"), file)?;
+        let text =
+            |path: &Path| path.to_str().map(str::to_owned).ok_or_else(|| format!("{} is not UTF-8", path.display()));
+        let name = text(file.strip_prefix(&root)?)?.replace('\\', "/");
+        writeln!(table, "    ({name:?}, include_bytes!({:?})),", text(&file)?)?;
     }
     table.push_str("]\n");
     fs::write(Path::new(&env::var("OUT_DIR")?).join("site_files.rs"), table)?;

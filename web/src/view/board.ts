@@ -2,7 +2,7 @@
  * One open map on the screen. Data flows one way: the document changes, at the next frame the mirror reads it, it is
  * laid out, and what is in sight is drawn. Commands (`commands.ts`) change the document or the selection and nothing else.
  */
-import { batch, computed, type ReadonlySignal, signal } from '@preact/signals'
+import { batch, computed, effect, type ReadonlySignal, signal } from '@preact/signals'
 import * as Y from 'yjs'
 import type { Other } from '../live/presence.ts'
 import type { Session } from '../live/session.ts'
@@ -25,6 +25,8 @@ export interface Editing {
   readonly initial: string | null
   /** Made just now: goes away again when it is left without a title. */
   readonly isNew: boolean
+  /** The title before. */
+  readonly before: string
 }
 
 export interface Dragging {
@@ -70,6 +72,7 @@ export class Board {
   private measure: Measure | null = null
   private frame = 0
   private hasFitted = false
+  private readonly stops: Array<() => void>
 
   constructor (readonly session: Session) {
     this.model = this.seen
@@ -79,19 +82,24 @@ export class Board {
     this.undo = new Y.UndoManager([meta, nodes, edges], { trackedOrigins: new Set([Local]), captureTimeout: UNDO_TOGETHER_MS })
     this.colors = computed(() => colorsOf(this.seen.value.tree, this.seen.value.nodes))
     this.drawn = computed(() => drawnOf(this.boxes.value, this.seen.value, this.sight.value, this.selected.value))
+    this.stops = [
+      effect(() => { if (!session.isEditable.value) this.editing.value = null }),
+      effect(() => { if (this.editing.value === null) session.presence.edit(null) })
+    ]
     this.refresh()
   }
 
   /** The page is there to draw on. */
   attach (frame: HTMLElement, layer: HTMLElement, room: HTMLElement): void {
     this.measure = new Measure(room)
-    this.camera = new Camera(frame, layer, () => this.look())
+    this.camera = new Camera(frame, layer, () => this.look(), () => this.resized())
     this.refresh()
   }
 
   destroy (): void {
     cancelAnimationFrame(this.frame)
     this.tween.stop()
+    for (const stop of this.stops) stop()
     this.camera?.destroy()
     this.undo.destroy()
     this.mirror.destroy()
@@ -144,6 +152,7 @@ export class Board {
   private arrange (layout: Layout): void {
     const before = this.layout.value
     this.layout.value = layout
+    this.leaveHidden(layout)
     const shift = this.hasFitted ? this.keepAnchor(before, layout) : { x: 0, y: 0 }
     if (!this.hasFitted && layout.boxes.size > 0) {
       this.hasFitted = true
@@ -164,6 +173,21 @@ export class Board {
     const shift = { x: b.x - a.x, y: b.y - a.y }
     if (shift.x !== 0 || shift.y !== 0) this.camera.follow(shift.x, shift.y)
     return shift
+  }
+
+  /** Somebody has closed the branch: what is selected or being typed into is out of sight now. */
+  private leaveHidden ({ boxes }: Layout): void {
+    if (this.editing.value !== null && !boxes.has(this.editing.value.id)) this.editing.value = null
+    let shown = this.selected.value
+    while (shown !== null && !boxes.has(shown)) shown = this.seen.value.tree.places.get(shown)?.parent ?? null
+    this.select(shown)
+  }
+
+  private resized (): void {
+    this.look()
+    // On a phone the keyboard takes half of the screen, perhaps the half with the title in it.
+    const box = this.layout.value.boxes.get(this.editing.value?.id ?? '')
+    if (box !== undefined) this.camera?.reveal(box)
   }
 
   private isInView (box: Box | undefined): boolean {

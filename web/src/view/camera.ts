@@ -20,7 +20,12 @@ export class Camera {
   /** A hand is on the map: it moves with that and with nothing else. */
   isHeld = false
 
-  constructor (private readonly element: HTMLElement, private readonly layer: HTMLElement, private readonly onMove: () => void) {
+  private readonly resizes: ResizeObserver
+
+  constructor (
+    private readonly element: HTMLElement, private readonly layer: HTMLElement,
+    private readonly onMove: () => void, onResize: () => void
+  ) {
     this.behaviour = zoom<HTMLElement, unknown>()
       .scaleExtent([SCALE_MIN, SCALE_MAX])
       .filter(isForCamera)
@@ -32,10 +37,13 @@ export class Camera {
     this.frame.call(this.behaviour).on('dblclick.zoom', null)
     element.addEventListener('wheel', this.pan, { passive: false })
     this.show(zoomTransform(element))
+    this.resizes = new ResizeObserver(onResize)
+    this.resizes.observe(element)
   }
 
   destroy (): void {
     cancelAnimationFrame(this.gliding)
+    this.resizes.disconnect()
     this.frame.on('.zoom', null)
     this.element.removeEventListener('wheel', this.pan)
   }

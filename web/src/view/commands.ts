@@ -27,7 +27,7 @@ const add = (board: Board, spot: Spot, color: string | null): void => step(board
   const id = addNode(board.session.doc, spot, color)
   if (id === null) return
   board.refresh()
-  board.editing.value = { id, initial: null, isNew: true }
+  board.editing.value = { id, initial: null, isNew: true, before: '' }
   board.selectAndReveal(id)
 })
 
@@ -58,7 +58,7 @@ export const rename = (board: Board, id = board.selected.value, initial: string 
   if (id === null || !mayEdit(board) || board.editing.value?.id === id) return
   if (board.editing.value !== null) stopEditing(board)
   board.undo.stopCapturing()
-  board.editing.value = { id, initial, isNew: false }
+  board.editing.value = { id, initial, isNew: false, before: board.model.value.nodes.get(id)?.title ?? '' }
   board.selectAndReveal(id)
   board.refresh()
 }
@@ -69,17 +69,21 @@ export const stopEditing = (board: Board): void => {
   const editing = board.editing.value
   if (editing === null) return
   board.editing.value = null
-  board.session.presence.edit(null)
-  board.undo.stopCapturing()
   const { nodes, tree } = board.model.value
+  if (editing.id === tree.root) renameMap(board, editing.before)
+  board.undo.stopCapturing()
   const isLeftEmpty = nodes.get(editing.id)?.title.trim() === '' && siblingsUnder(tree, editing.id).length === 0
   if (editing.isNew && isLeftEmpty && mayEdit(board)) removeBranch(board.session.doc, editing.id)
   board.refresh()
 }
 
-/** The map's name goes along with the title of its root. */
-export const rootRenamed = (board: Board, before: string): void => {
-  if (mayEdit(board)) followRootTitle(board.session.doc, before)
+/** The map's name goes along with the title of its root, and both are undone together. */
+const renameMap = (board: Board, before: string): void => {
+  if (!mayEdit(board)) return
+  const { captureTimeout } = board.undo
+  board.undo.captureTimeout = Infinity
+  followRootTitle(board.session.doc, before)
+  board.undo.captureTimeout = captureTimeout
 }
 
 export const remove = (board: Board): void => {

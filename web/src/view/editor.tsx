@@ -5,7 +5,7 @@ import { editableText } from '../model/edits.ts'
 import { TITLE_LENGTH_MAX } from '../model/schema.ts'
 import { bindText } from './bind.ts'
 import type { Board } from './board.ts'
-import { rootRenamed, redo, stopEditing, undo } from './commands.ts'
+import { redo, stopEditing, undo } from './commands.ts'
 import { onTitleKey } from './keys.ts'
 
 export const Editor = ({ board, id, title }: { board: Board, id: string, title: string }) => {
@@ -25,8 +25,6 @@ export const Editor = ({ board, id, title }: { board: Board, id: string, title: 
   useLayoutEffect(() => {
     const element = field.current
     if (element === null) return
-    const isRoot = id === board.model.value.tree.root
-    const before = board.model.value.nodes.get(id)?.title ?? ''
     const initial = board.editing.value?.initial ?? null
     element.focus({ preventScroll: true })
     element.select()
@@ -37,7 +35,6 @@ export const Editor = ({ board, id, title }: { board: Board, id: string, title: 
     return () => {
       bound.current?.untie()
       bound.current = null
-      if (isRoot) rootRenamed(board, before)
     }
   }, [board, id])
 
