@@ -39,19 +39,21 @@ export class Presence {
   private sendTimer: ReturnType<typeof setTimeout> | undefined
   private idleTimer: ReturnType<typeof setTimeout> | undefined
   private sentAt = 0
+  private frame = 0
   private readonly stopPerson: () => void
 
   constructor (private readonly awareness: Awareness) {
     awareness.setLocalState({ user: person.value, selected: null, editing: null, cursor: null, drag: null })
     this.stopPerson = person.subscribe(user => awareness.setLocalStateField('user', user))
-    awareness.on('change', this.read)
+    awareness.on('change', this.readSoon)
   }
 
   destroy (): void {
     clearTimeout(this.sendTimer)
     clearTimeout(this.idleTimer)
     this.stopPerson()
-    this.awareness.off('change', this.read)
+    cancelAnimationFrame(this.frame)
+    this.awareness.off('change', this.readSoon)
   }
 
   select (node: string | null): void {
@@ -82,7 +84,13 @@ export class Presence {
     }, wait_ms)
   }
 
-  private readonly read = (): void => {
+  /** Many pointers move many times between two frames. */
+  private readonly readSoon = (): void => {
+    if (this.frame === 0) this.frame = requestAnimationFrame(() => this.read())
+  }
+
+  private read (): void {
+    this.frame = 0
     const others: Other[] = []
     for (const [id, state] of this.awareness.getStates()) {
       const other = id === this.awareness.clientID ? null : asOther(id, state)

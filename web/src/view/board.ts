@@ -9,8 +9,10 @@ import type { Session } from '../live/session.ts'
 import { colorsOf } from '../model/color.ts'
 import { Local } from '../model/edits.ts'
 import { type MapModel, Mirror } from '../model/mirror.ts'
+import type { Tree } from '../model/tree.ts'
 import { Camera } from './camera.ts'
 import type { Drop } from './drop.ts'
+import { type Holders, holdersOf } from './holders.ts'
 import { type Bounds, type Box, type Layout, layOut } from './layout.ts'
 import { Measure } from './measure.ts'
 import { drawnOf, type Drawn, roomAround, reaches } from './sight.ts'
@@ -62,6 +64,9 @@ export class Board {
   readonly colors: ReadonlySignal<ReadonlyMap<string, string>>
   readonly drawn: ReadonlySignal<Drawn>
   readonly others: ReadonlySignal<readonly Other[]>
+  readonly holders: ReadonlySignal<Holders>
+  /** Each node's place among its siblings, from 1, and how many they are. */
+  readonly ranks: ReadonlySignal<ReadonlyMap<string, readonly [position: number, of: number]>>
   camera: Camera | null = null
   /** The card under the pointer: it stays there when others change the map. */
   hovered: string | null = null
@@ -81,6 +86,9 @@ export class Board {
     const { meta, nodes, edges } = this.mirror.roots
     this.undo = new Y.UndoManager([meta, nodes, edges], { trackedOrigins: new Set([Local]), captureTimeout: UNDO_TOGETHER_MS })
     this.colors = computed(() => colorsOf(this.seen.value.tree, this.seen.value.nodes))
+    this.ranks = computed(() => ranksOf(this.seen.value.tree))
+    let holders: Holders = new Map()
+    this.holders = computed(() => { holders = holdersOf(this.others.value, holders); return holders })
     this.drawn = computed(() => drawnOf(this.boxes.value, this.seen.value, this.sight.value, this.selected.value))
     this.stops = [
       effect(() => { if (!session.isEditable.value) this.editing.value = null }),
@@ -204,6 +212,11 @@ export class Board {
       this.scale.value = this.camera?.scale ?? 1
     })
   }
+}
+
+const ranksOf = (tree: Tree): ReadonlyMap<string, readonly [position: number, of: number]> => {
+  const lists = [tree.topics, ...[...tree.places.values()].map(place => place.children)]
+  return new Map(lists.flatMap(ids => ids.map((id, at) => [id, [at + 1, ids.length] as const])))
 }
 
 /** The point of a card that does not move when its text grows: the middle of the edge towards its parent. */

@@ -1,12 +1,12 @@
 /** One node as a card. */
 import { memo } from './memo.ts'
-import type { Other } from '../live/presence.ts'
 import { isBright } from '../model/color.ts'
 import type { NodeData } from '../model/schema.ts'
 import type { Board } from './board.ts'
 import { caretIn } from './caret.ts'
 import { addChild, rename, toggle } from './commands.ts'
 import { Editor } from './editor.tsx'
+import type { Holder } from './holders.ts'
 import type { Box } from './layout.ts'
 import { type Level, shownTitle } from './measure.ts'
 
@@ -24,14 +24,14 @@ export interface CardProps {
   readonly position: number
   readonly siblings: number
   /** Who else has selected it. */
-  readonly others: readonly Other[]
+  readonly others: readonly Holder[]
 }
 
 export const cardId = (id: string): string => `node-${id}`
 
 const Title = ({ board, node, others }: CardProps) => {
-  const writer = others.find(other => other.editing?.node === node.id)
-  const at = writer === undefined ? null : caretIn(board.session.doc, node.id, writer.editing?.caret)
+  const writer = others.find(other => other.caret !== undefined)
+  const at = writer === undefined ? null : caretIn(board.session.doc, node.id, writer.caret)
   if (writer === undefined || at === null || at > node.title.length) {
     return <div class={node.title.trim() === '' ? 'title untitled' : 'title'} dir='auto'>{shownTitle(node.title)}</div>
   }
@@ -39,7 +39,7 @@ const Title = ({ board, node, others }: CardProps) => {
   return <div class='title' dir='auto'>{node.title.slice(0, at)}<span class='caret' style={style} />{node.title.slice(at)}</div>
 }
 
-const Names = ({ others }: { others: readonly Other[] }) => others.length === 0
+const Names = ({ others }: { others: readonly Holder[] }) => others.length === 0
   ? null
   : <div class='names'>{others.map(other => <span key={other.id} class='name' style={{ '--person': other.color }}>{other.name}</span>)}</div>
 

@@ -1,9 +1,9 @@
 /** The map itself: one layer that the camera moves, with curves below, cards above, and other people's pointers on top. */
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
 import type { Other } from '../live/presence.ts'
-import { siblingsUnder } from '../model/tree.ts'
 import type { Board } from './board.ts'
 import { Card, cardId } from './card.tsx'
+import type { Holder } from './holders.ts'
 import { onMapKey } from './keys.ts'
 import { middleOf } from './layout.ts'
 import { levelOf, shownTitle } from './measure.ts'
@@ -12,7 +12,8 @@ import { watchPointer } from './pointer.ts'
 /** Below this scale letters are not readable, and the cards are drawn as plain blocks. */
 const FAR_SCALE = 0.28
 
-const NOBODY: readonly Other[] = []
+const NOBODY: readonly Holder[] = []
+const ALONE = [1, 1] as const
 
 const Curves = ({ board }: { board: Board }) => {
   const colors = board.colors.value
@@ -30,25 +31,21 @@ const Cards = ({ board }: { board: Board }) => {
   const model = board.model.value
   const colors = board.colors.value
   const dragging = board.dragging.value
-  const byNode = new Map<string, Other[]>()
-  for (const other of board.others.value) {
-    const node = other.editing?.node ?? other.selected
-    if (node !== null) byNode.set(node, [...byNode.get(node) ?? [], other])
-  }
+  const holders = board.holders.value
+  const ranks = board.ranks.value
   return (
     <>
       {board.drawn.value.cards.map(box => {
         const node = model.nodes.get(box.id)
         const place = model.tree.places.get(box.id)
         if (node === undefined || place === undefined) return null
-        const siblings = siblingsUnder(model.tree, place.parent)
+        const [position, siblings] = ranks.get(box.id) ?? ALONE
         return (
           <Card
             key={box.id} board={board} box={box} node={node} level={levelOf(model, box.id)} color={colors.get(box.id) ?? '#6B7280'}
             isSelected={board.selected.value === box.id} isEditing={board.editing.value?.id === box.id}
             isDragged={dragging?.id === box.id} mark={dragging?.drop?.target === box.id ? dragging.drop.mark : null}
-            children={place.children.length} siblings={place.parent === null ? 1 : siblings.length}
-            position={place.parent === null ? 1 : siblings.indexOf(box.id) + 1} others={byNode.get(box.id) ?? NOBODY}
+            children={place.children.length} siblings={siblings} position={position} others={holders.get(box.id) ?? NOBODY}
           />
         )
       })}
