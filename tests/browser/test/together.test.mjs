@@ -100,6 +100,10 @@ test('moving by drag, by key, closing and deleting are seen by the other', async
   await ann.locator('.card.drop-inside').waitFor()
   await bob.getByText('moves “Beta”').waitFor()
   await ann.mouse.up()
+  await until('the target of the drop stays where it is', async () => {
+    const { x, y } = await card(ann, 'Alpha').boundingBox()
+    return Math.abs(x - to.x) < 1 && Math.abs(y - to.y) < 1 && await ann.locator('[data-node=b][aria-level="3"]').count() === 1
+  })
   await until('Beta is under Alpha', async () => (await nodeOf(server, 'moves', 'Beta')).parent_id === 'a')
   await select(ann, 'Beta')
   await ann.keyboard.press('Alt+ArrowUp')

@@ -5,6 +5,7 @@ import { forgetMap } from '../live/keep.ts'
 import { TITLE_LENGTH_MAX } from '../model/schema.ts'
 import { go, mapPath, open } from '../route.ts'
 import { Confirm } from '../view/dialog.tsx'
+import { useFocus } from '../view/focus.ts'
 import icon from '../icon.svg'
 import { ago } from './ago.ts'
 
@@ -18,6 +19,7 @@ const messageOf = (error: unknown): string => error instanceof Error ? error.mes
 const Create = ({ onFail }: { onFail: (message: string | null) => void }) => {
   const [topic, setTopic] = useState('')
   const [isBusy, setBusy] = useState(false)
+  const field = useFocus()
   const create = async () => {
     setBusy(true)
     onFail(null)
@@ -36,7 +38,7 @@ const Create = ({ onFail }: { onFail: (message: string | null) => void }) => {
       }}
     >
       <input
-        type='text' aria-label='Topic of a new map' placeholder='What is your next map about?' autofocus autoComplete='off'
+        type='text' aria-label='Topic of a new map' placeholder='What is your next map about?' ref={field} autoComplete='off'
         maxLength={TITLE_LENGTH_MAX} value={topic} onInput={event => setTopic(event.currentTarget.value)}
       />
       <button type='submit' class='button primary' disabled={isBusy || topic.trim() === ''}>{isBusy ? 'Creating…' : 'Create map'}</button>

@@ -9,33 +9,37 @@ import { Board } from '../view/board.ts'
 import { begin } from '../view/commands.ts'
 import { Details } from '../view/details.tsx'
 import { Confirm, Dialog } from '../view/dialog.tsx'
+import { useFocus } from '../view/focus.ts'
 import { KEYS } from '../view/keys.ts'
 import { Scene } from '../view/scene.tsx'
 import { Tools } from '../view/tools.tsx'
 
-/** A map that nobody has written to yet. */
-const Empty = ({ board }: { board: Board }) => {
+const Welcome = ({ board }: { board: Board }) => {
   const [topic, setTopic] = useState('')
+  const field = useFocus()
+  return (
+    <form
+      class='welcome' onSubmit={event => {
+        event.preventDefault()
+        if (topic.trim() !== '') begin(board, topic.trim())
+      }}
+    >
+      <h2>This map is empty</h2>
+      <p>Give it a topic. Whoever opens this address sees it.</p>
+      <div class='line'>
+        <input type='text' ref={field} aria-label='Topic' placeholder='Topic' maxLength={TITLE_LENGTH_MAX} value={topic} onInput={event => setTopic(event.currentTarget.value)} />
+        <button type='submit' class='button primary' disabled={topic.trim() === ''}>Begin</button>
+      </div>
+    </form>
+  )
+}
+
+/** A map that nobody has written to yet, or that is not there yet. */
+const Empty = ({ board }: { board: Board }) => {
   const { link, hasSynced } = board.session
   if (board.model.value.tree.root !== null || link.value.kind === 'ended') return null
-  if (!hasSynced.value) return <div class='cover'><p>{link.value.kind === 'lost' ? 'This map cannot be loaded now: the server cannot be reached. Trying again…' : 'Loading…'}</p></div>
-  return (
-    <div class='cover'>
-      <form
-        class='welcome' onSubmit={event => {
-          event.preventDefault()
-          if (topic.trim() !== '') begin(board, topic.trim())
-        }}
-      >
-        <h2>This map is empty</h2>
-        <p>Give it a topic. Whoever opens this address sees it too.</p>
-        <div class='line'>
-          <input type='text' aria-label='Topic' placeholder='Topic' autofocus maxLength={TITLE_LENGTH_MAX} value={topic} onInput={event => setTopic(event.currentTarget.value)} />
-          <button type='submit' class='button primary' disabled={topic.trim() === ''}>Begin</button>
-        </div>
-      </form>
-    </div>
-  )
+  const text = link.value.kind === 'lost' ? 'This map cannot be loaded now: the server cannot be reached. Trying again…' : 'Loading…'
+  return <div class='cover'>{hasSynced.value ? <Welcome board={board} /> : <p>{text}</p>}</div>
 }
 
 const Ended = ({ board, ending }: { board: Board, ending: Ending }) => (

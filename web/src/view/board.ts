@@ -70,6 +70,8 @@ export class Board {
   camera: Camera | null = null
   /** The card under the pointer: it stays there when others change the map. */
   hovered: string | null = null
+  /** What stays in place while a command of this page changes the map: what the change hangs on, not what it moves. */
+  held: string | null = null
 
   private readonly mirror: Mirror
   private readonly seen = signal<MapModel>({ topic: '', nodes: new Map(), edges: [], tree: { root: null, topics: [], places: new Map(), preorder: [] } })
@@ -173,7 +175,7 @@ export class Board {
   private keepAnchor (before: Layout, after: Layout): { x: number, y: number } {
     const none = { x: 0, y: 0 }
     if (this.camera === null || this.camera.isHeld) return none
-    const candidates = [this.dragging.value?.id, this.editing.value?.id, this.hovered, this.selected.value]
+    const candidates = [this.held, this.editing.value?.id, this.hovered, this.selected.value]
     const anchor = candidates.find(id => id != null && before.boxes.has(id) && after.boxes.has(id) && this.isInView(before.boxes.get(id)))
     const [from, to] = [before.boxes.get(anchor ?? ''), after.boxes.get(anchor ?? '')]
     if (from === undefined || to === undefined) return none

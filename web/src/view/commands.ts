@@ -8,22 +8,26 @@ import { type Direction, shift, walk } from './walk.ts'
 
 const mayEdit = (board: Board): boolean => board.session.isEditable.value
 
-/** Ends the step that undo takes back, does something, and shows it at once. */
-const step = (board: Board, run: () => void): void => {
+/** Ends the step that undo takes back, does something, and shows it at once, with the card `held` where it is. */
+const step = (board: Board, held: string | null, run: () => void): void => {
   if (!mayEdit(board)) return
   board.undo.stopCapturing()
+  board.held = held
   run()
-  board.undo.stopCapturing()
   board.refresh()
+  board.held = null
+  board.undo.stopCapturing()
 }
+
+const parentOf = (board: Board, id: string): string | null => board.model.value.tree.places.get(id)?.parent ?? board.model.value.tree.root
 
 export const titleOf = (board: Board, id: string): string => shownTitle(board.model.value.nodes.get(id)?.title ?? '')
 
 /** The first node of a map that has none. */
 export const begin = (board: Board, topic: string): void =>
-  step(board, () => board.selectAndReveal(beginMap(board.session.doc, topic, new Date())))
+  step(board, null, () => board.selectAndReveal(beginMap(board.session.doc, topic, new Date())))
 
-const add = (board: Board, spot: Spot, color: string | null): void => step(board, () => {
+const add = (board: Board, spot: Spot, color: string | null): void => step(board, spot.parent, () => {
   const id = addNode(board.session.doc, spot, color)
   if (id === null) return
   board.refresh()
@@ -96,7 +100,7 @@ export const remove = (board: Board): void => {
     return
   }
   const below = branch(tree, id).length - 1
-  const doIt = () => step(board, () => {
+  const doIt = () => step(board, parentOf(board, id), () => {
     removeBranch(board.session.doc, id)
     board.news.value = below === 0 ? `Deleted ${titleOf(board, id)}` : `Deleted ${titleOf(board, id)} and ${below} more`
   })
@@ -113,10 +117,10 @@ export const toggle = (board: Board, id = board.selected.value): void => {
   board.catchUp()
   const { tree, nodes } = board.model.value
   if (id === null || id === tree.root || siblingsUnder(tree, id).length === 0) return
-  step(board, () => setCollapsed(board.session.doc, id, nodes.get(id)?.collapsed !== true))
+  step(board, id, () => setCollapsed(board.session.doc, id, nodes.get(id)?.collapsed !== true))
 }
 
-export const moveTo = (board: Board, id: string, spot: Spot): void => step(board, () => {
+export const moveTo = (board: Board, id: string, spot: Spot): void => step(board, spot.parent ?? board.model.value.tree.root, () => {
   moveNode(board.session.doc, id, spot)
 })
 

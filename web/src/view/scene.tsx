@@ -122,7 +122,7 @@ export const Scene = ({ board }: { board: Board }) => {
   const selected = board.selected.value
   return (
     <div
-      ref={frame} class={board.scale.value < FAR_SCALE ? 'frame far' : 'frame'} role='tree' tabIndex={0} aria-label='Mind map'
+      ref={frame} class={`frame${board.scale.value < FAR_SCALE ? ' far' : ''}${board.session.isEditable.value ? '' : ' frozen'}`} role='tree' tabIndex={0} aria-label='Mind map'
       aria-activedescendant={selected === null ? undefined : cardId(selected)}
       onKeyDown={event => { if (event.target === event.currentTarget) onMapKey(board, event) }}
     >
