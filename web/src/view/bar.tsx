@@ -28,7 +28,7 @@ export const savedText = (session: Session): { tone: Tone, text: string } => {
 
 const SavedMark = ({ session }: { session: Session }) => {
   const { tone, text } = savedText(session)
-  return <div class={`saved ${tone}`} role='status' data-saved={tone} title={text}><span class='dot' aria-hidden='true' /><span class='text'>{text}</span></div>
+  return <div class={`saved ${tone}`} role='status' aria-live={tone === 'bad' ? 'polite' : 'off'} data-saved={tone} title={text}><span class='dot' aria-hidden='true' /><span class='text'>{text}</span></div>
 }
 
 const initials = (name: string): string =>

@@ -39,9 +39,19 @@ const Title = ({ board, node, others }: CardProps) => {
   return <div class='title' dir='auto'>{node.title.slice(0, at)}<span class='caret' style={style} />{node.title.slice(at)}</div>
 }
 
-const Names = ({ others }: { others: readonly Holder[] }) => others.length === 0
-  ? null
-  : <div class='names'>{others.map(other => <span key={other.id} class='name' style={{ '--person': other.color }}>{other.name}</span>)}</div>
+/** More names than this are a number. */
+const NAMES_MAX = 3
+
+const Names = ({ others }: { others: readonly Holder[] }) => {
+  if (others.length === 0) return null
+  const more = others.length - NAMES_MAX
+  return (
+    <div class='names'>
+      {others.slice(0, NAMES_MAX).map(other => <span key={other.id} class='name' style={{ '--person': other.color }}>{other.name}</span>)}
+      {more > 0 && <span class='name more'>+{more}</span>}
+    </div>
+  )
+}
 
 const Handle = ({ board, box, node, level, children }: CardProps) => {
   const hidden = box.hidden

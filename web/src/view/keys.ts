@@ -79,8 +79,8 @@ export const onMapKey = (board: Board, event: KeyboardEvent): void => {
 /** A key in a title that is open. */
 export const onTitleKey = (board: Board, event: KeyboardEvent): void => {
   event.stopPropagation()
-  // Enter and Esc belong to the input method while it composes.
-  if (event.isComposing) return
+  // Enter and Esc belong to the input method while it composes; Safari reports the last of them after its end, as 229.
+  if (event.isComposing || event.keyCode === 229) return
   const isUndo = (event.ctrlKey || event.metaKey) && ['z', 'y'].includes(event.key.toLowerCase())
   if (isUndo) {
     event.preventDefault()
