@@ -4,7 +4,7 @@ import { zoom, type ZoomBehavior, zoomIdentity, type ZoomTransform, zoomTransfor
 import type { Bounds, Box } from './layout.ts'
 import { calm } from './tween.ts'
 
-const SCALE_MIN = 0.02
+const SCALE_MIN = 0.01
 const SCALE_MAX = 3
 /** A map that is just opened is not shown smaller or larger than this; it may then reach beyond the frame. */
 const FIRST_SCALE_MIN = 0.45
