@@ -167,7 +167,10 @@ test('a title that is a plain string becomes a shared text when it is renamed', 
   await field(page).waitFor()
   await page.keyboard.press('End')
   await page.keyboard.type('s')
-  await until('it is a text that others can type into', () => typeof nodeIn(client.doc, 'root').get('title') === 'object')
+  await until('it is a text that others can type into', () => {
+    const title = nodeIn(client.doc, 'root').get('title')
+    return typeof title === 'object' && title.toString() === 'strings'
+  })
   typeInto(nodeIn(client.doc, 'root').get('title'), '?')
   await until('both are there', async () => await field(page).inputValue() === 'strings?')
 })
