@@ -6,10 +6,10 @@
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## Build the server and start it on its embedded database; ARGS="--listen 127.0.0.1:9000" goes to the program
+run: ## Build the page and the server and start it on its embedded database; ARGS="--listen 127.0.0.1:9000" goes to the program
 	@scripts/run.sh $(ARGS)
 
-test: ## Format, lints, Rust tests, and tests with the real Yjs clients; sets up what they need
+test: ## Format, lints, Rust tests, tests with the real Yjs clients and with a browser; sets up what they need
 	@scripts/test.sh
 
 soak: ## Long campaigns; bounded by PROPTEST_CASES, FUZZ_ITERATIONS, TEST_ROUNDS and SOAK_REPEATS
@@ -29,4 +29,4 @@ deny: ## Licences, sources and known faults of the dependencies
 
 clean: ## Remove what was built; the data stays
 	cargo clean
-	rm -rf tests/clients/node_modules
+	rm -rf tests/clients/node_modules tests/browser/node_modules web/node_modules web/dist/site web/.test

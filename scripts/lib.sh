@@ -3,7 +3,8 @@
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 rust_version=$(sed -n 's/^channel = "\(.*\)"$/\1/p' "$root/rust-toolchain.toml")
-node_major_min=20
+# What the build of the page needs; Debian 13 has it.
+node_version_min=20.19.0
 
 say() { printf '\n=== %s\n' "$*"; }
 fail() {
@@ -56,13 +57,25 @@ need_rust_component() {
   fail "'cargo $1' is missing. With rustup: rustup component add $2"
 }
 
+has_node() {
+  command -v node >/dev/null && command -v npm >/dev/null &&
+    at_least "$(node -p process.versions.node)" "$node_version_min"
+}
+
 need_node() {
   need node nodejs
   need npm npm
-  local major
-  major=$(node -p 'process.versions.node.split(".")[0]')
-  [ "$major" -ge "$node_major_min" ] ||
-    fail "Node.js $node_major_min or newer is needed for the tests with real clients, found $(node --version); Debian 13 and newer have it (apt-get install nodejs npm)"
+  has_node ||
+    fail "Node.js $node_version_min or newer is needed for the page and for the tests with real clients, found $(node --version); Debian 13 and newer have it (apt-get install nodejs npm)"
+}
+
+# The browser that drives the page in the tests.
+need_chromium() {
+  local name
+  for name in chromium chromium-browser google-chrome; do
+    command -v "$name" >/dev/null && return
+  done
+  need chromium chromium
 }
 
 # Where cargo puts what it builds.
@@ -71,5 +84,18 @@ target_directory() {
     node -p 'JSON.parse(require("node:fs").readFileSync(0, "utf8")).target_directory')
 }
 
-# The npm packages of the client tests, exactly as locked.
-install_clients() { (cd "$root/tests/clients" && npm ci --no-audit --no-fund --loglevel=error); }
+# install_packages FOLDER: its npm packages, exactly as locked; nothing to do when they are there already.
+install_packages() {
+  local lock=$root/$1/package-lock.json installed=$root/$1/node_modules/.package-lock.json
+  [ -f "$installed" ] && [ ! "$lock" -nt "$installed" ] && return
+  (cd "$root/$1" && npm ci --no-audit --no-fund --loglevel=error)
+}
+
+# True when the page was not built yet, or something that it is made of is newer than what was built.
+page_is_stale() {
+  local built=$root/web/dist/site/index.html
+  [ ! -f "$built" ] && return
+  (cd "$root/web" && [ -n "$(find src index.html package-lock.json tsconfig.json vite.config.ts -newer "$built" -print -quit)" ])
+}
+
+build_page() { install_packages web && (cd "$root/web" && npm run --silent build); }

@@ -17,7 +17,7 @@ say "properties ($PROPTEST_CASES cases each) and fuzz targets ($FUZZ_ITERATIONS 
 cargo test --locked --release --workspace
 
 say "tests with real clients, $repeats times"
-install_clients
+install_packages tests/clients
 cargo build --locked --release --bin synapti
 TEST_BINARY="$(target_directory)/release/synapti"
 export TEST_BINARY

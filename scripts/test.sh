@@ -8,11 +8,13 @@ need_rust
 need_rust_component fmt rustfmt
 need_rust_component clippy clippy
 need_node
+need_chromium
 cd "$root"
 
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 failed_steps=()
+page_failed=
 
 # step NAME LOG COMMAND…: runs the command, keeps its output in LOG, and remembers whether it failed.
 step() {
@@ -32,17 +34,36 @@ run_clients() {
   cd "$root/tests/clients" && TEST_BINARY="$(target_directory)/debug/synapti" npm test --silent
 }
 
+run_browser() {
+  cd "$root/tests/browser" && TEST_BINARY="$(target_directory)/debug/synapti" npm test --silent
+}
+
+in_web() { cd "$root/web" && npm run --silent "$1"; }
+
+# The page comes first: it is built into the server.
+if step 'packages of the page' npm-web install_packages web; then
+  step 'types of the page' web-check in_web check
+  step 'tests of the page' web-test in_web test
+  step 'page' web-build in_web build || page_failed=1
+else
+  page_failed=1
+fi
 step 'format' fmt cargo fmt --all --check
 step 'lints' clippy cargo clippy --locked --workspace --all-targets -- -D warnings
 step 'Rust tests' rust cargo test --locked --workspace --no-fail-fast
-if step 'npm packages' npm install_clients && step 'server for the clients' build cargo build --locked --bin synapti; then
+if step 'npm packages' npm install_packages tests/clients && step 'server for the clients' build cargo build --locked --bin synapti; then
   step 'tests with real clients' clients run_clients
+  if [ -z "$page_failed" ] && step 'packages of the browser tests' npm-browser install_packages tests/browser; then
+    step 'tests with a browser' browser run_browser
+  else
+    failed_steps+=('tests with a browser (not run)')
+  fi
 else
-  failed_steps+=('tests with real clients (not run)')
+  failed_steps+=('tests with real clients (not run)' 'tests with a browser (not run)')
 fi
 
 # Cargo prints "test result: ok. 12 passed; 0 failed; …" per binary, node "ℹ pass 12" and "ℹ fail 0" at its end.
-counted=$(cat "$logs/rust" "$logs/clients" 2>/dev/null | awk '
+counted=$(cat "$logs/rust" "$logs/clients" "$logs/web-test" "$logs/browser" 2>/dev/null | awk '
   /^test result:/ { passed += $4; failed += $6 }
   /^ℹ pass / { passed += $3 }
   /^ℹ (fail|cancelled) / { failed += $3 }

@@ -20,6 +20,7 @@ mod pages;
 mod path;
 pub mod request_id;
 mod schema;
+mod site;
 pub mod state;
 
 use axum::{
@@ -55,7 +56,7 @@ pub fn router(state: AppState, live: Router<AppState>) -> Router {
         .quality(CompressionLevel::Fastest)
         .compress_when(DefaultPredicate::new().and(SizeAbove::new(COMPRESS_BYTES_MIN)));
     api.merge(live)
-        .merge(pages::docs())
+        .merge(pages::files())
         .fallback(async || error::ApiError::of_status(StatusCode::NOT_FOUND))
         .layer(body_limit(config.limits.message_bytes_max))
         .layer(middleware::from_fn_with_state(config.clone(), origin::guard))

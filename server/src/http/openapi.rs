@@ -39,6 +39,7 @@ struct Description;
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(pages::front))
+        .routes(routes!(pages::map))
         .routes(routes!(openapi_json))
         .routes(routes!(ops::health))
         .routes(routes!(ops::live))

@@ -23,6 +23,7 @@ async fn what_is_described_is_there_and_nothing_else_is() {
             "/docs",
             "/health",
             "/live",
+            "/m/{graph_id}",
             "/metrics",
             "/openapi.json",
             "/ready",

@@ -1,0 +1,129 @@
+/** The list of this server's maps. */
+import { useEffect, useState } from 'preact/hooks'
+import { createGraph, deleteGraph, type GraphSummary, listGraphs } from '../live/api.ts'
+import { forgetMap } from '../live/keep.ts'
+import { TITLE_LENGTH_MAX } from '../model/schema.ts'
+import { go, mapPath, open } from '../route.ts'
+import { Confirm } from '../view/dialog.tsx'
+import { useFocus } from '../view/focus.ts'
+import icon from '../icon.svg'
+import { ago } from './ago.ts'
+
+interface Listed {
+  readonly graphs: readonly GraphSummary[]
+  readonly next: string | null
+}
+
+const messageOf = (error: unknown): string => error instanceof Error ? error.message : String(error)
+
+const Create = ({ onFail }: { onFail: (message: string | null) => void }) => {
+  const [topic, setTopic] = useState('')
+  const [isBusy, setBusy] = useState(false)
+  const field = useFocus()
+  const create = async () => {
+    setBusy(true)
+    onFail(null)
+    try {
+      open(mapPath(await createGraph(topic.trim())))
+    } catch (error) {
+      onFail(`The map was not made. ${messageOf(error)}`)
+      setBusy(false)
+    }
+  }
+  return (
+    <form
+      class='line create' onSubmit={event => {
+        event.preventDefault()
+        if (topic.trim() !== '') void create()
+      }}
+    >
+      <input
+        type='text' aria-label='Topic of a new map' placeholder='What is your next map about?' ref={field} autoComplete='off'
+        maxLength={TITLE_LENGTH_MAX} value={topic} onInput={event => setTopic(event.currentTarget.value)}
+      />
+      <button type='submit' class='button primary' disabled={isBusy || topic.trim() === ''}>{isBusy ? 'Creating…' : 'Create map'}</button>
+    </form>
+  )
+}
+
+const Row = ({ graph, onDelete }: { graph: GraphSummary, onDelete: () => void }) => {
+  const name = graph.topic.trim() || 'Untitled map'
+  const changed = new Date(graph.last_modified)
+  return (
+    <li class='row'>
+      <a href={mapPath(graph.id)} onClick={event => go(event, mapPath(graph.id))}>
+        <span class='topic' dir='auto'>{name.slice(0, 300)}</span>
+        <time dateTime={graph.last_modified} title={changed.toLocaleString()}>changed {ago(changed, new Date())}</time>
+      </a>
+      <button type='button' class='button quiet' aria-label={`Delete ${name.slice(0, 60)}`} title='Delete' onClick={onDelete}>
+        <svg viewBox='0 0 24 24' aria-hidden='true'><path d='M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13' /></svg>
+      </button>
+    </li>
+  )
+}
+
+export const ListPage = () => {
+  const [listed, setListed] = useState<Listed | null>(null)
+  const [failure, setFailure] = useState<string | null>(null)
+  const [notice, setNotice] = useState<string | null>(null)
+  const [doomed, setDoomed] = useState<GraphSummary | null>(null)
+
+  const load = async (after: Listed | null = null) => {
+    try {
+      const page = await listGraphs(after?.next ?? null)
+      // A map that was changed meanwhile has moved to the front and would be there twice.
+      const known = new Set(after?.graphs.map(graph => graph.id))
+      setListed({ graphs: [...after?.graphs ?? [], ...page.graphs.filter(graph => !known.has(graph.id))], next: page.next_cursor })
+      setFailure(null)
+    } catch (error) {
+      setFailure(messageOf(error))
+    }
+  }
+
+  useEffect(() => {
+    document.title = 'Maps – Synapti'
+    void load()
+    const again = () => { if (document.visibilityState === 'visible') void load() }
+    document.addEventListener('visibilitychange', again)
+    return () => document.removeEventListener('visibilitychange', again)
+  }, [])
+
+  const remove = async (graph: GraphSummary) => {
+    try {
+      await deleteGraph(graph.id)
+      forgetMap(graph.id)
+      setNotice(null)
+    } catch (error) {
+      setNotice(`“${graph.topic}” was not deleted. ${messageOf(error)}`)
+    }
+    await load()
+  }
+
+  return (
+    <main class='list'>
+      <header><img src={icon} alt='' width='40' height='40' /><div><h1>Synapti</h1><p>Maps that you think out together</p></div></header>
+      <Create onFail={setNotice} />
+      {notice !== null && <p class='notice' role='alert'>{notice}</p>}
+      {failure !== null && (
+        <div class='notice' role='alert'>
+          <p>The list of maps could not be loaded. {failure}</p>
+          <button type='button' class='button' onClick={() => void load()}>Try again</button>
+        </div>
+      )}
+      {listed === null && failure === null && <p class='hint'>Loading…</p>}
+      {listed?.graphs.length === 0 && <p class='nothing'>There are no maps yet. Type a topic above to make the first one.</p>}
+      {listed !== null && listed.graphs.length > 0 && (
+        <ul class='rows' aria-label='Maps'>{listed.graphs.map(graph => <Row key={graph.id} graph={graph} onDelete={() => setDoomed(graph)} />)}</ul>
+      )}
+      {listed !== null && listed.next !== null && <button type='button' class='button' onClick={() => void load(listed)}>Show more</button>}
+      <footer><a href='/docs/'>HTTP API</a><a href='/health'>Server health</a></footer>
+      {doomed !== null && (
+        <Confirm
+          title={`Delete “${(doomed.topic.trim() || 'Untitled map').slice(0, 80)}”?`} action='Delete for ever'
+          text='The map is deleted for everybody, also for those who have it open now. This cannot be undone.'
+          onYes={() => void remove(doomed)} onClose={() => setDoomed(null)}
+        />
+      )}
+    </main>
+  )
+}

@@ -1,0 +1,228 @@
+/**
+ * One open map on the screen. Data flows one way: the document changes, at the next frame the mirror reads it, it is
+ * laid out, and what is in sight is drawn. Commands (`commands.ts`) change the document or the selection and nothing else.
+ */
+import { batch, computed, effect, type ReadonlySignal, signal } from '@preact/signals'
+import * as Y from 'yjs'
+import type { Other } from '../live/presence.ts'
+import type { Session } from '../live/session.ts'
+import { colorsOf } from '../model/color.ts'
+import { Local } from '../model/edits.ts'
+import { type MapModel, Mirror } from '../model/mirror.ts'
+import type { Tree } from '../model/tree.ts'
+import { Camera } from './camera.ts'
+import type { Drop } from './drop.ts'
+import { type Holders, holdersOf } from './holders.ts'
+import { type Bounds, type Box, type Layout, layOut } from './layout.ts'
+import { Measure } from './measure.ts'
+import { drawnOf, type Drawn, roomAround, reaches } from './sight.ts'
+import { Tween } from './tween.ts'
+
+/** Edits of one kind that follow each other within this time are undone together. */
+const UNDO_TOGETHER_MS = 600
+
+export interface Editing {
+  readonly id: string
+  /** Typed already: replaces the title. */
+  readonly initial: string | null
+  /** Made just now: goes away again when it is left without a title. */
+  readonly isNew: boolean
+  /** The title before. */
+  readonly before: string
+}
+
+export interface Dragging {
+  readonly id: string
+  /** The pointer, in map coordinates. */
+  readonly x: number
+  readonly y: number
+  readonly drop: Drop | null
+}
+
+export interface Question {
+  readonly title: string
+  readonly text: string
+  readonly action: string
+  readonly onYes: () => void
+}
+
+export class Board {
+  readonly model: ReadonlySignal<MapModel>
+  readonly layout = signal<Layout>({ boxes: new Map(), bounds: { left: 0, top: 0, right: 0, bottom: 0 } })
+  readonly boxes = signal<ReadonlyMap<string, Box>>(new Map())
+  readonly sight = signal<Bounds>({ left: 0, top: 0, right: 0, bottom: 0 })
+  readonly scale = signal(1)
+  readonly selected = signal<string | null>(null)
+  readonly editing = signal<Editing | null>(null)
+  readonly dragging = signal<Dragging | null>(null)
+  readonly isPanelOpen = signal(false)
+  readonly isHelpOpen = signal(false)
+  readonly question = signal<Question | null>(null)
+  /** For screen readers: what just happened. */
+  readonly news = signal('')
+  readonly undo: Y.UndoManager
+  readonly colors: ReadonlySignal<ReadonlyMap<string, string>>
+  readonly drawn: ReadonlySignal<Drawn>
+  readonly others: ReadonlySignal<readonly Other[]>
+  readonly holders: ReadonlySignal<Holders>
+  /** Each node's place among its siblings, from 1, and how many they are. */
+  readonly ranks: ReadonlySignal<ReadonlyMap<string, readonly [position: number, of: number]>>
+  camera: Camera | null = null
+  /** The card under the pointer: it stays there when others change the map. */
+  hovered: string | null = null
+  /** What stays in place while a command of this page changes the map: what the change hangs on, not what it moves. */
+  held: string | null = null
+
+  private readonly mirror: Mirror
+  private readonly seen = signal<MapModel>({ topic: '', nodes: new Map(), edges: [], tree: { root: null, topics: [], places: new Map(), preorder: [] } })
+  private readonly tween = new Tween(boxes => { this.boxes.value = boxes })
+  private measure: Measure | null = null
+  private frame = 0
+  private hasFitted = false
+  private readonly stops: Array<() => void>
+
+  constructor (readonly session: Session) {
+    this.model = this.seen
+    this.others = session.presence.others
+    this.mirror = new Mirror(session.doc, () => this.refreshSoon())
+    const { meta, nodes, edges } = this.mirror.roots
+    this.undo = new Y.UndoManager([meta, nodes, edges], { trackedOrigins: new Set([Local]), captureTimeout: UNDO_TOGETHER_MS })
+    this.colors = computed(() => colorsOf(this.seen.value.tree, this.seen.value.nodes))
+    this.ranks = computed(() => ranksOf(this.seen.value.tree))
+    let holders: Holders = new Map()
+    this.holders = computed(() => { holders = holdersOf(this.others.value, holders); return holders })
+    this.drawn = computed(() => drawnOf(this.boxes.value, this.seen.value, this.sight.value, this.selected.value))
+    this.stops = [
+      effect(() => { if (!session.isEditable.value) this.editing.value = null }),
+      effect(() => { if (this.editing.value === null) session.presence.edit(null) })
+    ]
+    this.refresh()
+  }
+
+  /** The page is there to draw on. */
+  attach (frame: HTMLElement, layer: HTMLElement, room: HTMLElement): void {
+    this.measure = new Measure(room)
+    this.camera = new Camera(frame, layer, () => this.look(), () => this.resized())
+    this.refresh()
+  }
+
+  destroy (): void {
+    cancelAnimationFrame(this.frame)
+    this.tween.stop()
+    for (const stop of this.stops) stop()
+    this.camera?.destroy()
+    this.undo.destroy()
+    this.mirror.destroy()
+  }
+
+  /** At the next frame, however many edits come until then. */
+  refreshSoon (): void {
+    if (this.frame === 0) this.frame = requestAnimationFrame(() => this.refresh())
+  }
+
+  /** What has changed is read now: a command must not decide by what was true a frame ago. */
+  catchUp (): void {
+    if (this.frame !== 0) this.refresh()
+  }
+
+  refresh (): void {
+    cancelAnimationFrame(this.frame)
+    this.frame = 0
+    const model = this.mirror.read()
+    batch(() => {
+      this.seen.value = model
+      if (this.editing.value !== null && !model.nodes.has(this.editing.value.id)) this.editing.value = null
+      if (this.selected.value !== null && !model.nodes.has(this.selected.value)) this.selectInstead(this.selected.value)
+      if (this.measure !== null) this.arrange(layOut(model.tree, model.nodes, this.measure.sizes(model, this.editing.value?.id ?? null)))
+    })
+  }
+
+  select (id: string | null): void {
+    if (this.selected.value === id) return
+    this.selected.value = id
+    this.session.presence.select(id)
+  }
+
+  selectAndReveal (id: string | null): void {
+    this.select(id)
+    const box = id === null ? undefined : this.layout.value.boxes.get(id)
+    if (box !== undefined) this.camera?.reveal(box)
+  }
+
+  fit (): void {
+    this.camera?.fit(this.layout.value.bounds, false)
+  }
+
+  /** The selected node is gone: its parent, or what is nearest above it, is what people were looking at. */
+  private selectInstead (gone: string): void {
+    const next = this.layout.value.boxes.get(gone)?.parent ?? null
+    this.select(next !== null && this.seen.value.nodes.has(next) ? next : this.seen.value.tree.root)
+  }
+
+  private arrange (layout: Layout): void {
+    const before = this.layout.value
+    this.layout.value = layout
+    this.leaveHidden(layout)
+    const shift = this.hasFitted ? this.keepAnchor(before, layout) : { x: 0, y: 0 }
+    if (!this.hasFitted && layout.boxes.size > 0) {
+      this.hasFitted = true
+      this.camera?.fit(layout.bounds, true)
+    }
+    this.tween.go(this.boxes.value, layout.boxes, shift, this.sight.value)
+  }
+
+  /** The card that somebody here works with stays where it is on the screen, whatever others do around it. */
+  private keepAnchor (before: Layout, after: Layout): { x: number, y: number } {
+    const none = { x: 0, y: 0 }
+    if (this.camera === null || this.camera.isHeld) return none
+    const candidates = [this.held, this.editing.value?.id, this.hovered, this.selected.value]
+    const anchor = candidates.find(id => id != null && before.boxes.has(id) && after.boxes.has(id) && this.isInView(before.boxes.get(id)))
+    const [from, to] = [before.boxes.get(anchor ?? ''), after.boxes.get(anchor ?? '')]
+    if (from === undefined || to === undefined) return none
+    const [a, b] = [grip(from), grip(to)]
+    const shift = { x: b.x - a.x, y: b.y - a.y }
+    if (shift.x !== 0 || shift.y !== 0) this.camera.follow(shift.x, shift.y)
+    return shift
+  }
+
+  /** Somebody has closed the branch: what is selected or being typed into is out of sight now. */
+  private leaveHidden ({ boxes }: Layout): void {
+    if (this.editing.value !== null && !boxes.has(this.editing.value.id)) this.editing.value = null
+    let shown = this.selected.value
+    while (shown !== null && !boxes.has(shown)) shown = this.seen.value.tree.places.get(shown)?.parent ?? null
+    this.select(shown)
+  }
+
+  private resized (): void {
+    this.look()
+    // On a phone the keyboard takes half of the screen, perhaps the half with the title in it.
+    const box = this.layout.value.boxes.get(this.editing.value?.id ?? '')
+    if (box !== undefined) this.camera?.reveal(box)
+  }
+
+  private isInView (box: Box | undefined): boolean {
+    const view = this.camera?.view()
+    return box !== undefined && view !== undefined && reaches(box, view)
+  }
+
+  /** The camera has moved. What is drawn changes only when it leaves the room around what was drawn. */
+  private look (): void {
+    if (this.camera === null) return
+    const room = roomAround(this.camera.view(), this.sight.value)
+    batch(() => {
+      if (room !== null) this.sight.value = room
+      this.scale.value = this.camera?.scale ?? 1
+    })
+  }
+}
+
+const ranksOf = (tree: Tree): ReadonlyMap<string, readonly [position: number, of: number]> => {
+  const lists = [tree.topics, ...[...tree.places.values()].map(place => place.children)]
+  return new Map(lists.flatMap(ids => ids.map((id, at) => [id, [at + 1, ids.length] as const])))
+}
+
+/** The point of a card that does not move when its text grows: the middle of the edge towards its parent. */
+const grip = (box: Box): { x: number, y: number } => ({
+  x: box.depth === 0 && box.parent === null ? box.x + box.w / 2 : box.side === 'right' ? box.x : box.x + box.w,
+  y: box.y + box.h / 2
+})

@@ -1,0 +1,42 @@
+/** A question or a text above everything else. */
+import type { ComponentChildren } from 'preact'
+import { useLayoutEffect, useRef } from 'preact/hooks'
+
+export const Dialog = ({ title, onClose, children }: { title: string, onClose: () => void, children: ComponentChildren }) => {
+  const dialog = useRef<HTMLDialogElement>(null)
+  useLayoutEffect(() => {
+    const element = dialog.current
+    element?.showModal()
+    // Closing gives the focus back to where it was; an element that is just removed would not.
+    return () => element?.close()
+  }, [])
+  return (
+    <dialog ref={dialog} class='dialog' aria-label={title} onClose={onClose} onClick={event => { if (event.target === dialog.current) onClose() }}>
+      <div class='content'><h2>{title}</h2>{children}</div>
+    </dialog>
+  )
+}
+
+export interface ConfirmProps {
+  readonly title: string
+  readonly text: string
+  readonly action: string
+  readonly onYes: () => void
+  readonly onClose: () => void
+}
+
+export const Confirm = ({ title, text, action, onYes, onClose }: ConfirmProps) => (
+  <Dialog title={title} onClose={onClose}>
+    <p>{text}</p>
+    <div class='choices'>
+      <button type='button' class='button' onClick={onClose}>Cancel</button>
+      <button
+        type='button' class='button danger' autofocus onClick={() => {
+          onClose()
+          onYes()
+        }}
+      >{action}
+      </button>
+    </div>
+  </Dialog>
+)

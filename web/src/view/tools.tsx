@@ -1,0 +1,72 @@
+/** Buttons for all that the keyboard can do; on a phone they are the only way. */
+import type { Board } from './board.ts'
+import { addChild, addSibling, move, redo, remove, rename, toggle, undo } from './commands.ts'
+import type { Direction } from './walk.ts'
+
+const ZOOM_STEP = 1.25
+
+const Tool = ({ label, keys, icon, onClick, isOff = false }: { label: string, keys?: string, icon: string, onClick: () => void, isOff?: boolean }) => (
+  <button
+    type='button' class='tool' title={keys === undefined ? label : `${label} (${keys})`} aria-label={label} disabled={isOff}
+    // The map keeps the keyboard.
+    onMouseDown={event => event.preventDefault()} onClick={onClick}
+  ><svg viewBox='0 0 24 24' aria-hidden='true'><path d={icon} /></svg><span>{label}</span>
+  </button>
+)
+
+const ICONS = {
+  child: 'M2 8h8v8H2zM10 12h3M18 8.5v7M14.5 12h7',
+  sibling: 'M4 4h13v6H4zM10.5 13.5v7M7 17h7',
+  rename: 'M5 19l1-4L16 5l3 3L9 18zM14 7l3 3',
+  details: 'M6 4h12v16H6zM9 9h6M9 13h6M9 17h3',
+  fold: 'M5 12h5M19 6l-5 6 5 6',
+  remove: 'M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13',
+  up: 'M12 19V6M6 11l6-6 6 6',
+  down: 'M12 5v13M6 13l6 6 6-6',
+  left: 'M19 12H6M11 6l-6 6 6 6',
+  right: 'M5 12h13M13 6l6 6-6 6',
+  undo: 'M9 7L4 11l5 4M4 11h10a5 5 0 0 1 0 10h-3',
+  redo: 'M15 7l5 4-5 4M20 11H10a5 5 0 0 0 0 10h3',
+  plus: 'M12 5v14M5 12h14',
+  minus: 'M5 12h14',
+  fit: 'M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5',
+  help: 'M9 9a3 3 0 1 1 4 3c-1 .5-1 1-1 2M12 18v0'
+}
+
+const NodeTools = ({ board, id }: { board: Board, id: string }) => {
+  const { tree, nodes } = board.model.value
+  const isRoot = id === tree.root
+  const hasChildren = (tree.places.get(id)?.children.length ?? 0) > 0
+  const mover = (direction: Direction, keys: string) =>
+    <Tool label={`Move ${direction}`} keys={keys} icon={ICONS[direction]} isOff={isRoot} onClick={() => move(board, direction)} />
+  return (
+    <div class='tools node-tools panel' role='toolbar' aria-label='Selected node'>
+      <Tool label='Add child' keys='Tab' icon={ICONS.child} onClick={() => addChild(board)} />
+      <Tool label='Add sibling' keys='Enter' icon={ICONS.sibling} isOff={isRoot} onClick={() => addSibling(board)} />
+      <Tool label='Rename' keys='F2' icon={ICONS.rename} onClick={() => rename(board)} />
+      <Tool label='Details' keys='Alt+Enter' icon={ICONS.details} onClick={() => { board.isPanelOpen.value = !board.isPanelOpen.value }} />
+      <Tool label={nodes.get(id)?.collapsed === true ? 'Open' : 'Close'} keys='Space' icon={ICONS.fold} isOff={isRoot || !hasChildren} onClick={() => toggle(board)} />
+      <Tool label='Delete' keys='Del' icon={ICONS.remove} isOff={isRoot} onClick={() => remove(board)} />
+      <span class='rule' />
+      {mover('up', 'Alt+↑')}{mover('down', 'Alt+↓')}{mover('left', 'Alt+←')}{mover('right', 'Alt+→')}
+    </div>
+  )
+}
+
+export const Tools = ({ board }: { board: Board }) => {
+  const selected = board.selected.value
+  const isEditable = board.session.isEditable.value
+  return (
+    <>
+      {isEditable && selected !== null && board.editing.value === null && <NodeTools board={board} id={selected} />}
+      <div class='tools view-tools panel' role='toolbar' aria-label='View'>
+        <Tool label='Undo' keys='Ctrl+Z' icon={ICONS.undo} onClick={() => undo(board)} />
+        <Tool label='Redo' keys='Ctrl+Shift+Z' icon={ICONS.redo} onClick={() => redo(board)} />
+        <Tool label='Zoom out' keys='−' icon={ICONS.minus} onClick={() => board.camera?.zoomBy(1 / ZOOM_STEP)} />
+        <Tool label='Zoom in' keys='+' icon={ICONS.plus} onClick={() => board.camera?.zoomBy(ZOOM_STEP)} />
+        <Tool label='Whole map' keys='0' icon={ICONS.fit} onClick={() => board.fit()} />
+        <Tool label='Keys' keys='?' icon={ICONS.help} onClick={() => { board.isHelpOpen.value = true }} />
+      </div>
+    </>
+  )
+}
