@@ -92,8 +92,8 @@ impl Server {
         let uptime = Stopwatch::start();
         let config = Arc::new(config);
         let store: SharedStore = Arc::new(SqliteStore::open(sqlite_url(&config)?).await?);
-        let listener = listen(config.listen)
-            .with_context(|| format!("cannot listen on {} (SYNAPTI_LISTEN)", config.listen))?;
+        let listener =
+            listen(config.listen).with_context(|| format!("cannot listen on {} (SYNAPTI_LISTEN)", config.listen))?;
         let address = listener.local_addr().context("the listening socket has no address")?;
         Ok(Self { app: App::new(config, store), listener, address, uptime })
     }

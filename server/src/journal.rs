@@ -33,7 +33,7 @@ const COMMIT_BYTES_MAX: usize = 8 << 20;
 
 /// Commits begin at most so often. Edits that come seldom are not kept waiting; of edits that come faster than this more
 /// share a commit, whose price is that of the flush.
-const COMMIT_EVERY: Duration = Duration::from_millis(2);
+const COMMIT_EVERY: Duration = Duration::from_millis(3);
 
 /// How long to wait before a batch that failed is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);

@@ -4,6 +4,7 @@ use std::{
     future::poll_fn,
     sync::atomic::{AtomicBool, Ordering},
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -27,6 +28,9 @@ impl Refusal {
     }
 }
 
+/// How often sessions are told that time has passed: the room's clock serves all of them.
+pub const LOOK_EVERY: Duration = Duration::from_secs(5);
+
 /// A mailbox with one place for each kind of news, overwritten rather than queued: the room never waits for a
 /// session, and a session that stopped costs no more than one that reads. It also is the bell of the session: for the
 /// feed, too, so that a session registers with one waker however many things it waits for.
@@ -47,6 +51,8 @@ pub struct News {
     pub question: Option<Bytes>,
     /// The node goes: the session should end at its turn.
     pub departing: bool,
+    /// Time has passed: the session should see whether its client is still there.
+    pub look: bool,
 }
 
 impl SessionSlot {
@@ -65,6 +71,11 @@ impl SessionSlot {
     /// Asks the session to end at its turn.
     pub fn depart(&self) {
         self.tell(|news| news.departing = true);
+    }
+
+    /// Tells the session that time has passed; every [`LOOK_EVERY`].
+    pub fn look(&self) {
+        self.tell(|news| news.look = true);
     }
 
     /// Wakes the session: there is news, or something in the feed.
@@ -86,9 +97,7 @@ impl SessionSlot {
 
     /// Ready once for all wake-ups since the last time.
     pub fn poll_woken(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.woken.swap(false, Ordering::AcqRel) {
-            return Poll::Ready(());
-        }
+        // Also when it is ready: whoever looks once and then sleeps is woken by what comes after the look.
         self.waker.register(cx.waker());
         if self.woken.swap(false, Ordering::AcqRel) { Poll::Ready(()) } else { Poll::Pending }
     }

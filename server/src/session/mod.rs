@@ -1,6 +1,6 @@
 //! One client's place in a room, whatever its transport.
 //!
-//! A transport gives the session what it received, waits with [`Session::poll_wait`], and sends what
+//! A transport gives the session what it received, lets it go on with [`Session::poll_room`], and sends what
 //! [`Session::outgoing`] hands over. A session does one thing at a time for its client: while it waits for the room it
 //! asks not to be read, so that the pressure reaches the client; and it holds no queue but a cursor.
 
@@ -61,6 +61,7 @@ pub struct Session {
     edits: u64,
     work: Option<Work>,
     departing: bool,
+    look: bool,
     // Last: leaving the room is the last thing that a session does.
     _membership: Membership,
 }
@@ -85,6 +86,7 @@ impl Session {
             edits: 0,
             work: None,
             departing: false,
+            look: false,
             _membership: membership,
         }
     }
@@ -121,33 +123,49 @@ impl Session {
         Ok(())
     }
 
-    /// Ready when something has happened: the client may be read again, or there may be something to send.
+    /// Goes on with what the client waits for, and hears what the room says; answers whether anything has happened. What
+    /// happens later wakes the task.
     ///
     /// # Errors
     /// Why the connection has to be closed.
-    pub fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+    pub fn poll_room(&mut self, cx: &mut Context<'_>) -> Result<bool, Refusal> {
+        let mut happened = false;
         if let Some(work) = &mut self.work
             && let Poll::Ready(done) = work.poll(cx)
         {
             self.work = None;
-            return Poll::Ready(done.map(|done| self.finish(done)));
+            self.finish(done?);
+            happened = true;
         }
-        // What only the room can tell is heard even from a client that does not read: it shall not keep a deleted map
-        // from closing.
-        self.slot.poll_woken(cx).map(|()| self.hear())
+        // Also from a client that does not read: it shall not keep a deleted map from closing.
+        if self.slot.poll_woken(cx).is_ready() {
+            self.hear()?;
+            happened = true;
+        }
+        Ok(happened)
     }
 
-    /// As [`Session::poll_wait`]. Cancel-safe.
+    /// Waits until something has happened: the client may be read again, or there may be something to send. Cancel-safe.
     ///
     /// # Errors
     /// Why the connection has to be closed.
     pub async fn wait(&mut self) -> Result<(), Refusal> {
-        poll_fn(|cx| self.poll_wait(cx)).await
+        poll_fn(|cx| match self.poll_room(cx) {
+            Ok(true) => Poll::Ready(Ok(())),
+            Ok(false) => Poll::Pending,
+            Err(refusal) => Poll::Ready(Err(refusal)),
+        })
+        .await
     }
 
     /// Whether the node goes, so that the session should end at its turn.
     pub fn is_departing(&self) -> bool {
         self.departing
+    }
+
+    /// Whether time has passed since the last call, so that the transport should look after its connection.
+    pub fn take_look(&mut self) -> bool {
+        std::mem::take(&mut self.look)
     }
 
     /// Finishes what the client's last message began.
@@ -208,6 +226,7 @@ impl Session {
     fn hear(&mut self) -> Result<(), Refusal> {
         let news = self.slot.take();
         self.departing |= news.departing;
+        self.look |= news.look;
         self.question = news.question.or(self.question.take());
         news.refusal.map_or(Ok(()), Err)
     }

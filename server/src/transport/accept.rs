@@ -102,18 +102,16 @@ impl Acceptor {
         // These only fail on a socket that is closed already, which the first read will tell.
         let _ = stream.set_nodelay(true);
         let _ = SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER_BYTES);
-        let conn = Conn::new(stream, place, self.tracker.clone());
-        let traffic = conn.traffic();
+        let mut conn = Conn::new(stream, place, self.tracker.clone());
+        let watched = conn.watched();
         let (http, router, stop) = (http.clone(), router.clone(), self.stop.clone());
         let asked = Arc::new(AtomicBool::new(false));
         let overdue = overdue(asked.clone());
-        let watched = traffic.clone();
         self.tracker.spawn(async move {
             let service = hyper::service::service_fn(move |request: Request<Incoming>| {
                 asked.store(true, Ordering::Relaxed);
                 let mut request = request.map(Body::new);
                 request.extensions_mut().insert(ConnectInfo(peer));
-                request.extensions_mut().insert(traffic.clone());
                 router.clone().oneshot(request)
             });
             let connection = http.serve_connection_with_upgrades(TokioIo::new(conn), service);

@@ -60,7 +60,10 @@ impl Traffic {
 /// A client's connection.
 #[derive(Debug)]
 pub struct Conn {
-    traffic: Arc<Traffic>,
+    /// Until nobody looks on any more.
+    traffic: Option<Arc<Traffic>>,
+    written: u64,
+    read: u64,
     stream: Option<TcpStream>,
     place: Option<OwnedSemaphorePermit>,
     tracker: TaskTracker,
@@ -71,18 +74,42 @@ pub struct Conn {
 impl Conn {
     /// Takes over an accepted socket; `place` is given back when the connection is really closed.
     pub fn new(stream: TcpStream, place: OwnedSemaphorePermit, tracker: TaskTracker) -> Self {
-        Self { traffic: Arc::default(), stream: Some(stream), place: Some(place), tracker, over: false }
+        Self { traffic: None, written: 0, read: 0, stream: Some(stream), place: Some(place), tracker, over: false }
     }
 
-    /// The connection's counters.
-    pub fn traffic(&self) -> Arc<Traffic> {
-        self.traffic.clone()
+    /// Counters that somebody else can look at from now on, until [`Conn::unwatched`].
+    pub fn watched(&mut self) -> Arc<Traffic> {
+        self.traffic.get_or_insert_default().clone()
+    }
+
+    /// The connection alone; it counts for itself.
+    #[must_use]
+    pub fn unwatched(mut self) -> Self {
+        self.traffic = None;
+        self
+    }
+
+    /// Bytes read and written since the connection was accepted.
+    pub fn passed(&self) -> (u64, u64) {
+        (self.read, self.written)
+    }
+
+    /// Whether there may be something to read; if not, the task is woken when there is.
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match &self.stream {
+            // A connection that failed says so when it is read.
+            Some(stream) => stream.poll_read_ready(cx).map(|_| ()),
+            None => Poll::Ready(()),
+        }
     }
 
     fn wrote(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &written {
             Poll::Ready(Ok(bytes)) => {
-                self.traffic.written.fetch_add(*bytes as u64, Ordering::Relaxed);
+                self.written += *bytes as u64;
+                if let Some(traffic) = &self.traffic {
+                    traffic.written.store(self.written, Ordering::Relaxed);
+                }
             }
             Poll::Ready(Err(_)) => self.over = true,
             Poll::Pending => {}
@@ -103,7 +130,10 @@ impl AsyncRead for Conn {
             Poll::Ready(Ok(())) => {
                 let bytes = buf.filled().len() - before;
                 self.over |= wanted > 0 && bytes == 0;
-                self.traffic.read.fetch_add(bytes as u64, Ordering::Relaxed);
+                self.read += bytes as u64;
+                if let Some(traffic) = &self.traffic {
+                    traffic.read.store(self.read, Ordering::Relaxed);
+                }
             }
             Poll::Ready(Err(_)) => self.over = true,
             Poll::Pending => {}

@@ -19,6 +19,7 @@ use super::{
     RoomHandle, SessionSlot,
     batch::{Callers, Gathering},
     handle::{CallError, Control, LaneEdit, Lanes},
+    slot::LOOK_EVERY,
     state::{Effect, RoomState},
 };
 use crate::{
@@ -32,7 +33,7 @@ use slots::Slots;
 use work::Done;
 
 /// Time between two looks at what has become stale.
-const TICK_EVERY: Duration = Duration::from_secs(5);
+const TICK_EVERY: Duration = LOOK_EVERY;
 
 /// How long a room stays open that was only read through the API.
 const ONLY_READ_CLOSE_AFTER: Duration = Duration::from_secs(2);
@@ -220,6 +221,7 @@ impl Actor {
         if Instant::now() >= self.next_tick {
             self.next_tick = Instant::now() + TICK_EVERY;
             self.handle.feed().age();
+            self.slots.each(SessionSlot::look);
             self.state.tick(now_ms);
         }
     }

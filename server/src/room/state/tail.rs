@@ -4,14 +4,18 @@ use super::{Effect, Life, RoomState};
 use crate::store::RecordId;
 use bytes::Bytes;
 
-/// Records after which a tail is replaced by a snapshot.
-const TAIL_RECORDS_MAX: u32 = 500;
+/// Records from which a tail is replaced by a snapshot, if it is also larger than the snapshot before it: the work of a
+/// snapshot is in proportion to the map, and so is what has to be written until the next.
+const TAIL_RECORDS_MIN: u32 = 500;
+
+/// Records after which a tail is replaced in any case: each costs some microseconds when the map is opened.
+const TAIL_RECORDS_MAX: u32 = 4_000;
 
 /// Records for which a snapshot is made when the last session has left.
 const TAIL_RECORDS_WORTH_CLOSING: u32 = 64;
 
-/// Bytes from which a tail is replaced by a snapshot, if it is also larger than the snapshot before it.
-const TAIL_BYTES_MAX: u64 = 1 << 20;
+/// Bytes from which it is, on the same condition.
+const TAIL_BYTES_MIN: u64 = 1 << 20;
 
 /// Records that no snapshot covers yet.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,7 +48,7 @@ impl RoomState {
             self.tail.snapshot_bytes = covered.snapshot_bytes;
             self.compaction.not_before_records = 0;
         } else {
-            self.compaction.not_before_records = self.tail.records + TAIL_RECORDS_MAX;
+            self.compaction.not_before_records = self.tail.records + TAIL_RECORDS_MIN;
         }
     }
 
@@ -57,7 +61,8 @@ impl RoomState {
 
     pub(super) fn compact_if_due(&mut self) {
         let Tail { records, bytes, snapshot_bytes, .. } = self.tail;
-        let worth_it = records >= TAIL_RECORDS_MAX || (bytes >= TAIL_BYTES_MAX && bytes >= snapshot_bytes);
+        let long = records >= TAIL_RECORDS_MIN || bytes >= TAIL_BYTES_MIN;
+        let worth_it = records >= TAIL_RECORDS_MAX || (long && bytes >= snapshot_bytes);
         if worth_it && records >= self.compaction.not_before_records {
             self.compact();
         }

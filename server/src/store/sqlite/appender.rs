@@ -47,7 +47,9 @@ impl Appender {
     pub(super) async fn append(&self, batch: &[JournalRecord], newest: Option<i64>) -> Result<i64, StoreError> {
         let (done, answer) = oneshot::channel();
         let job = Job { batch: batch.to_vec(), newest, done };
-        self.jobs.try_send(job).map_err(|_| StoreError::Unusable("the database's thread is busy or gone".to_owned()))?;
+        self.jobs
+            .try_send(job)
+            .map_err(|_| StoreError::Unusable("the database's thread is busy or gone".to_owned()))?;
         let answer = answer.await.map_err(|_| StoreError::Unusable("the database's thread ended".to_owned()))?;
         answer.map_err(|error| sqlx::Error::AnyDriverError(Box::new(error)).into())
     }

@@ -4,7 +4,6 @@ use std::{
     future::{Future as _, poll_fn},
     ops::ControlFlow,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -22,18 +21,13 @@ use tokio_tungstenite::tungstenite::{
 };
 
 use super::wire::Wire;
-use crate::{
-    room::Refusal,
-    session::Session,
-    telemetry::metrics,
-    transport::{conn::Traffic, gate::Gate},
-};
+use crate::{room::Refusal, session::Session, telemetry::metrics, transport::gate::Gate};
 
 /// Bytes of frames in one flush, about: what a client that stops reading holds on to.
 const FLUSH_BYTES_MAX: usize = 64 << 10;
 
-/// How often a socket is looked after.
-const LOOK_AFTER_EVERY: Duration = Duration::from_secs(10);
+/// A client that has said nothing for this long is pinged, at every look.
+const PING_AFTER: Duration = Duration::from_secs(10);
 
 /// A client that was sent no message for this long is sent an empty one, at most a look later: y-websocket gives up
 /// after 30 s, and does not see pings.
@@ -79,12 +73,10 @@ pub(super) struct Socket {
     taken: Instant,
     /// When the client was last sent a message.
     messaged: Instant,
-    traffic: Arc<Traffic>,
     seen_read: u64,
     seen_written: u64,
-    look: Pin<Box<Sleep>>,
-    /// When this session ends because the node goes.
-    departs: Option<Instant>,
+    /// Ends when it is this session's turn to go because the node goes.
+    departs: Option<Pin<Box<Sleep>>>,
 }
 
 impl Socket {
@@ -94,10 +86,8 @@ impl Socket {
             heard: now,
             taken: now,
             messaged: now,
-            traffic: wire.traffic(),
             seen_read: 0,
             seen_written: 0,
-            look: Box::pin(sleep(LOOK_AFTER_EVERY)),
             departs: None,
             wire,
             session,
@@ -117,34 +107,38 @@ impl Socket {
     /// Does everything that can be done now. What cannot has noted whom to wake.
     fn poll(&mut self, cx: &mut Context<'_>) -> ControlFlow<Goodbye> {
         loop {
-            let mut moved = self.poll_room(cx)?;
-            moved |= self.poll_read(cx)?;
-            moved |= self.send_next()?;
-            moved |= self.poll_flush(cx)?;
-            moved |= self.poll_look(cx)?;
-            if !moved {
+            self.poll_room(cx)?;
+            let mut again = self.poll_read(cx)?;
+            again |= self.send(cx)?;
+            if !again {
                 return ControlFlow::Continue(());
             }
         }
     }
 
-    fn poll_room(&mut self, cx: &mut Context<'_>) -> ControlFlow<Goodbye, bool> {
-        match self.session.poll_wait(cx) {
-            Poll::Ready(Ok(())) => {
-                if self.session.is_departing() && self.departs.is_none() {
-                    let departs = Instant::now() + self.gate.departs_within();
-                    self.departs = Some(departs);
-                    self.look.as_mut().reset(departs);
-                }
-                ControlFlow::Continue(true)
-            }
-            Poll::Ready(Err(refusal)) => ControlFlow::Break(refusal.into()),
-            Poll::Pending => ControlFlow::Continue(false),
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> ControlFlow<Goodbye> {
+        if let Err(refusal) = self.session.poll_room(cx) {
+            return ControlFlow::Break(refusal.into());
         }
+        if self.session.take_look() {
+            self.look_after()?;
+        }
+        if self.session.is_departing() {
+            let departs = self.departs.get_or_insert_with(|| Box::pin(sleep(self.gate.departs_within())));
+            if departs.as_mut().poll(cx).is_ready() {
+                let code = CloseCode::Restarting;
+                return ControlFlow::Break(Refusal::new(code, code.reason()).into());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn may_read(&self) -> bool {
+        self.session.may_read() && self.wire.may_read()
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> ControlFlow<Goodbye, bool> {
-        if !self.session.may_read() || !self.wire.may_read() {
+        if !self.may_read() {
             return ControlFlow::Continue(false);
         }
         match self.wire.poll_read(cx) {
@@ -172,49 +166,29 @@ impl Socket {
         }
     }
 
-    /// Hands the next messages to the network, once it has taken those before.
-    fn send_next(&mut self) -> ControlFlow<Goodbye, bool> {
-        if !self.wire.is_flushed() {
-            return ControlFlow::Continue(false);
-        }
-        let Self { wire, session, .. } = self;
-        match session.outgoing(FLUSH_BYTES_MAX, |message| wire.push(message)) {
-            Ok(worked) => {
-                if !self.wire.is_flushed() {
-                    self.messaged = Instant::now();
+    /// Hands messages to the network as long as it takes them; says whether there is something else to do since.
+    fn send(&mut self, cx: &mut Context<'_>) -> ControlFlow<Goodbye, bool> {
+        let could_read = self.may_read();
+        loop {
+            if self.wire.is_flushed() {
+                let Self { wire, session, .. } = self;
+                match session.outgoing(FLUSH_BYTES_MAX, |message| wire.push(message)) {
+                    Ok(true) => {}
+                    Ok(false) => return ControlFlow::Continue(!could_read && self.may_read()),
+                    Err(refusal) => return ControlFlow::Break(refusal.into()),
                 }
-                ControlFlow::Continue(worked)
+                if self.wire.is_flushed() {
+                    // It has begun something, which has to be looked at.
+                    return ControlFlow::Continue(true);
+                }
+                self.messaged = Instant::now();
             }
-            Err(refusal) => ControlFlow::Break(refusal.into()),
-        }
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> ControlFlow<Goodbye, bool> {
-        if self.wire.is_flushed() {
-            return ControlFlow::Continue(false);
-        }
-        match self.wire.poll_flush(cx) {
-            Poll::Pending => ControlFlow::Continue(false),
-            Poll::Ready(Err(_)) => ControlFlow::Break(Goodbye::Gone),
-            Poll::Ready(Ok(())) => {
-                self.session.flushed();
-                ControlFlow::Continue(true)
+            match self.wire.poll_flush(cx) {
+                Poll::Pending => return ControlFlow::Continue(false),
+                Poll::Ready(Err(_)) => return ControlFlow::Break(Goodbye::Gone),
+                Poll::Ready(Ok(())) => self.session.flushed(),
             }
         }
-    }
-
-    fn poll_look(&mut self, cx: &mut Context<'_>) -> ControlFlow<Goodbye, bool> {
-        if self.look.as_mut().poll(cx).is_pending() {
-            return ControlFlow::Continue(false);
-        }
-        let now = Instant::now();
-        if self.departs.is_some_and(|departs| departs <= now) {
-            let code = CloseCode::Restarting;
-            return ControlFlow::Break(Refusal::new(code, code.reason()).into());
-        }
-        let next = now + LOOK_AFTER_EVERY;
-        self.look.as_mut().reset(self.departs.map_or(next, |departs| departs.min(next)));
-        self.look_after().map_continue(|()| true)
     }
 
     /// Keeps the connection alive, and notices that it is dead. A client that is slow is not: it takes or sends at
@@ -222,7 +196,7 @@ impl Socket {
     fn look_after(&mut self) -> ControlFlow<Goodbye> {
         let now = Instant::now();
         let flushing = !self.wire.is_flushed();
-        let (read, written) = (self.traffic.read(), self.traffic.written());
+        let (read, written) = self.wire.passed();
         if read != self.seen_read || flushing || !self.session.may_read() {
             self.heard = now;
         }
@@ -240,7 +214,7 @@ impl Socket {
             self.messaged = now;
             self.wire.push(Bytes::from_static(EMPTY_AWARENESS));
         }
-        if now - self.heard >= LOOK_AFTER_EVERY && self.wire.ping().is_err() {
+        if now - self.heard >= PING_AFTER && self.wire.ping().is_err() {
             return ControlFlow::Break(Goodbye::Gone);
         }
         ControlFlow::Continue(())

@@ -5,21 +5,20 @@
 //! an idle connection keeps no buffer for writing.
 
 use std::{
-    collections::VecDeque,
     io::{self, IoSlice, Read, Write},
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use bytes::{Buf as _, Bytes};
+use smallvec::SmallVec;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio_tungstenite::tungstenite::{
     self, Message,
     protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext},
 };
 
-use crate::transport::conn::{Conn, Traffic};
+use crate::transport::conn::Conn;
 
 /// Bytes that are read at once, and what an idle connection holds for reading. A larger message gets a buffer of its
 /// size while it comes in.
@@ -41,12 +40,16 @@ const FINAL_BINARY: u8 = 0x82;
 pub(super) struct Wire {
     context: WebSocketContext,
     out: Outgoing,
+    /// The library may hold something that it has read and not yet handed over.
+    may_hold: bool,
 }
 
 /// A connection and what waits to be written to it.
 struct Outgoing {
     conn: Conn,
-    queue: VecDeque<Piece>,
+    /// From `sent` on; empty when everything has been written. Two pieces are one message.
+    queue: SmallVec<[Piece; 2]>,
+    sent: usize,
     /// Bytes of the library's own frames in the queue.
     control_bytes: usize,
 }
@@ -75,18 +78,19 @@ impl Wire {
         } else {
             WebSocketContext::from_partially_read(read.to_vec(), Role::Server, Some(config))
         };
-        Self { context, out: Outgoing { conn, queue: VecDeque::new(), control_bytes: 0 } }
+        let out = Outgoing { conn: conn.unwatched(), queue: SmallVec::new(), sent: 0, control_bytes: 0 };
+        Self { context, out, may_hold: true }
     }
 
-    /// The connection's counters.
-    pub(super) fn traffic(&self) -> Arc<Traffic> {
-        self.out.conn.traffic()
+    /// Bytes read and written: tells a slow client from a dead one.
+    pub(super) fn passed(&self) -> (u64, u64) {
+        self.out.conn.passed()
     }
 
     /// Queues a message.
     pub(super) fn push(&mut self, message: Bytes) {
-        self.out.queue.push_back(header(message.len()));
-        self.out.queue.push_back(Piece::Message(message));
+        self.out.queue.push(header(message.len()));
+        self.out.queue.push(Piece::Message(message));
     }
 
     /// Queues a ping.
@@ -102,7 +106,7 @@ impl Wire {
     /// Queues what the library still has to say: the answer to the client's close frame.
     pub(super) fn settle(&mut self) {
         let mut nobody = Context::from_waker(std::task::Waker::noop());
-        let Self { context, out } = self;
+        let Self { context, out, .. } = self;
         // A connection that is over has nothing to say.
         let _ = context.flush(&mut Attached { out, cx: &mut nobody });
     }
@@ -119,10 +123,18 @@ impl Wire {
 
     /// The client's next message; `None` when it has closed the connection.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, tungstenite::Error>>> {
-        let Self { context, out } = self;
+        // Asking the library costs a look at its buffer, which is cold where there are many sockets.
+        if !self.may_hold {
+            ready!(self.out.conn.poll_readable(cx));
+        }
+        let Self { context, out, may_hold } = self;
+        *may_hold = true;
         match context.read(&mut Attached { out, cx }) {
             Ok(message) => Poll::Ready(Some(Ok(message))),
-            Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+            Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                *may_hold = false;
+                Poll::Pending
+            }
             Err(tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed) => Poll::Ready(None),
             Err(error) => Poll::Ready(Some(Err(error))),
         }
@@ -135,7 +147,7 @@ impl Wire {
 
     fn control(&mut self, message: Message) -> Result<(), tungstenite::Error> {
         let mut nobody = Context::from_waker(std::task::Waker::noop());
-        let Self { context, out } = self;
+        let Self { context, out, .. } = self;
         match context.write(&mut Attached { out, cx: &mut nobody }, message) {
             // It stands in the queue.
             Ok(()) | Err(tungstenite::Error::ConnectionClosed) => Ok(()),
@@ -153,16 +165,13 @@ impl Outgoing {
             }
             self.written(written);
         }
-        if self.queue.capacity() > PIECES_MAX {
-            self.queue = VecDeque::new();
-        }
         Poll::Ready(Ok(()))
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut gathered = [0; GATHER_BYTES_MAX];
         let mut bytes = 0;
-        for piece in self.queue.iter().map(Piece::bytes) {
+        for piece in self.waiting().iter().map(Piece::bytes) {
             let Some(place) = gathered.get_mut(bytes..bytes + piece.len()) else {
                 return self.poll_write_vectored(cx);
             };
@@ -174,14 +183,19 @@ impl Outgoing {
 
     fn poll_write_vectored(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut slices = [IoSlice::new(&[]); PIECES_MAX];
-        let pieces = slices.iter_mut().zip(&self.queue).map(|(slice, piece)| *slice = IoSlice::new(piece.bytes()));
+        let waiting = &self.queue[self.sent..];
+        let pieces = slices.iter_mut().zip(waiting).map(|(slice, piece)| *slice = IoSlice::new(piece.bytes()));
         let pieces = pieces.count();
         Pin::new(&mut self.conn).poll_write_vectored(cx, &slices[..pieces])
     }
 
+    fn waiting(&self) -> &[Piece] {
+        &self.queue[self.sent..]
+    }
+
     /// Takes what has been written out of the queue.
     fn written(&mut self, mut bytes: usize) {
-        while let Some(piece) = self.queue.front_mut() {
+        while let Some(piece) = self.queue.get_mut(self.sent) {
             let taken = bytes.min(piece.bytes().len());
             bytes -= taken;
             if matches!(piece, Piece::Control(_)) {
@@ -190,8 +204,11 @@ impl Outgoing {
             if !piece.advance(taken) {
                 return;
             }
-            self.queue.pop_front();
+            self.sent += 1;
         }
+        // Whoever has been sent many messages keeps no room for them.
+        self.queue = SmallVec::new();
+        self.sent = 0;
     }
 }
 
@@ -255,7 +272,7 @@ impl Write for Attached<'_, '_, '_> {
     /// The library hands over whole frames, so that they stand between messages and not in them.
     fn write(&mut self, frame: &[u8]) -> io::Result<usize> {
         self.out.control_bytes += frame.len();
-        self.out.queue.push_back(Piece::Control(Bytes::copy_from_slice(frame)));
+        self.out.queue.push(Piece::Control(Bytes::copy_from_slice(frame)));
         Ok(frame.len())
     }
 
@@ -266,7 +283,7 @@ impl Write for Attached<'_, '_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Cursor;
+    use std::{io::Cursor, sync::Arc};
 
     use tokio::{
         io::AsyncReadExt as _,
