@@ -68,7 +68,7 @@ pub struct Presence {
     gone: HashMap<u64, Gone>,
     /// Clients whose state, or absence, viewers have not been told.
     dirty: BTreeSet<u64>,
-    /// The frame for newcomers, until something changes.
+    /// The frame for newcomers, until viewers are told of a change.
     everybody: Option<Bytes>,
 }
 
@@ -133,6 +133,7 @@ impl Presence {
 
     /// All changes since the last call as one frame; a state that has gone is sent as `null` with its last clock.
     pub fn take_changes(&mut self) -> Option<Bytes> {
+        self.everybody = None;
         let dirty = std::mem::take(&mut self.dirty);
         let changes: Vec<Entry<'_>> = dirty
             .iter()
@@ -145,7 +146,8 @@ impl Presence {
         (!changes.is_empty()).then(|| frame(&changes))
     }
 
-    /// Everybody's state as one frame, for a newcomer; encoded once until something changes.
+    /// Everybody's state as one frame, for a newcomer, who is also sent every change that viewers are told from now on.
+    /// So it may lack what they have not been told, and is encoded once for all who come between two such frames.
     pub fn everybody(&mut self) -> Option<Bytes> {
         if self.present.is_empty() {
             return None;
@@ -228,7 +230,6 @@ impl Presence {
 
     fn changed(&mut self, client: u64) {
         self.dirty.insert(client);
-        self.everybody = None;
     }
 }
 
