@@ -142,8 +142,8 @@ fn only_transport_and_http_name_axum() {
 }
 
 #[test]
-fn only_the_store_names_sqlx() {
-    never("only `store/` names sqlx", &["sqlx"], |path| !within(path, &["server/src/store/"]));
+fn only_the_store_names_databases() {
+    never("only `store/` names sqlx and rusqlite", &["sqlx", "rusqlite"], |path| !within(path, &["server/src/store/"]));
 }
 
 #[test]

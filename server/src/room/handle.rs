@@ -93,17 +93,17 @@ pub struct RoomHandle(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     id: GraphId,
-    control: mpsc::Sender<Control>,
-    edits: mpsc::Sender<LaneEdit>,
+    control: mpsc::Sender<Box<Control>>,
+    edits: mpsc::Sender<Box<LaneEdit>>,
     edit_bytes: Arc<Semaphore>,
     feed: Arc<Feed>,
 }
 
-/// The room's ends of its lanes.
+/// The room's ends of its lanes. Messages are boxed, because a lane keeps blocks of 32 places and most rooms are quiet.
 #[derive(Debug)]
 pub(crate) struct Lanes {
-    pub(super) control: mpsc::Receiver<Control>,
-    pub(super) edits: mpsc::Receiver<LaneEdit>,
+    pub(super) control: mpsc::Receiver<Box<Control>>,
+    pub(super) edits: mpsc::Receiver<Box<LaneEdit>>,
 }
 
 impl Lanes {
@@ -113,7 +113,7 @@ impl Lanes {
         self.control.close();
         self.edits.close();
         while let Some(message) = self.control.recv().await {
-            match message {
+            match *message {
                 // Whoever asked may have given up.
                 Control::Join { reply, .. } => drop(reply.send(Err(why()))),
                 Control::Read { reply, .. } | Control::Delete { reply } => drop(reply.send(Err(why()))),
@@ -121,7 +121,7 @@ impl Lanes {
             }
         }
         while let Some(message) = self.edits.recv().await {
-            if let LaneEdit::Map { reply, .. } = message {
+            if let LaneEdit::Map { reply, .. } = *message {
                 drop(reply.send(Err(why())));
             }
         }
@@ -170,7 +170,7 @@ impl RoomHandle {
 
     /// As [`RoomHandle::awareness`] when there is room at once.
     pub fn try_awareness(&self, session: SessionId, payload: Bytes) -> bool {
-        self.0.control.try_send(Control::Awareness { session, payload }).is_ok()
+        self.0.control.try_send(Box::new(Control::Awareness { session, payload })).is_ok()
     }
 
     /// Asks for everything beyond a state vector, which the caller has checked. With `after`, the answer contains so
@@ -201,7 +201,7 @@ impl RoomHandle {
     /// Hands over a client's update; returns when the room has taken it into its lane.
     pub async fn update(&self, session: SessionId, update: Bytes) -> Result<(), Closed> {
         let permit = self.permit(update.len()).await?;
-        self.0.edits.send(LaneEdit::Update { session, update, permit }).await.map_err(|_| Closed)
+        self.0.edits.send(Box::new(LaneEdit::Update { session, update, permit })).await.map_err(|_| Closed)
     }
 
     /// As [`RoomHandle::update`] when there is room at once; gives the update back when there is not.
@@ -209,7 +209,8 @@ impl RoomHandle {
         let Ok(permit) = self.0.edit_bytes.clone().try_acquire_many_owned(weight(update.len())) else {
             return Err(update);
         };
-        self.0.edits.try_send(LaneEdit::Update { session, update, permit }).map_err(|error| match error.into_inner() {
+        let message = Box::new(LaneEdit::Update { session, update, permit });
+        self.0.edits.try_send(message).map_err(|error| match *error.into_inner() {
             LaneEdit::Update { update, .. } => update,
             LaneEdit::Map { .. } => Bytes::new(),
         })
@@ -219,7 +220,7 @@ impl RoomHandle {
     pub async fn edit(&self, edit: MapEdit) -> Result<Arc<GraphView>, CallError> {
         let permit = self.permit(1024).await.map_err(|Closed| CallError::Closed)?;
         let (reply, answer) = oneshot::channel();
-        let message = LaneEdit::Map { edit: Box::new(edit), reply, permit };
+        let message = Box::new(LaneEdit::Map { edit: Box::new(edit), reply, permit });
         self.0.edits.send(message).await.map_err(|_| CallError::Closed)?;
         match settled(answer).await? {
             Answer::View(view) => Ok(view),
@@ -241,7 +242,7 @@ impl RoomHandle {
     }
 
     async fn control(&self, message: Control) -> Result<(), CallError> {
-        self.0.control.send(message).await.map_err(|_| CallError::Closed)
+        self.0.control.send(Box::new(message)).await.map_err(|_| CallError::Closed)
     }
 
     async fn permit(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Closed> {
@@ -258,7 +259,7 @@ pub struct Membership {
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        let leave = Control::Leave { session: self.session };
+        let leave = Box::new(Control::Leave { session: self.session });
         if let Err(mpsc::error::TrySendError::Full(leave)) = self.room.0.control.try_send(leave) {
             // A session that the room believes present would keep it open for ever.
             let control = self.room.0.control.clone();

@@ -42,8 +42,8 @@ pub enum Answer {
 /// Different state vectors whose diffs are kept: after a restart many clients come back from a few points.
 const DIFFS_MAX: usize = 8;
 
-/// Bytes of an update in one frame of an answer; larger only where a single struct is. A socket copies a frame into a
-/// buffer that it keeps, so this is what an idle viewer costs.
+/// Bytes of an update in one frame of an answer; larger only where a single struct is. A client can apply what has come,
+/// and a frame is what a flush takes at once.
 const SLICE_BYTES_MAX: usize = 64 << 10;
 
 /// How often the cache had what was asked for, and how often not.

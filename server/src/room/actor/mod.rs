@@ -184,13 +184,13 @@ impl Actor {
                 *commit = None;
                 Event::Committed(record.ok())
             }
-            Some(message) = lanes.control.recv() => Event::Control(message),
+            Some(message) = lanes.control.recv() => Event::Control(*message),
             Some(done) = work.join_next(), if !work.is_empty() => match done {
                 Ok(done) => Event::Done(done),
                 // Nobody else could say what became of the work, so the whole room is restored from the store.
                 Err(failed) => std::panic::resume_unwind(failed.into_panic()),
             },
-            Some(message) = lanes.edits.recv(), if gathering.has_room() => Event::Edit(message),
+            Some(message) = lanes.edits.recv(), if gathering.has_room() => Event::Edit(*message),
             () = env.draining.cancelled(), if !*departing => Event::Draining,
             () = env.closing.cancelled(), if !*closing => Event::Closing,
             () = sleep_until(wake_at) => Event::Time,
@@ -201,11 +201,11 @@ impl Actor {
     fn take_what_is_there(&mut self) {
         for _ in 0..TAKE_AT_ONCE_MAX {
             let Ok(message) = self.lanes.control.try_recv() else { break };
-            self.control(message);
+            self.control(*message);
         }
         while self.gathering.has_room() {
             let Ok(message) = self.lanes.edits.try_recv() else { break };
-            self.gather(message);
+            self.gather(*message);
         }
     }
 

@@ -74,14 +74,12 @@ pub(super) async fn find(connection: &mut SqliteConnection, id: &GraphId) -> Res
         return Ok(Lookup::Missing);
     };
     let deleted_at: Option<i64> = row.try_get("deleted_at")?;
-    match deleted_at {
-        Some(at) => Ok(Lookup::Deleted { at: timestamp(row.try_get("key")?, at)? }),
-        None => {
-            let mut record = graph_record(&row)?;
-            look_at_unfiled(connection, &mut record).await?;
-            Ok(Lookup::Live(record))
-        }
+    if let Some(at) = deleted_at {
+        return Ok(Lookup::Deleted { at: timestamp(row.try_get("key")?, at)? });
     }
+    let mut record = graph_record(&row)?;
+    look_at_unfiled(connection, &mut record).await?;
+    Ok(Lookup::Live(record))
 }
 
 /// Brings what is known of a graph up to date with records that are not filed yet.
