@@ -5,6 +5,7 @@
 mod concurrency;
 mod crash;
 mod damage;
+mod filing;
 mod fixture;
 mod model;
 mod opening;
