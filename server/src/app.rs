@@ -222,14 +222,17 @@ impl App {
         async move {
             let mut tick = tokio::time::interval(HOUSEKEEPING_EVERY);
             let mut committed = journal.commit_count();
+            let mut is_untidy = false;
             while stop.run_until_cancelled(tick.tick()).await.is_some() {
                 metrics::get().database_pool_size.set(store.pool_size().open);
                 metrics::get().journal_backlog_bytes.set(journal.health().backlog_bytes as f64);
                 let now = journal.commit_count();
-                if now != committed {
+                // While commits fail there may be no room for them before this is done.
+                if now != committed || !journal.health().healthy {
                     committed = now;
-                    if let Err(error) = store.checkpoint().await {
-                        tracing::warn!(%error, "the write-ahead log could not be copied yet; it grows");
+                    let failed = store.checkpoint().await.err();
+                    if let (Some(error), false) = (&failed, std::mem::replace(&mut is_untidy, failed.is_some())) {
+                        tracing::warn!(%error, "the store could not be tidied yet; its log grows");
                     }
                 }
             }

@@ -43,7 +43,7 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "the store failed");
         match error {
-            StoreError::Backend(_) => Self::store_unavailable(),
+            StoreError::Backend(_) | StoreError::Append(_) => Self::store_unavailable(),
             StoreError::Gone(_) => RoomError::Gone.into(),
             StoreError::Damaged { .. } => Self::damaged(),
             StoreError::Unusable(_) => Self::internal(),

@@ -263,7 +263,7 @@ impl Session {
             Done::CaughtUp(reply) => {
                 self.arriving = Some(reply.state_vector);
                 self.cursor = reply.cursor;
-                self.outbox.extend(reply.frames.iter().cloned());
+                self.outbox.extend(reply.frames.iter().cloned().map(unasked));
                 self.outbox.extend(reply.presence);
             }
             Done::Presence(frame) => {
@@ -310,6 +310,15 @@ pub fn refusal(error: &RoomError) -> Refusal {
         error => error.to_string(),
     };
     Refusal::new(code, reason)
+}
+
+/// A frame of a state that the client has not asked for: a `SyncStep2` would tell it that its question, which may not even
+/// have been read, is answered.
+fn unasked(frame: Bytes) -> Bytes {
+    match message::parse(&frame) {
+        Ok(Message::Sync(SyncMessage::Step2(update))) => message::encode_update(update).into(),
+        _ => frame,
+    }
 }
 
 fn call_refusal(error: CallError) -> Refusal {

@@ -20,4 +20,7 @@ pub enum StoreError {
     /// The database refused or did not answer; the same call may succeed later.
     #[error("database: {0}")]
     Backend(#[from] sqlx::Error),
+    /// The commit path's own connection refused or did not answer; the same call may succeed later.
+    #[error("database: {0}")]
+    Append(#[from] rusqlite::Error),
 }

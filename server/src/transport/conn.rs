@@ -29,7 +29,7 @@ const LINGER: Duration = Duration::from_millis(1500);
 /// Bytes that are read and thrown away at most.
 const LINGER_BYTES_MAX: u64 = 32 << 20;
 
-/// Bytes that have passed through a connection: tells a slow client from a dead one. Requests carry it as an extension.
+/// Bytes that have passed through a connection: tells a slow client from a dead one.
 #[derive(Debug, Default)]
 pub struct Traffic {
     read: AtomicU64,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use synapti_server::store::{Lookup, RecordId};
+use tokio_util::task::TaskTracker;
 
 use crate::fixture::{Home, append, at, compact, create, graph_id, raw, record, trim_all};
 
@@ -38,7 +39,7 @@ async fn filing_beside_appends_and_loads_loses_and_doubles_nothing() {
     let key = create(&*store, "one").await;
     let filing = {
         let store = store.clone();
-        tokio::spawn(async move {
+        TaskTracker::new().spawn(async move {
             loop {
                 store.checkpoint().await.unwrap();
                 tokio::time::sleep(Duration::from_millis(1)).await;
@@ -54,6 +55,27 @@ async fn filing_beside_appends_and_loads_loses_and_doubles_nothing() {
         }
     }
     filing.abort();
+}
+
+/// Whoever has records filed waits for those that there were, not for those that keep coming.
+#[tokio::test(flavor = "multi_thread")]
+async fn filing_ends_though_appends_never_do() {
+    let home = Home::new();
+    let store = home.open().await;
+    let key = create(&*store, "one").await;
+    let appends = {
+        let store = store.clone();
+        TaskTracker::new().spawn(async move {
+            loop {
+                store.append(&[record(key, b"more", 1)]).await.unwrap();
+            }
+        })
+    };
+    for _ in 0..20 {
+        let filed = tokio::time::timeout(Duration::from_secs(20), store.checkpoint()).await;
+        filed.expect("it ends").unwrap();
+    }
+    appends.abort();
 }
 
 #[tokio::test]

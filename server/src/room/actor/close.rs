@@ -9,7 +9,8 @@ use crate::hub::ROOMS_CROWDED_FROM;
 
 impl Actor {
     pub(super) fn should_close(&mut self) -> bool {
-        let empty = self.state.is_idle()
+        let idle = if self.closing { self.state.is_saved() } else { self.state.is_idle() };
+        let empty = idle
             && self.gathering.is_empty()
             && (self.work.is_empty() || self.closing)
             && self.lanes.control.is_empty()
@@ -29,6 +30,6 @@ impl Actor {
             self.state.compact_before_close();
             self.perform_effects();
         }
-        self.state.is_idle()
+        if self.closing { self.state.is_saved() } else { self.state.is_idle() }
     }
 }

@@ -258,11 +258,12 @@ impl RoomState {
 
     /// Whether nobody is here and nothing is under way.
     pub fn is_idle(&self) -> bool {
-        self.members.is_empty()
-            && self.in_flight.is_none()
-            && self.reads.is_empty()
-            && self.compaction.under_way.is_none()
-            && self.deleters.is_empty()
+        self.is_saved() && self.compaction.under_way.is_none()
+    }
+
+    /// Whether nobody is here and all is saved; a compaction may be given up, and the next start removes what is left of it.
+    pub fn is_saved(&self) -> bool {
+        self.members.is_empty() && self.in_flight.is_none() && self.reads.is_empty() && self.deleters.is_empty()
     }
 
     /// Whether the graph is deleted, so that the room has nothing more to do.

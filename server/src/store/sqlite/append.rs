@@ -1,4 +1,4 @@
-//! The commit path: creating graphs, appending records, deleting graphs.
+//! Creating graphs, appending records, deleting graphs.
 
 use std::sync::atomic::Ordering;
 
@@ -42,11 +42,12 @@ impl SqliteStore {
             Some(appender) => appender.append(batch, (newest != UNKNOWN).then_some(newest)).await,
             None => Err(sqlx::Error::PoolClosed.into()),
         };
+        if let Ok(first) = appended {
+            self.newest_record.store(first + batch.len() as i64 - 1, Ordering::Release);
+        }
         lease.give_back();
         let first = appended?;
-        let end = first + batch.len() as i64;
-        self.newest_record.store(end - 1, Ordering::Release);
-        Ok((first..end).map(RecordId).collect())
+        Ok((first..first + batch.len() as i64).map(RecordId).collect())
     }
 
     pub(super) async fn tombstone_graph(&self, key: GraphKey, at: Timestamp) -> Result<(), StoreError> {

@@ -51,7 +51,7 @@ impl Appender {
             .try_send(job)
             .map_err(|_| StoreError::Unusable("the database's thread is busy or gone".to_owned()))?;
         let answer = answer.await.map_err(|_| StoreError::Unusable("the database's thread ended".to_owned()))?;
-        answer.map_err(|error| sqlx::Error::AnyDriverError(Box::new(error)).into())
+        answer.map_err(StoreError::from)
     }
 
     /// Finishes what was handed over and closes the connection.

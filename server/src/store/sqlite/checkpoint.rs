@@ -16,10 +16,11 @@ pub(super) const WAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
 const WAL_FRAME_HEADER_BYTES: u64 = 24;
 
 impl SqliteStore {
-    /// Files what was appended, and copies the log.
+    /// Files what was appended, and copies the log. The log also when filing fails: on a full disk only a log that starts
+    /// over makes room for it.
     pub(super) async fn keep_house(&self) -> Result<(), StoreError> {
-        self.file_records().await?;
-        self.copy_log().await
+        let filed = self.file_records().await;
+        self.copy_log().await.and(filed)
     }
 
     async fn copy_log(&self) -> Result<(), StoreError> {

@@ -7,11 +7,14 @@ use std::sync::atomic::Ordering;
 
 use sqlx::{Row, sqlite::SqliteConnection};
 
-use super::SqliteStore;
+use super::{SqliteStore, UNKNOWN};
 use crate::store::StoreError;
 
 /// Records moved at once: appends wait a millisecond or two for it.
-const SLICE_ROWS: i64 = 256;
+const SLICE_ROWS_MIN: i64 = 256;
+
+/// Records moved at once when filing is behind: as many as a commit may bring.
+const SLICE_ROWS_MAX: i64 = 4_096;
 
 /// Sets what the graph's row says of its newest records. With one `max` the other columns are those of its row.
 const TOUCH: &str = "UPDATE graphs SET modified_at = filed.at, records = graphs.records + filed.records FROM \
@@ -30,16 +33,20 @@ pub(super) const NEWEST: &str = "SELECT max(coalesce((SELECT max(id) FROM journa
      coalesce((SELECT max(seq) FROM sqlite_sequence WHERE name = 'updates'), 0))";
 
 impl SqliteStore {
-    /// Moves every record that was appended before the call.
+    /// Moves every record that was appended before the call, and no more: others may come as fast as these go.
     pub(super) async fn file_records(&self) -> Result<(), StoreError> {
-        let newest = self.newest_record.load(Ordering::Acquire);
-        while self.filed_to.load(Ordering::Acquire) < newest {
+        let mut target = self.newest_record.load(Ordering::Acquire);
+        while self.filed_to.load(Ordering::Acquire) < target {
             let mut lease = self.writer.lease().await?;
-            let filed = file_slice(lease.connection()).await?;
+            if target == UNKNOWN {
+                target = newest(lease.connection()).await?;
+            }
+            let behind = target - self.filed_to.load(Ordering::Acquire);
+            let rows = (behind / 4).clamp(SLICE_ROWS_MIN, SLICE_ROWS_MAX);
+            let filed = file_slice(lease.connection(), rows).await?;
+            // Where none are left all is filed, whatever became of them.
+            self.filed_to.fetch_max(filed.unwrap_or(target), Ordering::AcqRel);
             lease.give_back();
-            // None are left: after a failed commit the newest is not known.
-            let Some(filed) = filed else { break };
-            self.filed_to.fetch_max(filed, Ordering::AcqRel);
         }
         Ok(())
     }
@@ -58,15 +65,32 @@ pub(super) async fn newest(connection: &mut SqliteConnection) -> Result<i64, sql
 }
 
 /// Moves the oldest records in one transaction; answers the newest of them, if there are any. An error leaves the transaction
-/// open: the caller does not give the connection back, which rolls it back.
-async fn file_slice(connection: &mut SqliteConnection) -> Result<Option<i64>, sqlx::Error> {
+/// open: the caller does not give the connection back, which rolls it back and loses its settings.
+async fn file_slice(connection: &mut SqliteConnection, rows: i64) -> Result<Option<i64>, sqlx::Error> {
+    // Nothing is new, so nobody has to wait for a flush: without this transaction the records are where they were, and the
+    // next commit flushes the log with it.
+    sqlx::query("PRAGMA synchronous = NORMAL").execute(&mut *connection).await?;
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
+    let filed = next_slice(connection, rows).await?;
+    if let Some(last) = filed {
+        for statement in [TOUCH, RENAME, MOVE, "DELETE FROM journal WHERE id <= ?1"] {
+            sqlx::query(statement).bind(last).execute(&mut *connection).await?;
+        }
+    }
+    sqlx::query("COMMIT").execute(&mut *connection).await?;
+    sqlx::query("PRAGMA synchronous = FULL").execute(connection).await?;
+    Ok(filed)
+}
+
+/// The last of the oldest records that are not filed.
+async fn next_slice(connection: &mut SqliteConnection, rows: i64) -> Result<Option<i64>, sqlx::Error> {
     let filed = filed_to(connection).await?;
     let slice = sqlx::query(
         "SELECT count(*) AS records, min(id) AS first, max(id) AS last FROM \
          (SELECT id FROM journal ORDER BY id LIMIT ?1)",
     )
-    .bind(SLICE_ROWS)
-    .fetch_one(&mut *connection)
+    .bind(rows)
+    .fetch_one(connection)
     .await?;
     let records: i64 = slice.try_get("records")?;
     if records == 0 {
@@ -82,14 +106,5 @@ async fn file_slice(connection: &mut SqliteConnection) -> Result<Option<i64>, sq
             "records of the journal are missing: the file is damaged"
         );
     }
-    // Nothing is new, so nobody has to wait for a flush: without this transaction the records are where they were, and the
-    // next commit flushes the log with it.
-    sqlx::query("PRAGMA synchronous = NORMAL").execute(&mut *connection).await?;
-    sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
-    for statement in [TOUCH, RENAME, MOVE, "DELETE FROM journal WHERE id <= ?1"] {
-        sqlx::query(statement).bind(last).execute(&mut *connection).await?;
-    }
-    sqlx::query("COMMIT").execute(&mut *connection).await?;
-    sqlx::query("PRAGMA synchronous = FULL").execute(connection).await?;
     Ok(Some(last))
 }

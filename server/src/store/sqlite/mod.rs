@@ -1,7 +1,9 @@
 //! The embedded store: one `SQLite` file beside its write-ahead log, used by one process.
 //!
 //! A commit appends to one table and is one page, one write and one fdatasync of the log; beside the commits, records are
-//! filed under their graphs. One connection writes, some only read, and one more copies the log into the main file. Everything slow (copying, compaction, listing) happens on the other connections or in slices.
+//! filed under their graphs. One connection appends, one does all other writing and never at the same time, some only read,
+//! and one copies the log into the main file. Everything slow (copying, compaction, listing) happens on the other connections
+//! or in slices.
 
 mod append;
 mod appender;

@@ -20,8 +20,8 @@ use tokio_tungstenite::tungstenite::{
 
 use crate::transport::conn::Conn;
 
-/// Bytes that are read at once, and what an idle connection holds for reading. A larger message gets a buffer of its
-/// size while it comes in.
+/// Bytes that are read at once, and what an idle connection holds for reading. For a larger message the library makes the
+/// buffer as large, and keeps it.
 const READ_BUFFER_BYTES: usize = 1 << 10;
 
 /// Bytes of answers to pings that may wait; beyond them the client is not read.
