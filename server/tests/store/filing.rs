@@ -42,7 +42,7 @@ async fn filing_beside_appends_and_loads_loses_and_doubles_nothing() {
         TaskTracker::new().spawn(async move {
             loop {
                 store.checkpoint().await.unwrap();
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                tokio::task::yield_now().await;
             }
         })
     };
