@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
-use crate::store::{GraphKey, RecordId, SNAPSHOT_SLICE_BYTES_MAX, SharedStore, StoreError};
+use crate::store::{GraphKey, Purpose, RecordId, SNAPSHOT_SLICE_BYTES_MAX, SharedStore, StoreError};
 
 /// Rows that one trim removes: a fraction of a millisecond of the writer's time.
 const TRIM_ROWS_MAX: u32 = 200;
@@ -40,7 +40,7 @@ impl Compactor {
     ) -> Result<(), StoreError> {
         // The semaphore is never closed; a turn that could not be had would only mean one more at once.
         let _turn = self.turns.acquire().await;
-        let snapshot = store.begin_snapshot(key, covers).await?;
+        let Some(snapshot) = store.begin_snapshot(key, covers, Purpose::Compaction).await? else { return Ok(()) };
         let mut slices = 0;
         for slice in state.chunks(SNAPSHOT_SLICE_BYTES_MAX) {
             store.append_snapshot(snapshot, slices, slice).await?;

@@ -3,7 +3,7 @@
 use std::{fs, future::Future, pin::pin};
 
 use futures_util::poll;
-use synapti_server::store::{JournalRecord, RecordId, SharedStore};
+use synapti_server::store::{JournalRecord, Purpose, RecordId, SharedStore};
 
 use crate::fixture::{Home, append, at, compact, crash_copy, create, record, trim_all};
 
@@ -46,7 +46,7 @@ async fn cut_compaction(
     if steps == 0 {
         return;
     }
-    let snapshot = store.begin_snapshot(key, covers).await.unwrap();
+    let snapshot = store.begin_snapshot(key, covers, Purpose::Compaction).await.unwrap().unwrap();
     for index in 0..3.min(steps - 1) {
         store.append_snapshot(snapshot, index, slices[index as usize]).await.unwrap();
     }
@@ -146,7 +146,7 @@ async fn other_cancelled_calls_leave_the_store_usable() {
         let last = append(&*store, key, b"record").await;
         cancel_after(round, store.load(key)).await;
         cancel_after(round, store.checkpoint()).await;
-        let snapshot = store.begin_snapshot(key, last).await.unwrap();
+        let snapshot = store.begin_snapshot(key, last, Purpose::Compaction).await.unwrap().unwrap();
         cancel_after(round, store.append_snapshot(snapshot, 0, b"state")).await;
         store.append_snapshot(snapshot, 0, b"state").await.unwrap();
         cancel_after(round, store.commit_snapshot(snapshot, 1, 5)).await;

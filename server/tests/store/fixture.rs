@@ -13,7 +13,7 @@ use sqlx::{
 };
 use synapti_protocol::graph_id::GraphId;
 use synapti_server::store::{
-    GraphKey, JournalRecord, Lookup, RecordId, SharedStore, SnapshotId, SqliteStore, Store, StoreError,
+    GraphKey, JournalRecord, Lookup, Purpose, RecordId, SharedStore, SnapshotId, SqliteStore, Store, StoreError,
 };
 use tempfile::TempDir;
 
@@ -85,7 +85,7 @@ pub async fn append(store: &dyn Store, key: GraphKey, update: &[u8]) -> RecordId
 
 /// Writes a whole snapshot in the given slices and makes it current.
 pub async fn compact(store: &dyn Store, key: GraphKey, covers: RecordId, slices: &[&[u8]]) -> SnapshotId {
-    let snapshot = store.begin_snapshot(key, covers).await.unwrap();
+    let snapshot = store.begin_snapshot(key, covers, Purpose::Compaction).await.unwrap().unwrap();
     for (index, slice) in slices.iter().enumerate() {
         store.append_snapshot(snapshot, u32::try_from(index).unwrap(), slice).await.unwrap();
     }

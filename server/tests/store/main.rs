@@ -9,4 +9,5 @@ mod filing;
 mod fixture;
 mod model;
 mod opening;
+mod place;
 mod story;

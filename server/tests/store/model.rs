@@ -1,7 +1,7 @@
 //! Any sequence of calls, crashes included, against a model that is a list of updates per graph.
 
 use proptest::prelude::*;
-use synapti_server::store::{GraphKey, Lookup, RecordId, SharedStore, SnapshotId, StoreError};
+use synapti_server::store::{GraphKey, Lookup, Purpose, RecordId, SharedStore, SnapshotId, StoreError};
 
 use crate::fixture::{Home, at, crash_copy, create, graph_id, record, trim_all};
 
@@ -108,12 +108,12 @@ impl World {
         let covered = &model.updates[..count];
         let covers = covered.last().map_or(RecordId(0), |(id, _)| *id);
         let state: Vec<u8> = covered.iter().flat_map(|(_, update)| update.clone()).collect();
-        let begun = self.store.begin_snapshot(self.keys[graph], covers).await;
+        let begun = self.store.begin_snapshot(self.keys[graph], covers, Purpose::Compaction).await;
         if model.deleted {
             assert!(matches!(begun, Err(StoreError::Gone(_))));
             return;
         }
-        let snapshot: SnapshotId = begun.unwrap();
+        let snapshot: SnapshotId = begun.unwrap().unwrap();
         let slices: Vec<&[u8]> = state.chunks(slice_bytes).collect();
         for (index, slice) in (0u32..).zip(&slices) {
             if cut == Some(index) {

@@ -1,14 +1,29 @@
 //! The life of a graph, told through every method of the trait.
 
 use synapti_server::store::{
-    GraphKey, JournalRecord, ListCursor, ListQuery, Lookup, RecordId, SNAPSHOT_SLICE_BYTES_MAX, StoreError,
+    GraphKey, JournalRecord, ListCursor, ListQuery, Lookup, Purpose, RecordId, SNAPSHOT_SLICE_BYTES_MAX, StoreError,
 };
 
-use crate::fixture::{Home, append, at, compact, create, graph_id, record, trim_all};
+use crate::{
+    fixture::{append, at, compact, create, graph_id, record, trim_all},
+    place::{Place, stories},
+};
 
-#[tokio::test]
-async fn a_graph_is_created_once_found_and_deleted_for_good() {
-    let home = Home::new();
+stories! {
+    a_graph_is_created_once_found_and_deleted_for_good,
+    appended_records_come_back_in_order_and_survive_a_restart,
+    a_batch_of_any_size_is_one_commit_with_ids_in_its_order,
+    a_batch_that_fails_leaves_nothing_and_the_store_usable,
+    topic_and_time_of_the_last_record_are_listed,
+    pages_of_the_listing_follow_each_other_without_gap_or_repeat,
+    a_snapshot_replaces_what_it_covers_and_nothing_else,
+    a_snapshot_counts_only_when_it_is_whole_and_not_older,
+    a_snapshot_of_many_slices_comes_back_whole,
+    an_empty_document_may_be_snapshotted,
+    it_answers_pings_and_counts_its_connections_until_it_is_closed,
+}
+
+async fn a_graph_is_created_once_found_and_deleted_for_good(home: &impl Place) {
     let store = home.open().await;
     let id = graph_id("a~map.1");
     assert_eq!(store.find(&id).await.unwrap(), Lookup::Missing);
@@ -29,7 +44,7 @@ async fn a_graph_is_created_once_found_and_deleted_for_good() {
     assert_eq!(store.find(&id).await.unwrap(), deleted);
     assert_eq!(store.create(&id, "Again", at(11)).await.unwrap(), (deleted.clone(), false));
     assert!(matches!(store.load(key).await, Err(StoreError::Gone(_))));
-    assert!(matches!(store.begin_snapshot(key, RecordId(0)).await, Err(StoreError::Gone(_))));
+    assert!(matches!(store.begin_snapshot(key, RecordId(0), Purpose::Compaction).await, Err(StoreError::Gone(_))));
 
     // A room that has not heard of it yet must not hold up the others in its batch.
     let other = create(&*store, "other").await;
@@ -39,9 +54,7 @@ async fn a_graph_is_created_once_found_and_deleted_for_good() {
     assert_eq!(store.find(&id).await.unwrap(), deleted);
 }
 
-#[tokio::test]
-async fn appended_records_come_back_in_order_and_survive_a_restart() {
-    let home = Home::new();
+async fn appended_records_come_back_in_order_and_survive_a_restart(home: &impl Place) {
     let store = home.open().await;
     let (one, two) = (create(&*store, "one").await, create(&*store, "two").await);
     assert!(store.append(&[]).await.unwrap().is_empty());
@@ -61,9 +74,7 @@ async fn appended_records_come_back_in_order_and_survive_a_restart() {
     assert_eq!((loaded.tail, loaded.last), (vec![b"x".to_vec()], ids[1]));
 }
 
-#[tokio::test]
-async fn a_batch_of_any_size_is_one_commit_with_ids_in_its_order() {
-    let home = Home::new();
+async fn a_batch_of_any_size_is_one_commit_with_ids_in_its_order(home: &impl Place) {
     let store = home.open().await;
     let (one, two) = (create(&*store, "one").await, create(&*store, "two").await);
     let small: Vec<JournalRecord> =
@@ -81,9 +92,7 @@ async fn a_batch_of_any_size_is_one_commit_with_ids_in_its_order() {
     }
 }
 
-#[tokio::test]
-async fn a_batch_that_fails_leaves_nothing_and_the_store_usable() {
-    let home = Home::new();
+async fn a_batch_that_fails_leaves_nothing_and_the_store_usable(home: &impl Place) {
     let store = home.open().await;
     let key = create(&*store, "one").await;
     let unknown = GraphKey(4_711);
@@ -98,9 +107,7 @@ async fn a_batch_that_fails_leaves_nothing_and_the_store_usable() {
     assert_eq!(store.load(key).await.unwrap().tail.len(), 1_500);
 }
 
-#[tokio::test]
-async fn topic_and_time_of_the_last_record_are_listed() {
-    let home = Home::new();
+async fn topic_and_time_of_the_last_record_are_listed(home: &impl Place) {
     let store = home.open().await;
     let key = create(&*store, "one").await;
     let mut renamed = record(key, b"a", 5);
@@ -114,9 +121,7 @@ async fn topic_and_time_of_the_last_record_are_listed() {
     assert_eq!(listed, [graph]);
 }
 
-#[tokio::test]
-async fn pages_of_the_listing_follow_each_other_without_gap_or_repeat() {
-    let home = Home::new();
+async fn pages_of_the_listing_follow_each_other_without_gap_or_repeat(home: &impl Place) {
     let store = home.open().await;
     let mut expected = Vec::new();
     for n in 0..25i64 {
@@ -142,9 +147,7 @@ async fn pages_of_the_listing_follow_each_other_without_gap_or_repeat() {
     assert_eq!(seen, expected.into_iter().map(|(_, name)| name).collect::<Vec<_>>());
 }
 
-#[tokio::test]
-async fn a_snapshot_replaces_what_it_covers_and_nothing_else() {
-    let home = Home::new();
+async fn a_snapshot_replaces_what_it_covers_and_nothing_else(home: &impl Place) {
     let store = home.open().await;
     let (key, other) = (create(&*store, "one").await, create(&*store, "two").await);
     let mut ids = Vec::new();
@@ -175,15 +178,13 @@ async fn a_snapshot_replaces_what_it_covers_and_nothing_else() {
     assert!(append(&*store, key, b"d").await > ids[2]);
 }
 
-#[tokio::test]
-async fn a_snapshot_counts_only_when_it_is_whole_and_not_older() {
-    let home = Home::new();
+async fn a_snapshot_counts_only_when_it_is_whole_and_not_older(home: &impl Place) {
     let store = home.open().await;
     let key = create(&*store, "one").await;
     let first = append(&*store, key, b"a").await;
     let second = append(&*store, key, b"b").await;
 
-    let slow = store.begin_snapshot(key, first).await.unwrap();
+    let slow = store.begin_snapshot(key, first, Purpose::Compaction).await.unwrap().unwrap();
     store.append_snapshot(slow, 0, b"a").await.unwrap();
     store.append_snapshot(slow, 2, b"c").await.unwrap();
     assert!(store.commit_snapshot(slow, 2, 2).await.is_err(), "slice 1 is missing");
@@ -200,16 +201,14 @@ async fn a_snapshot_counts_only_when_it_is_whole_and_not_older() {
     store.commit_snapshot(current, 1, 2).await.unwrap();
 
     let unknown = RecordId(second.0 + 1);
-    assert!(store.begin_snapshot(key, unknown).await.is_err(), "it would swallow records to come");
+    assert!(store.begin_snapshot(key, unknown, Purpose::Compaction).await.is_err(), "it would swallow records to come");
     trim_all(&*store, key, 2).await;
     let gone = store.append_snapshot(slow, 3, b"d").await;
     assert!(matches!(gone, Err(StoreError::Gone(_))), "{gone:?}");
     assert_eq!(store.load(key).await.unwrap().snapshot, Some(b"ab".to_vec()));
 }
 
-#[tokio::test]
-async fn a_snapshot_of_many_slices_comes_back_whole() {
-    let home = Home::new();
+async fn a_snapshot_of_many_slices_comes_back_whole(home: &impl Place) {
     let store = home.open().await;
     let key = create(&*store, "one").await;
     let covers = append(&*store, key, b"a").await;
@@ -223,9 +222,7 @@ async fn a_snapshot_of_many_slices_comes_back_whole() {
     assert_eq!(store.load(key).await.unwrap().snapshot, Some(b"small".to_vec()));
 }
 
-#[tokio::test]
-async fn an_empty_document_may_be_snapshotted() {
-    let home = Home::new();
+async fn an_empty_document_may_be_snapshotted(home: &impl Place) {
     let store = home.open().await;
     let key = create(&*store, "one").await;
     assert_eq!(store.load(key).await.unwrap().snapshot, None);
@@ -234,9 +231,7 @@ async fn an_empty_document_may_be_snapshotted() {
     assert_eq!((loaded.snapshot, loaded.last), (Some(Vec::new()), RecordId(0)));
 }
 
-#[tokio::test]
-async fn it_answers_pings_and_counts_its_connections_until_it_is_closed() {
-    let home = Home::new();
+async fn it_answers_pings_and_counts_its_connections_until_it_is_closed(home: &impl Place) {
     let store = home.open().await;
     store.ping().await.unwrap();
     let size = store.pool_size();

@@ -28,13 +28,14 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use sqlx::SqlitePool;
 use synapti_protocol::graph_id::GraphId;
+use uuid::Uuid;
 
 pub use open::MigrationReport;
 
 use self::{appender::Appender, connection::SoloConnection, file::FileIdentity, refusal::unusable};
 use super::{
-    GraphKey, GraphRecord, JournalRecord, ListQuery, Lookup, PoolSize, RecordId, SnapshotId, Store, StoreError,
-    StoredGraph,
+    GraphKey, GraphRecord, JournalRecord, ListQuery, Lookup, NewVersion, PoolSize, Purpose, RecordId, SnapshotId,
+    Store, StoreError, StoredGraph, VersionId, VersionRecord,
 };
 
 /// Instead of the newest record's number: it has to be read from the file.
@@ -63,6 +64,14 @@ pub struct SqliteStore {
 
 #[async_trait]
 impl Store for SqliteStore {
+    fn identity(&self) -> Uuid {
+        Uuid::nil()
+    }
+
+    fn appends_at_once(&self) -> usize {
+        1
+    }
+
     async fn find(&self, id: &GraphId) -> Result<Lookup, StoreError> {
         self.find_graph(id).await
     }
@@ -87,8 +96,13 @@ impl Store for SqliteStore {
         self.tombstone_graph(key, at).await
     }
 
-    async fn begin_snapshot(&self, key: GraphKey, covers: RecordId) -> Result<SnapshotId, StoreError> {
-        self.start_snapshot(key, covers).await
+    async fn begin_snapshot(
+        &self,
+        key: GraphKey,
+        covers: RecordId,
+        _purpose: Purpose,
+    ) -> Result<Option<SnapshotId>, StoreError> {
+        self.start_snapshot(key, covers).await.map(Some)
     }
 
     async fn append_snapshot(&self, snapshot: SnapshotId, index: u32, slice: &[u8]) -> Result<(), StoreError> {
@@ -97,6 +111,54 @@ impl Store for SqliteStore {
 
     async fn commit_snapshot(&self, snapshot: SnapshotId, slices: u32, bytes: u64) -> Result<(), StoreError> {
         self.finish_snapshot(snapshot, slices, bytes).await
+    }
+
+    async fn commit_version(
+        &self,
+        _snapshot: SnapshotId,
+        _slices: u32,
+        _bytes: u64,
+        _version: &NewVersion,
+    ) -> Result<VersionRecord, StoreError> {
+        Err(unusable("not yet".to_owned()))
+    }
+
+    async fn versions(
+        &self,
+        _key: GraphKey,
+        _before: Option<VersionId>,
+        _limit: u32,
+    ) -> Result<Vec<VersionRecord>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn load_version(
+        &self,
+        _key: GraphKey,
+        _version: VersionId,
+    ) -> Result<Option<(VersionRecord, Vec<u8>)>, StoreError> {
+        Ok(None)
+    }
+
+    async fn name_version(
+        &self,
+        _key: GraphKey,
+        _version: VersionId,
+        _name: &str,
+    ) -> Result<Option<VersionRecord>, StoreError> {
+        Ok(None)
+    }
+
+    async fn remove_versions(&self, _key: GraphKey, _versions: &[VersionId]) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    async fn examine(&self) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn walk(&self, _after: GraphKey, _limit: u32) -> Result<Vec<GraphRecord>, StoreError> {
+        Ok(Vec::new())
     }
 
     async fn trim(&self, key: GraphKey, rows_max: u32) -> Result<bool, StoreError> {

@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use synapti_protocol::graph_id::GraphId;
 use synapti_server::store::{
-    GraphKey, GraphRecord, JournalRecord, ListQuery, Lookup, PoolSize, RecordId, SharedStore, SnapshotId, Store,
-    StoreError, StoredGraph,
+    GraphKey, GraphRecord, JournalRecord, ListQuery, Lookup, NewVersion, PoolSize, Purpose, RecordId, SharedStore,
+    SnapshotId, Store, StoreError, StoredGraph, VersionId, VersionRecord,
 };
 use tokio::sync::watch;
+use uuid::Uuid;
 
 /// What happened to one graph, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,6 +130,14 @@ impl Disk {
 
 #[async_trait]
 impl Store for FakeStore {
+    fn identity(&self) -> Uuid {
+        Uuid::nil()
+    }
+
+    fn appends_at_once(&self) -> usize {
+        1
+    }
+
     async fn find(&self, id: &GraphId) -> Result<Lookup, StoreError> {
         self.answers()?;
         tokio::task::yield_now().await;
@@ -154,7 +163,7 @@ impl Store for FakeStore {
             let tail: Vec<Vec<u8>> = graph.updates.iter().map(|(_, update)| update.clone()).collect();
             let tail_bytes = tail.iter().map(|update| update.len() as u64).sum();
             let last = graph.updates.last().map(|(id, _)| *id).unwrap_or_default();
-            StoredGraph { snapshot: None, tail, last, tail_bytes }
+            StoredGraph { tail, last, tail_bytes, ..StoredGraph::default() }
         };
         tokio::task::yield_now().await;
         Ok(stored)
@@ -188,7 +197,12 @@ impl Store for FakeStore {
     }
 
     // Rooms in these tests are too short-lived for snapshots: the real store has its own tests of them.
-    async fn begin_snapshot(&self, _key: GraphKey, covers: RecordId) -> Result<SnapshotId, StoreError> {
+    async fn begin_snapshot(
+        &self,
+        _key: GraphKey,
+        covers: RecordId,
+        _purpose: Purpose,
+    ) -> Result<Option<SnapshotId>, StoreError> {
         Err(StoreError::Gone(format!("snapshot of {covers:?}")))
     }
 
@@ -198,6 +212,54 @@ impl Store for FakeStore {
 
     async fn commit_snapshot(&self, snapshot: SnapshotId, _slices: u32, _bytes: u64) -> Result<(), StoreError> {
         Err(StoreError::Gone(format!("{snapshot:?}")))
+    }
+
+    async fn commit_version(
+        &self,
+        _snapshot: SnapshotId,
+        _slices: u32,
+        _bytes: u64,
+        _version: &NewVersion,
+    ) -> Result<VersionRecord, StoreError> {
+        Err(StoreError::Gone("version".to_owned()))
+    }
+
+    async fn versions(
+        &self,
+        _key: GraphKey,
+        _before: Option<VersionId>,
+        _limit: u32,
+    ) -> Result<Vec<VersionRecord>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn load_version(
+        &self,
+        _key: GraphKey,
+        _version: VersionId,
+    ) -> Result<Option<(VersionRecord, Vec<u8>)>, StoreError> {
+        Ok(None)
+    }
+
+    async fn name_version(
+        &self,
+        _key: GraphKey,
+        _version: VersionId,
+        _name: &str,
+    ) -> Result<Option<VersionRecord>, StoreError> {
+        Ok(None)
+    }
+
+    async fn remove_versions(&self, _key: GraphKey, _versions: &[VersionId]) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    async fn examine(&self) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn walk(&self, _after: GraphKey, _limit: u32) -> Result<Vec<GraphRecord>, StoreError> {
+        Ok(Vec::new())
     }
 
     async fn trim(&self, _key: GraphKey, _rows_max: u32) -> Result<bool, StoreError> {
