@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicUsize},
     time::Duration,
 };
@@ -9,6 +10,7 @@ use std::{
 use anyhow::Context as _;
 use tokio::{
     net::{TcpListener, TcpSocket},
+    sync::{oneshot, watch},
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -20,7 +22,7 @@ use crate::{
     connections::Connections,
     http::{self, AppState},
     hub::{Hub, HubLimits},
-    journal::Journal,
+    journal::{self, Journal, JournalEnd, JournalOptions},
     room::{actor::RoomEnv, state::RoomLimits},
     session::SessionLimits,
     store::{SharedStore, SqliteStore},
@@ -37,6 +39,15 @@ const REQUESTS_FINISH_WITHIN: Duration = Duration::from_secs(3);
 /// What shutdown may take beyond the grace time, for what is under way to reach the disk.
 const FLUSHED_WITHIN: Duration = Duration::from_secs(10);
 
+/// The same when the store is behind already: two more attempts, then what is left is spilled.
+const FLUSHED_WITHIN_WHEN_BEHIND: Duration = Duration::from_millis(2_500);
+
+/// How long the store may take to close.
+const STORE_CLOSES_WITHIN: Duration = Duration::from_secs(5);
+
+/// A store that does not answer a question within this is down.
+const STORE_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+
 /// Connections that may wait to be accepted; the system may allow fewer. One that finds no place tries again only after
 /// a second, and a room full of people comes back at once.
 const ACCEPT_QUEUE_MAX: u32 = 4096;
@@ -46,6 +57,9 @@ struct App {
     config: Arc<Config>,
     store: SharedStore,
     journal: Journal,
+    journal_end: oneshot::Receiver<JournalEnd>,
+    /// Whether the store answered when it was asked last.
+    store_up: watch::Sender<bool>,
     /// Nobody new, and everybody is asked to go.
     draining: CancellationToken,
     /// Rooms close as soon as they are empty.
@@ -61,7 +75,7 @@ struct App {
 /// Runs the server until `stop` is cancelled; then drains it.
 ///
 /// # Errors
-/// When it cannot start, or stops with edits that could not be saved.
+/// When it cannot start, or stops with edits that could be neither saved nor set aside.
 pub async fn serve(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     Server::bind(config).await?.run(stop).await
 }
@@ -94,6 +108,11 @@ impl Server {
         let store: SharedStore = Arc::new(SqliteStore::open(sqlite_url(&config)?).await?);
         let listener =
             listen(config.listen).with_context(|| format!("cannot listen on {} (SYNAPTI_LISTEN)", config.listen))?;
+        let recovered = journal::recover(&store, &spill_folders(&config)).await;
+        match recovered.context("edits that an earlier run could not save are not in the database yet")? {
+            0 => {}
+            records => tracing::info!(records, "edits that an earlier run could not save are in the database now"),
+        }
         let address = listener.local_addr().context("the listening socket has no address")?;
         Ok(Self { app: App::new(config, store), listener, address, uptime })
     }
@@ -106,7 +125,7 @@ impl Server {
     /// Serves until `stop` is cancelled; then drains.
     ///
     /// # Errors
-    /// When it stops with edits that could not be saved.
+    /// When it stops with edits that could be neither saved nor set aside.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
         self.app.announce(self.address);
         self.app.run(self.listener, self.uptime, stop).await
@@ -128,10 +147,16 @@ impl App {
     fn new(config: Arc<Config>, store: SharedStore) -> Self {
         let giving_up = CancellationToken::new();
         let background = TaskTracker::new();
-        let journal = Journal::start(store.clone(), &background, giving_up.clone());
+        let options = JournalOptions {
+            unsaved_bytes_max: config.limits.unsaved_bytes_max,
+            spill_folders: spill_folders(&config),
+        };
+        let (journal, journal_end) = Journal::start(store.clone(), options, &background, giving_up.clone());
         Self {
             store,
             journal,
+            journal_end,
+            store_up: watch::Sender::new(true),
             draining: CancellationToken::new(),
             rooms_closing: CancellationToken::new(),
             giving_up,
@@ -159,6 +184,7 @@ impl App {
             journal: self.journal.clone(),
             config: self.config.clone(),
             draining: self.draining.clone(),
+            store_up: self.store_up.subscribe(),
             clock: Clock::system(),
             uptime,
         };
@@ -219,11 +245,13 @@ impl App {
 
     fn housekeeping(&self) -> impl Future<Output = ()> + Send + 'static {
         let (store, journal, stop) = (self.store.clone(), self.journal.clone(), self.rooms_closing.clone());
+        let store_up = self.store_up.clone();
         async move {
             let mut tick = tokio::time::interval(HOUSEKEEPING_EVERY);
             let mut committed = journal.commit_count();
             let mut is_untidy = false;
             while stop.run_until_cancelled(tick.tick()).await.is_some() {
+                probe(&store, &store_up).await;
                 metrics::get().database_pool_size.set(store.pool_size().open);
                 metrics::get().journal_backlog_bytes.set(journal.health().backlog_bytes as f64);
                 let now = journal.commit_count();
@@ -251,17 +279,65 @@ impl App {
         self.rooms_closing.cancel();
         let _ = timeout(REQUESTS_FINISH_WITHIN, self.connections.wait()).await;
         self.rooms.close();
-        let saved =
-            timeout(FLUSHED_WITHIN, self.rooms.wait()).await.is_ok() && self.journal.health().backlog_bytes == 0;
+        let within = if self.journal.is_behind() { FLUSHED_WITHIN_WHEN_BEHIND } else { FLUSHED_WITHIN };
+        let flushed = async {
+            self.rooms.wait().await;
+            self.journal.barrier().await;
+        };
+        let is_flushed = timeout(within, flushed).await.is_ok();
         self.giving_up.cancel();
-        let Self { store, journal, background, .. } = self;
+        let Self { store, journal, journal_end, rooms, background, .. } = self;
         drop(journal);
+        let end = journal_end.await.context("the journal failed");
         background.close();
         let _ = timeout(REQUESTS_FINISH_WITHIN, background.wait()).await;
-        store.close().await;
-        anyhow::ensure!(saved, "stopped with edits that could not be saved: no client was told that they were");
-        tracing::info!("stopped; everything is saved");
+        let _ = timeout(STORE_CLOSES_WITHIN, store.close()).await;
+        match end? {
+            JournalEnd::Saved if is_flushed || rooms.is_empty() => tracing::info!("stopped; everything is saved"),
+            JournalEnd::Saved => anyhow::bail!("stopped before every map had handed its last edits over"),
+            JournalEnd::Spilled { records, path } => tracing::warn!(
+                records,
+                path = %path.display(),
+                "stopped; the database took no more edits: they are in this file, which the next start reads"
+            ),
+            JournalEnd::Lost { records, error } => {
+                anyhow::bail!("stopped with {records} batches of edits that could not be saved, nor set aside: {error}")
+            }
+        }
         Ok(())
+    }
+}
+
+/// Where what cannot be saved is set aside: beside the data, and where there is room when that disk is full.
+fn spill_folders(config: &Config) -> Vec<PathBuf> {
+    let beside = match (&config.spill_folder, &config.database_url) {
+        (Some(folder), _) => folder.clone(),
+        (None, DatabaseUrl::Sqlite(url)) => sqlite_folder(url),
+        (None, DatabaseUrl::Postgres(_)) => PathBuf::from("data"),
+    };
+    vec![beside, std::env::temp_dir()]
+}
+
+fn sqlite_folder(url: &str) -> PathBuf {
+    let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")).unwrap_or(url);
+    match Path::new(path).parent() {
+        Some(folder) if folder != Path::new("") => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// Asks the store for a sign of life.
+async fn probe(store: &SharedStore, store_up: &watch::Sender<bool>) {
+    let answer = timeout(STORE_ANSWERS_WITHIN, store.ping()).await;
+    let is_up = matches!(answer, Ok(Ok(_)));
+    metrics::get().store_up.set(f64::from(u8::from(is_up)));
+    if store_up.send_replace(is_up) == is_up {
+        return;
+    }
+    match answer {
+        Ok(Ok(_)) => tracing::info!("the store answers again"),
+        Ok(Err(error)) => tracing::error!(%error, "the store does not answer"),
+        Err(_) => tracing::error!("the store does not answer within a second"),
     }
 }
 

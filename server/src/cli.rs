@@ -85,6 +85,7 @@ fn setting(spec: &'static KeySpec) -> Arg {
         .action(ArgAction::Set)
         .help(format!("{} [env: {}{default}]", spec.about, spec.env_name()))
         .help_heading(match spec.section() {
+            "history" => "Versions",
             "auth" => "Access",
             "limits" => "Limits (0 = no limit)",
             "ai" => "AI",

@@ -1,9 +1,18 @@
-//! Replaces a map's tail of records by a snapshot, in slices beside the edits.
+//! Snapshots, written in slices beside the edits: of a whole tail that one takes the place of, or to keep as a version.
+//!
+//! A snapshot is made from what is stored, on a thread of its own: an open room has nothing to do with it and waits for
+//! nothing, and the snapshot contains exactly the records that it covers, whoever wrote them.
 
-use bytes::Bytes;
+use synapti_protocol::update::EMPTY_UPDATE;
 use tokio::sync::Semaphore;
 
-use crate::store::{GraphKey, Purpose, RecordId, SNAPSHOT_SLICE_BYTES_MAX, SharedStore, StoreError};
+use crate::{
+    room::open::decode,
+    store::{
+        GraphKey, NewVersion, Purpose, RecordId, SNAPSHOT_SLICE_BYTES_MAX, SharedStore, SnapshotId, StoreError,
+        StoredGraph, VersionRecord,
+    },
+};
 
 /// Rows that one trim removes: a fraction of a millisecond of the writer's time.
 const TRIM_ROWS_MAX: u32 = 200;
@@ -11,46 +20,85 @@ const TRIM_ROWS_MAX: u32 = 200;
 /// Graphs looked up at once when tidying.
 const TIDY_AT_ONCE: u32 = 100;
 
-/// Compactions under way at once; they share the writer with the journal.
-const COMPACTIONS_MAX: usize = 1;
+/// Snapshots made at once; they share the writer with the journal, and each needs its map in memory.
+const AT_ONCE_MAX: usize = 1;
 
-/// Writes snapshots for all rooms of the process.
+/// Makes snapshots for all rooms of the process.
 #[derive(Debug)]
 pub struct Compactor {
     turns: Semaphore,
 }
 
+/// What a compaction has replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compacted {
+    /// Records of the tail that the snapshot took the place of.
+    pub records: u32,
+    /// Their size.
+    pub bytes: u64,
+    /// Size of the snapshot.
+    pub snapshot_bytes: u64,
+}
+
+/// Why there is no snapshot.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// The store refused or did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What is stored is not a whole map; a snapshot of it would take the place of what is left.
+    #[error("the stored map is damaged: {0}")]
+    Damaged(String),
+    /// Another node is making one.
+    #[error("another node is compacting this map")]
+    Busy,
+}
+
+/// A map as it is stored, in one piece.
+struct State {
+    covers: RecordId,
+    update: Vec<u8>,
+    records: u32,
+    bytes: u64,
+}
+
 impl Default for Compactor {
     fn default() -> Self {
-        Self { turns: Semaphore::new(COMPACTIONS_MAX) }
+        Self { turns: Semaphore::new(AT_ONCE_MAX) }
     }
 }
 
 impl Compactor {
-    /// Stores `state` as the snapshot that covers everything up to `covers`, then removes what it covers.
+    /// Replaces the stored tail by a snapshot, and removes what nothing needs any more.
     ///
     /// # Errors
-    /// [`StoreError`]; the tail is still there then, whole.
-    pub async fn run(
-        &self,
-        store: &SharedStore,
-        key: GraphKey,
-        covers: RecordId,
-        state: &Bytes,
-    ) -> Result<(), StoreError> {
+    /// [`SnapshotError`]; the tail is still there then, whole.
+    pub async fn compact(&self, store: &SharedStore, key: GraphKey) -> Result<Compacted, SnapshotError> {
         // The semaphore is never closed; a turn that could not be had would only mean one more at once.
         let _turn = self.turns.acquire().await;
-        let Some(snapshot) = store.begin_snapshot(key, covers, Purpose::Compaction).await? else { return Ok(()) };
-        let mut slices = 0;
-        for slice in state.chunks(SNAPSHOT_SLICE_BYTES_MAX) {
-            store.append_snapshot(snapshot, slices, slice).await?;
-            slices += 1;
-        }
-        store.commit_snapshot(snapshot, slices, state.len() as u64).await?;
+        let State { covers, update, records, bytes } = stored_state(store, key).await?;
+        let (snapshot, slices) = write(store, key, covers, Purpose::Compaction, &update).await?;
+        store.commit_snapshot(snapshot, slices, update.len() as u64).await?;
         while store.trim(key, TRIM_ROWS_MAX).await? {
             tokio::task::yield_now().await;
         }
-        Ok(())
+        Ok(Compacted { records, bytes, snapshot_bytes: update.len() as u64 })
+    }
+
+    /// Keeps the stored state as a version.
+    ///
+    /// # Errors
+    /// [`SnapshotError`]; then there is no version.
+    pub async fn keep(
+        &self,
+        store: &SharedStore,
+        key: GraphKey,
+        version: &NewVersion,
+    ) -> Result<VersionRecord, SnapshotError> {
+        let _turn = self.turns.acquire().await;
+        let State { covers, update, .. } = stored_state(store, key).await?;
+        let (snapshot, slices) = write(store, key, covers, Purpose::Version, &update).await?;
+        Ok(store.commit_version(snapshot, slices, update.len() as u64, version).await?)
     }
 
     /// Finishes what a crash interrupted: rows that nothing needs any more, of all graphs.
@@ -84,4 +132,41 @@ impl Compactor {
         }
         Ok(())
     }
+}
+
+async fn stored_state(store: &SharedStore, key: GraphKey) -> Result<State, SnapshotError> {
+    let stored = store.load(key).await?;
+    if let Some(loss) = stored.damage.iter().find(|damage| damage.is_loss) {
+        return Err(SnapshotError::Damaged(loss.what.clone()));
+    }
+    let (covers, records, bytes) = (stored.last, stored.tail.len() as u32, stored.tail_bytes);
+    let encoded = tokio::task::spawn_blocking(move || encode(&stored)).await;
+    let update = encoded.map_err(|_| SnapshotError::Damaged("decoding it failed".to_owned()))??;
+    Ok(State { covers, update, records, bytes })
+}
+
+fn encode(stored: &StoredGraph) -> Result<Vec<u8>, SnapshotError> {
+    if stored.snapshot.is_none() && stored.tail.is_empty() {
+        return Ok(EMPTY_UPDATE.to_vec());
+    }
+    // Nothing is edited here, so the id is of no account.
+    let replica = decode(0, stored).map_err(SnapshotError::Damaged)?;
+    Ok(replica.snapshot())
+}
+
+/// Writes a state in slices; nobody reads them before they are committed. Answers how many there are.
+async fn write(
+    store: &SharedStore,
+    key: GraphKey,
+    covers: RecordId,
+    purpose: Purpose,
+    state: &[u8],
+) -> Result<(SnapshotId, u32), SnapshotError> {
+    let snapshot = store.begin_snapshot(key, covers, purpose).await?.ok_or(SnapshotError::Busy)?;
+    let mut slices = 0;
+    for slice in state.chunks(SNAPSHOT_SLICE_BYTES_MAX) {
+        store.append_snapshot(snapshot, slices, slice).await?;
+        slices += 1;
+    }
+    Ok((snapshot, slices))
 }

@@ -23,7 +23,7 @@ use crate::{
         open,
         state::RoomLimits,
     },
-    store::Lookup,
+    store::{Lookup, StoreError},
     telemetry::metrics,
 };
 
@@ -38,6 +38,12 @@ const TRIES_MAX: usize = 8;
 
 /// How long a call through the API waits for the store.
 const SAVED_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long the store has for one question on the way into a room.
+pub(crate) const STORE_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+
+/// Why no room is opened while commits are overdue: it could not be kept.
+const BEHIND: &str = "commits are overdue";
 
 /// Bounds of rooms, from the configuration.
 #[derive(Clone, Copy, Debug)]
@@ -81,9 +87,10 @@ impl Hub {
         &self,
         id: &GraphId,
         session: SessionId,
+        is_extended: bool,
         create: bool,
     ) -> Result<(RoomHandle, Joined), RoomError> {
-        let join = |room: RoomHandle| async move { room.join(session).await.map(|joined| (room, joined)) };
+        let join = |room: RoomHandle| async move { room.join(session, is_extended).await.map(|joined| (room, joined)) };
         self.call(id, create, join).await
     }
 
@@ -99,7 +106,7 @@ impl Hub {
             MapEdit::Init { topic, .. } => topic,
             _ => "",
         };
-        let (found, made) = self.0.env.store.create(id, topic, self.0.env.clock.now()).await?;
+        let (found, made) = in_time(self.0.env.store.create(id, topic, self.0.env.clock.now())).await?;
         let Lookup::Live(record) = found else { return Err(RoomError::Gone) };
         // Joining makes a graph too, and so does a call like this one that failed half way: nothing was ever written
         // to them, so this is their first edit.
@@ -138,6 +145,9 @@ impl Hub {
         }
         if self.0.env.closing.is_cancelled() {
             return Err(RoomError::Draining);
+        }
+        if self.0.env.journal.is_behind() {
+            return Err(RoomError::Unavailable(BEHIND.to_owned()));
         }
         if self.0.rooms.len() >= ROOMS_MAX {
             return Err(RoomError::AtCapacity { what: "open maps" });
@@ -219,8 +229,11 @@ impl Hub {
         if env.closing.is_cancelled() {
             return Err(RoomError::Draining);
         }
-        let found = match env.store.find(id).await? {
-            Lookup::Missing => env.store.create(id, "", env.clock.now()).await?.0,
+        if env.journal.is_behind() {
+            return Err(RoomError::Unavailable(BEHIND.to_owned()));
+        }
+        let found = match in_time(env.store.find(id)).await? {
+            Lookup::Missing => in_time(env.store.create(id, "", env.clock.now())).await?.0,
             found => found,
         };
         if let Lookup::Deleted { .. } = found { Err(RoomError::Gone) } else { Ok(()) }
@@ -228,5 +241,13 @@ impl Hub {
 
     async fn saved<T>(&self, call: impl Future<Output = Result<T, RoomError>>) -> Result<T, RoomError> {
         timeout(SAVED_WITHIN, call).await.unwrap_or(Err(RoomError::NotSaved))
+    }
+}
+
+/// What the store answers, unless it takes too long for somebody to wait.
+pub(crate) async fn in_time<T>(call: impl Future<Output = Result<T, StoreError>>) -> Result<T, RoomError> {
+    match timeout(STORE_ANSWERS_WITHIN, call).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(RoomError::Unavailable("it did not answer in time".to_owned())),
     }
 }

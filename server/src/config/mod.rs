@@ -12,7 +12,12 @@ pub mod table;
 mod tests;
 mod value;
 
-use std::{ffi::OsString, net::SocketAddr, path::Path, time::Duration};
+use std::{
+    ffi::OsString,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 pub use error::ConfigError;
 use key::KeySpec;
@@ -30,6 +35,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where maps are kept.
     pub database_url: DatabaseUrl,
+    /// Where edits are set aside that could not be saved; unset = beside the data.
+    pub spill_folder: Option<PathBuf>,
+    /// Versions of maps.
+    pub history: HistoryConfig,
     /// Bus between nodes, if there is to be one.
     pub redis_url: Option<Secret>,
     /// Who may do what.
@@ -61,6 +70,15 @@ pub struct AuthConfig {
     pub open_anywhere: bool,
 }
 
+/// When versions are made without being asked for, and how long they stay.
+#[derive(Clone, Copy, Debug)]
+pub struct HistoryConfig {
+    /// Time between two automatic versions while a map is edited; zero = none are made.
+    pub auto_every: Duration,
+    /// Days that automatic versions are kept; 0 = for ever.
+    pub keep_days: u32,
+}
+
 /// How much of everything; 0 = no limit, except for `feed_bytes_max`.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -80,6 +98,8 @@ pub struct Limits {
     pub document_bytes_max: usize,
     /// Messages per second of one connection.
     pub messages_per_second: u32,
+    /// Bytes of edits that rooms may be ahead of a store that is behind.
+    pub unsaved_bytes_max: usize,
     /// Bytes of a room's ring of recent frames.
     pub feed_bytes_max: usize,
 }
@@ -127,6 +147,11 @@ impl Config {
         Ok(Self {
             listen: layers.get(&table::LISTEN)?,
             database_url: layers.get(&table::DATABASE_URL)?,
+            spill_folder: layers.get_optional(&table::SPILL_FOLDER)?,
+            history: HistoryConfig {
+                auto_every: layers.get(&table::HISTORY_AUTO_EVERY)?,
+                keep_days: layers.get(&table::HISTORY_KEEP_DAYS)?,
+            },
             redis_url: layers.get_optional(&table::REDIS_URL)?,
             auth: AuthConfig {
                 mode: layers.get(&table::AUTH_MODE)?,
@@ -181,6 +206,7 @@ impl Limits {
             sync_bytes_max: layers.get(&table::SYNC_BYTES_MAX)?,
             document_bytes_max: layers.get(&table::DOCUMENT_BYTES_MAX)?,
             messages_per_second: layers.get(&table::MESSAGES_PER_SECOND)?,
+            unsaved_bytes_max: layers.get(&table::UNSAVED_BYTES_MAX)?,
             feed_bytes_max: layers.get(&table::FEED_BYTES_MAX)?,
         })
     }

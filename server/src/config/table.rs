@@ -1,6 +1,6 @@
 //! Every setting there is. Environment, configuration file, flags, `--help` and the documentation follow this table.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use super::{
     key::{Key, KeySpec},
@@ -24,6 +24,16 @@ pub static DATABASE_URL: Key<DatabaseUrl> = Key::new(
     value::database_url,
     "Where maps are kept; created and migrated at start (postgres:// is not in this version)",
 );
+/// Where edits are set aside that could not be saved.
+pub static SPILL_FOLDER: Key<PathBuf> = Key::new(
+    "spill_folder",
+    "",
+    "a path",
+    value::parsed,
+    "Folder for edits that could not be saved when the server had to stop; the next start reads them; \
+     unset = beside the SQLite file, or data",
+)
+.optional();
 /// Bus between nodes.
 pub static REDIS_URL: Key<Secret> = Key::new(
     "redis_url",
@@ -57,6 +67,23 @@ pub static ROOM_IDLE_CLOSE_AFTER: Key<Duration> = Key::new(
     value::SECONDS,
     value::seconds,
     "Seconds that a room stays open after its last session left",
+);
+
+/// Time between automatic versions.
+pub static HISTORY_AUTO_EVERY: Key<Duration> = Key::new(
+    "history.auto_every",
+    "600",
+    value::SECONDS,
+    value::seconds,
+    "Seconds between two automatic versions of a map that is being edited; 0 = no automatic versions",
+);
+/// How long automatic versions stay.
+pub static HISTORY_KEEP_DAYS: Key<u32> = Key::new(
+    "history.keep_days",
+    "90",
+    "a whole number of days; 0 = for ever",
+    value::limit,
+    "Days that automatic versions are kept, ever fewer of them; named ones stay",
 );
 
 /// Who may connect.
@@ -155,6 +182,14 @@ pub static MESSAGES_PER_SECOND: Key<u32> = Key::new(
     "Messages per second of one connection (not enforced in this version)",
 )
 .not_enforced();
+/// How far rooms run ahead of a store that is behind.
+pub static UNSAVED_BYTES_MAX: Key<usize> = Key::new(
+    "limits.unsaved_bytes_max",
+    "67108864",
+    value::COUNT,
+    value::limit,
+    "Bytes of edits that all open maps together take while the store is behind; beyond it writers wait",
+);
 /// Size of a room's ring of recent frames.
 pub static FEED_BYTES_MAX: Key<usize> = Key::new(
     "limits.feed_bytes_max",
@@ -211,13 +246,16 @@ pub static AI_GEMINI_API_KEY: Key<Secret> =
         .not_enforced();
 
 /// All rows, in the order of the documentation.
-pub static KEYS: [&KeySpec; 26] = [
+pub static KEYS: [&KeySpec; 30] = [
     &LISTEN.spec,
     &DATABASE_URL.spec,
+    &SPILL_FOLDER.spec,
     &REDIS_URL.spec,
     &LOG.spec,
     &SHUTDOWN_GRACE.spec,
     &ROOM_IDLE_CLOSE_AFTER.spec,
+    &HISTORY_AUTO_EVERY.spec,
+    &HISTORY_KEEP_DAYS.spec,
     &AUTH_MODE.spec,
     &AUTH_SECRET.spec,
     &AUTH_ALLOWED_ORIGINS.spec,
@@ -230,6 +268,7 @@ pub static KEYS: [&KeySpec; 26] = [
     &SYNC_BYTES_MAX.spec,
     &DOCUMENT_BYTES_MAX.spec,
     &MESSAGES_PER_SECOND.spec,
+    &UNSAVED_BYTES_MAX.spec,
     &FEED_BYTES_MAX.spec,
     &AI_PROVIDER.spec,
     &AI_BASE_URL.spec,

@@ -126,7 +126,7 @@ pub struct Connections {
 pub struct Readiness {
     /// Whether it may.
     ready: bool,
-    /// Why not: `draining` or `journal_unhealthy`.
+    /// Why not: `draining`, `journal_unhealthy` or `store_down`.
     #[schema(example = json!(null))]
     reason: Option<&'static str>,
 }
@@ -167,10 +167,12 @@ pub async fn live() -> Response {
 pub async fn ready(State(app): State<AppState>) -> Response {
     let reason = if app.draining.is_cancelled() {
         Some("draining")
-    } else if app.journal.health().healthy {
-        None
-    } else {
+    } else if !app.journal.health().healthy {
         Some("journal_unhealthy")
+    } else if !*app.store_up.borrow() {
+        Some("store_down")
+    } else {
+        None
     };
     answer(reason.is_none(), &Readiness { ready: reason.is_none(), reason })
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -21,6 +22,8 @@ pub struct AppState {
     pub config: Arc<Config>,
     /// Cancelled when the process begins to drain.
     pub draining: CancellationToken,
+    /// Whether the store answered when it was asked last.
+    pub store_up: watch::Receiver<bool>,
     /// Where the time comes from.
     pub clock: Clock,
     /// Runs since the start of the process.

@@ -30,6 +30,8 @@ pub struct Welcome {
     pub presence: Option<Bytes>,
     /// Where in the feed the session begins.
     pub cursor: Cursor,
+    /// Whether the room shows something that is not on disk.
+    pub has_unsaved: bool,
 }
 
 /// What a room tells somebody who lacks something: the state, and where the feed goes on from it.
@@ -72,11 +74,26 @@ pub enum CallError {
 /// Messages of the control lane.
 #[derive(Debug)]
 pub(crate) enum Control {
-    Join { session: SessionId, slot: Arc<SessionSlot>, reply: oneshot::Sender<Result<Welcome, CallError>> },
-    Leave { session: SessionId },
-    Awareness { session: SessionId, payload: Bytes },
-    Read { read: Read, reply: oneshot::Sender<Result<Answer, CallError>> },
-    Delete { reply: oneshot::Sender<Result<Answer, CallError>> },
+    Join {
+        session: SessionId,
+        slot: Arc<SessionSlot>,
+        is_extended: bool,
+        reply: oneshot::Sender<Result<Welcome, CallError>>,
+    },
+    Leave {
+        session: SessionId,
+    },
+    Awareness {
+        session: SessionId,
+        payload: Bytes,
+    },
+    Read {
+        read: Read,
+        reply: oneshot::Sender<Result<Answer, CallError>>,
+    },
+    Delete {
+        reply: oneshot::Sender<Result<Answer, CallError>>,
+    },
 }
 
 /// Messages of the edits lane. The permit is the message's share of the lane's bytes.
@@ -152,11 +169,11 @@ impl RoomHandle {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Takes a place in the room.
-    pub async fn join(&self, session: SessionId) -> Result<Joined, CallError> {
+    /// Takes a place in the room; an extended session is told what becomes of its edits.
+    pub async fn join(&self, session: SessionId, is_extended: bool) -> Result<Joined, CallError> {
         let slot = Arc::new(SessionSlot::default());
         let (reply, answer) = oneshot::channel();
-        self.control(Control::Join { session, slot: slot.clone(), reply }).await?;
+        self.control(Control::Join { session, slot: slot.clone(), is_extended, reply }).await?;
         // From here on the room may know the session, so that it has to be told when this call is given up.
         let membership = Membership { room: self.clone(), session };
         let welcome = settled(answer).await?;

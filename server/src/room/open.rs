@@ -67,12 +67,7 @@ pub(crate) async fn load(
 }
 
 fn integrate(client_id: u64, record: GraphRecord, stored: &StoredGraph) -> Result<Loaded, OpenFailure> {
-    let updates = stored.snapshot.iter().chain(&stored.tail).map(Vec::as_slice);
-    let replica = Replica::load(client_id, AsideLimits::default(), updates)
-        .map_err(|error| OpenFailure::Unreadable(error.to_string()))?;
-    if replica.held_from(Sender::default()) > 0 {
-        return Err(OpenFailure::Unreadable("records are missing from its journal".into()));
-    }
+    let replica = decode(client_id, stored).map_err(OpenFailure::Unreadable)?;
     let snapshot_bytes = stored.snapshot.as_ref().map_or(0, Vec::len);
     Ok(Loaded {
         replica,
@@ -84,9 +79,23 @@ fn integrate(client_id: u64, record: GraphRecord, stored: &StoredGraph) -> Resul
             records: stored.tail.len() as u32,
             bytes: stored.tail_bytes,
             snapshot_bytes: snapshot_bytes as u64,
-            last: stored.last,
         },
+        is_damaged: stored.damage.iter().any(|damage| damage.is_loss),
     })
+}
+
+/// The document that is stored.
+///
+/// # Errors
+/// What cannot be read, in words.
+pub(crate) fn decode(client_id: u64, stored: &StoredGraph) -> Result<Replica, String> {
+    let updates = stored.snapshot.iter().chain(&stored.tail).map(Vec::as_slice);
+    let replica = Replica::load(client_id, AsideLimits::default(), updates).map_err(|error| error.to_string())?;
+    let is_complete = stored.damage.iter().all(|damage| !damage.is_loss);
+    if is_complete && replica.held_from(Sender::default()) > 0 {
+        return Err("records are missing from its journal".into());
+    }
+    Ok(replica)
 }
 
 /// An id for the server's own edits, never used before: 31 bits at random, as Yjs clients choose theirs.

@@ -51,6 +51,10 @@ pub struct News {
     pub question: Option<Bytes>,
     /// The node goes: the session should end at its turn.
     pub departing: bool,
+    /// So many of the session's edits are on disk.
+    pub acked: Option<u64>,
+    /// Whether something was shown that is not on disk.
+    pub unsaved: Option<bool>,
     /// Time has passed: the session should see whether its client is still there.
     pub look: bool,
 }
@@ -66,6 +70,16 @@ impl SessionSlot {
     /// Asks the client for what it has beyond `state_vector`.
     pub fn ask(&self, state_vector: Bytes) {
         self.tell(|news| news.question = Some(state_vector));
+    }
+
+    /// Tells the session that so many of its edits are on disk.
+    pub fn ack(&self, edits: u64) {
+        self.tell(|news| news.acked = Some(edits));
+    }
+
+    /// Tells the session whether something was shown that is not on disk.
+    pub fn unsaved(&self, is_unsaved: bool) {
+        self.tell(|news| news.unsaved = Some(is_unsaved));
     }
 
     /// Asks the session to end at its turn.

@@ -4,6 +4,7 @@
 //! [`Session::outgoing`] hands over. A session does one thing at a time for its client: while it waits for the room it
 //! asks not to be read, so that the pressure reaches the client; and it holds no queue but a cursor.
 
+mod extension;
 mod work;
 
 use std::{
@@ -28,6 +29,8 @@ use crate::{
     },
     telemetry::metrics,
 };
+use extension::Extension;
+pub use extension::refused;
 use work::{Done, Work};
 
 /// Bounds of one session's messages, in bytes; 0 = no limit.
@@ -59,6 +62,8 @@ pub struct Session {
     question: Option<Bytes>,
     /// Edits handed to the room.
     edits: u64,
+    /// For a client that has asked for it.
+    extension: Option<Box<Extension>>,
     work: Option<Work>,
     departing: bool,
     look: bool,
@@ -67,8 +72,9 @@ pub struct Session {
 }
 
 impl Session {
-    /// Begins a session; the client is greeted with a question for what it has, and with who is here.
-    pub fn new(id: SessionId, room: RoomHandle, joined: Joined, limits: SessionLimits) -> Self {
+    /// Begins a session; the client is greeted with a question for what it has, and with who is here. An extended one
+    /// (`synapti.v1`) is also told what becomes of its edits; it must have joined as one.
+    pub fn new(id: SessionId, room: RoomHandle, joined: Joined, limits: SessionLimits, is_extended: bool) -> Self {
         let Joined { membership, slot, welcome } = joined;
         let mut outbox = VecDeque::from([welcome.question]);
         outbox.extend(welcome.presence);
@@ -84,6 +90,7 @@ impl Session {
             answering: false,
             question: None,
             edits: 0,
+            extension: is_extended.then(|| Box::new(Extension::new(welcome.has_unsaved))),
             work: None,
             departing: false,
             look: false,
@@ -158,6 +165,18 @@ impl Session {
         .await
     }
 
+    /// Tells an extended client that the session will end because the node goes.
+    pub fn announce_departure(&mut self, reconnect_after_ms: u64) {
+        if let Some(extension) = &mut self.extension {
+            extension.depart(reconnect_after_ms);
+        }
+    }
+
+    /// Whether the client is told what becomes of its edits.
+    pub fn is_extended(&self) -> bool {
+        self.extension.is_some()
+    }
+
     /// Whether the node goes, so that the session should end at its turn.
     pub fn is_departing(&self) -> bool {
         self.departing
@@ -180,11 +199,15 @@ impl Session {
     ///
     /// # Errors
     /// Why the connection has to be closed.
-    pub fn outgoing(&mut self, bytes_max: usize, send: impl FnMut(Bytes)) -> Result<bool, Refusal> {
+    pub fn outgoing(&mut self, bytes_max: usize, mut send: impl FnMut(Bytes)) -> Result<bool, Refusal> {
         self.outbox.extend(self.question.take());
         if !self.outbox.is_empty() {
             self.answering = true;
             self.next_of_answer(bytes_max, send);
+            return Ok(true);
+        }
+        if let Some(frame) = self.extension.as_mut().and_then(|extension| extension.next()) {
+            send(frame);
             return Ok(true);
         }
         if self.room.feed().head() == self.cursor {
@@ -227,13 +250,16 @@ impl Session {
         let news = self.slot.take();
         self.departing |= news.departing;
         self.look |= news.look;
+        if let Some(extension) = &mut self.extension {
+            extension.hear(&news);
+        }
         self.question = news.question.or(self.question.take());
         news.refusal.map_or(Ok(()), Err)
     }
 
     fn update(&mut self, update: &[u8]) -> Result<(), Refusal> {
-        // Every client answers the greeting, mostly with nothing.
-        if update == EMPTY_UPDATE {
+        // Every client answers the greeting, mostly with nothing; who counts acknowledgements counts that as an edit.
+        if update == EMPTY_UPDATE && self.extension.is_none() {
             return Ok(());
         }
         // Before it waits in a lane and shares a batch with others.

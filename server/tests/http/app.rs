@@ -20,11 +20,12 @@ use synapti_server::{
     connections::Connections,
     http::{self, AppState},
     hub::{Hub, HubLimits},
-    journal::Journal,
+    journal::{Journal, JournalOptions},
     room::{actor::RoomEnv, state::RoomLimits},
     store::{SharedStore, SqliteStore},
     telemetry::metrics::Stopwatch,
 };
+use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
@@ -54,7 +55,8 @@ impl TestApp {
         let url = format!("sqlite:{}", folder.path().join("synapti.db").display());
         let store: SharedStore = Arc::new(SqliteStore::open(&url).await.unwrap());
         let (tracker, draining) = (TaskTracker::new(), CancellationToken::new());
-        let journal = Journal::start(store.clone(), &tracker, CancellationToken::new());
+        let options = JournalOptions { unsaved_bytes_max: 0, spill_folders: Vec::new() };
+        let (journal, _) = Journal::start(store.clone(), options, &tracker, CancellationToken::new());
         let room_env = Arc::new(RoomEnv {
             store: store.clone(),
             journal: journal.clone(),
@@ -72,7 +74,16 @@ impl TestApp {
         let hub = Hub::new(room_env, limits, Connections::new(0), tracker);
         let clock = Clock::system();
         let uptime = Stopwatch::start();
-        let state = AppState { hub, store: store.clone(), journal, config, draining: draining.clone(), clock, uptime };
+        let state = AppState {
+            hub,
+            store: store.clone(),
+            journal,
+            config,
+            draining: draining.clone(),
+            clock,
+            uptime,
+            store_up: watch::Sender::new(true).subscribe(),
+        };
         let live = Router::new().route("/v1/panic", get(async || -> StatusCode { panic!("as the test wants") }));
         Self { router: http::router(state, live), store, draining, _folder: folder }
     }

@@ -39,7 +39,7 @@ fn everybody_is_told_and_nobody_is_answered_any_more() {
         }
     }
     assert!(bench.room.is_deleted());
-    assert!(matches!(bench.room.join(SessionId(3)), Err(RoomError::Gone)));
+    assert!(matches!(bench.room.join(SessionId(3), false), Err(RoomError::Gone)));
     assert!(matches!(bench.sync(3, None).error(), RoomError::Gone));
     assert!(matches!(bench.read(4, Read::View).error(), RoomError::Gone));
     assert!(matches!(bench.delete(5).error(), RoomError::Gone));
@@ -54,7 +54,7 @@ fn a_store_that_refuses_leaves_the_graph_as_it_was() {
     bench.join(1);
     bench.delete(1);
     bench.delete(2);
-    assert!(!bench.room.can_integrate(), "edits gather until it is known whether there is a graph for them");
+    assert!(!bench.room.can_integrate(true), "edits gather until it is known whether there is a graph for them");
     bench.join(2);
     bench.room.tombstoned(Err(RoomError::Unavailable("down".into())));
     let seen = bench.take();

@@ -28,9 +28,9 @@ fn edits_gather_during_a_commit_and_leave_as_one_frame() {
     bench.join(1);
     bench.join(2);
     bench.update(1, [ann.add("a")]);
-    assert!(!bench.room.can_integrate());
+    assert!(!bench.room.can_integrate(true));
     bench.commit();
-    assert!(bench.room.can_integrate());
+    assert!(bench.room.can_integrate(true));
     let edits = [update_of(1, ann.add("b")), update_of(2, bob.add("c")), update_of(1, ann.add("d"))];
     assert_eq!(bench.integrate(&edits).commits.len(), 1);
     let seen = bench.commit();
@@ -47,7 +47,7 @@ fn what_is_known_already_is_neither_journaled_nor_published_again() {
     let update = ann.add("a");
     bench.save(1, update.clone());
     assert!(bench.update(1, [update]).is_empty());
-    assert!(bench.room.can_integrate());
+    assert!(bench.room.can_integrate(true));
 }
 
 #[test]
@@ -141,10 +141,10 @@ fn a_full_room_lets_nobody_in_until_somebody_leaves() {
     let mut bench = limited(2, 0);
     bench.join(1);
     bench.join(2);
-    assert!(matches!(bench.room.join(SessionId(3)), Err(RoomError::AtCapacity { .. })));
+    assert!(matches!(bench.room.join(SessionId(3), false), Err(RoomError::AtCapacity { .. })));
     assert_eq!(bench.room.session_count(), 2);
     bench.room.leave(SessionId(1), bench.now_ms);
-    assert!(bench.room.join(SessionId(3)).is_ok());
+    assert!(bench.room.join(SessionId(3), false).is_ok());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::hub::ROOMS_CROWDED_FROM;
 
 impl Actor {
     pub(super) fn should_close(&mut self) -> bool {
-        let idle = if self.closing { self.state.is_saved() } else { self.state.is_idle() };
+        let idle = self.is_done();
         let empty = idle
             && self.gathering.is_empty()
             && (self.work.is_empty() || self.closing)
@@ -30,6 +30,21 @@ impl Actor {
             self.state.compact_before_close();
             self.perform_effects();
         }
-        if self.closing { self.state.is_saved() } else { self.state.is_idle() }
+        let done = self.is_done();
+        if done {
+            self.state.abandon_waiting();
+            self.perform_effects();
+        }
+        done
+    }
+
+    /// Whether nothing is left to do here.
+    fn is_done(&self) -> bool {
+        match self.closing {
+            // What is not on disk is with the journal, which spills it.
+            true if self.state.is_ahead() => self.state.is_handed_over(),
+            true => self.state.is_saved(),
+            false => self.state.is_idle(),
+        }
     }
 }

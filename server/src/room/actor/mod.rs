@@ -5,11 +5,13 @@ mod slots;
 mod work;
 
 use std::{
+    collections::VecDeque,
     sync::{Arc, atomic::AtomicUsize},
     time::Duration,
 };
 
 use tokio::{
+    sync::watch,
     task::JoinSet,
     time::{Instant, sleep_until},
 };
@@ -26,7 +28,7 @@ use crate::{
     clock::Clock,
     compaction::Compactor,
     journal::{Journal, Receipt},
-    store::{GraphKey, JournalRecord, RecordId, SharedStore},
+    store::{GraphKey, JournalRecord, SharedStore},
     telemetry::metrics,
 };
 use slots::Slots;
@@ -81,7 +83,10 @@ pub(crate) struct Actor {
     slots: Slots,
     callers: Callers,
     gathering: Gathering,
-    commit: Option<Receipt>,
+    /// Of what is in flight, oldest first.
+    commits: VecDeque<Receipt>,
+    /// Whether the store is behind.
+    behind: watch::Receiver<bool>,
     /// When the batch in flight was cut.
     cut_at: Instant,
     next_tick: Instant,
@@ -94,7 +99,8 @@ pub(crate) struct Actor {
 }
 
 enum Event {
-    Committed(Option<RecordId>),
+    Committed(bool),
+    Behind,
     Control(Control),
     Edit(LaneEdit),
     Done(Done),
@@ -106,6 +112,9 @@ enum Event {
 impl Actor {
     pub(crate) fn new(env: Arc<RoomEnv>, handle: RoomHandle, key: GraphKey, lanes: Lanes, state: RoomState) -> Self {
         let started = Instant::now();
+        let mut behind = env.journal.behind();
+        // Also a room that is opened while the store is behind hears of it.
+        behind.mark_changed();
         Self {
             handle,
             key,
@@ -114,7 +123,8 @@ impl Actor {
             slots: Slots::default(),
             callers: Callers::default(),
             gathering: Gathering::default(),
-            commit: None,
+            commits: VecDeque::new(),
+            behind,
             cut_at: started,
             next_tick: started + TICK_EVERY,
             work: JoinSet::new(),
@@ -132,12 +142,13 @@ impl Actor {
     pub(crate) async fn run(mut self: Box<Self>, detach: impl FnOnce()) -> Ended {
         loop {
             match self.next_event().await {
-                Event::Committed(Some(record)) => {
+                Event::Committed(true) => {
                     metrics::get().frames.increment(1);
                     metrics::get().delivery_lag_seconds.record(self.cut_at.elapsed().as_secs_f64());
-                    self.state.committed(record);
+                    self.state.committed();
                 }
-                Event::Committed(None) => return Ended::JournalGone,
+                Event::Committed(false) => return Ended::JournalGone,
+                Event::Behind => self.state.store_is_behind(*self.behind.borrow_and_update()),
                 Event::Control(message) => self.control(message),
                 Event::Edit(message) => self.gather(message),
                 Event::Done(Done::Compacted(done)) => self.state.compacted(done),
@@ -157,7 +168,7 @@ impl Actor {
             }
             self.take_what_is_there();
             self.perform_effects();
-            if self.state.can_integrate() && !self.gathering.is_empty() {
+            if !self.gathering.is_empty() && self.state.can_integrate(self.may_run_ahead()) {
                 let edits = self.gathering.cut();
                 self.cut_at = Instant::now();
                 metrics::get().updates_committed.increment(edits.len() as u64);
@@ -177,13 +188,14 @@ impl Actor {
     /// Waits for the next thing to do. Every branch is cancel-safe.
     async fn next_event(&mut self) -> Event {
         let wake_at = self.wake_at();
-        let Self { env, lanes, commit, work, gathering, departing, closing, .. } = self;
+        let Self { env, lanes, commits, behind, work, gathering, departing, closing, .. } = self;
         tokio::select! {
             biased;
-            record = async { commit.as_mut().expect("guarded").await }, if commit.is_some() => {
-                *commit = None;
-                Event::Committed(record.ok())
+            record = async { commits.front_mut().expect("guarded").await }, if !commits.is_empty() => {
+                commits.pop_front();
+                Event::Committed(record.is_ok())
             }
+            Ok(()) = behind.changed() => Event::Behind,
             Some(message) = lanes.control.recv() => Event::Control(*message),
             Some(done) = work.join_next(), if !work.is_empty() => match done {
                 Ok(done) => Event::Done(done),
@@ -215,6 +227,11 @@ impl Actor {
         self.gathering.push(message, &mut self.callers);
     }
 
+    /// Whether the room may go on without the store. When it ends it must: what is not with the journal would be lost.
+    fn may_run_ahead(&self) -> bool {
+        self.closing || self.env.journal.has_room()
+    }
+
     fn time_has_passed(&mut self) {
         let now_ms = self.now_ms();
         self.state.flush_presence(now_ms);
@@ -228,8 +245,8 @@ impl Actor {
 
     fn control(&mut self, message: Control) {
         match message {
-            Control::Join { session, slot, reply } => {
-                let joined = self.state.join(session).map_err(CallError::Room);
+            Control::Join { session, slot, is_extended, reply } => {
+                let joined = self.state.join(session, is_extended).map_err(CallError::Room);
                 if joined.is_ok() {
                     if self.departing {
                         slot.depart();
@@ -262,17 +279,19 @@ impl Actor {
             match effect {
                 Effect::Commit { update, topic, at } => {
                     let record = JournalRecord { key: self.key, update, topic, at };
-                    self.commit = Some(self.env.journal.submit(record));
+                    self.commits.push_back(self.env.journal.submit(record));
                 }
                 Effect::Publish(frame) => {
                     self.handle.feed().push(frame);
                     published = true;
                 }
+                Effect::Ack(session, edits) => self.slots.with(session, |slot| slot.ack(edits)),
+                Effect::Unsaved(is_unsaved) => self.slots.each(|slot| slot.unsaved(is_unsaved)),
                 Effect::Checkpoint(state_vector) => self.handle.feed().set_checkpoint(state_vector),
                 Effect::Answer(request, answer) => self.callers.answer(request, answer),
                 Effect::Ask(session, question) => self.slots.with(session, |slot| slot.ask(question)),
                 Effect::Refuse(session, refusal) => self.slots.with(session, |slot| slot.refuse(refusal)),
-                Effect::Compact { covers, state } => self.compact(covers, state),
+                Effect::Compact => self.compact(),
                 Effect::Tombstone(at) => self.tombstone(at),
             }
         }

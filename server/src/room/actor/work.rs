@@ -1,26 +1,24 @@
 //! What a room has done beside its edits: compaction, deletion, removal.
 
-use bytes::Bytes;
-
 use super::Actor;
-use crate::{room::RoomError, store::RecordId};
+use crate::{compaction::Compacted, room::RoomError};
 
 /// What came of it.
 pub(super) enum Done {
-    Compacted(bool),
+    Compacted(Option<Compacted>),
     Tombstoned(Result<(), RoomError>),
     Purged,
 }
 
 impl Actor {
-    pub(super) fn compact(&mut self, covers: RecordId, state: Bytes) {
+    pub(super) fn compact(&mut self) {
         let (env, key, id) = (self.env.clone(), self.key, self.handle.id().clone());
         self.work.spawn(async move {
-            let done = env.compactor.run(&env.store, key, covers, &state).await;
-            if let Err(error) = &done {
+            let compacted = env.compactor.compact(&env.store, key).await;
+            if let Err(error) = &compacted {
                 tracing::warn!(graph = %id, %error, "compaction failed; the journal of this map stays longer");
             }
-            Done::Compacted(done.is_ok())
+            Done::Compacted(compacted.ok())
         });
     }
 

@@ -19,14 +19,16 @@ const ASK_AGAIN_AFTER_MS: u64 = 5_000;
 const ASK_AGAIN_AFTER_MOVE_MS: u64 = 1_000;
 
 impl RoomState {
-    /// Whether edits may be integrated now; until then they gather outside.
-    pub fn can_integrate(&self) -> bool {
-        self.in_flight.is_none() && !matches!(self.life, Life::Deleting { .. })
+    /// Whether edits may be integrated now; until then they gather outside. `has_room` says whether the room may run
+    /// further ahead of a store that is behind.
+    pub fn can_integrate(&self, has_room: bool) -> bool {
+        let may_go_on = self.in_flight.is_empty() || (self.is_ahead && has_room);
+        may_go_on && !matches!(self.life, Life::Deleting { .. })
     }
 
     /// Integrates what has gathered and asks for it to be committed.
     pub fn integrate(&mut self, edits: &[Edit], now: Timestamp, now_ms: u64) {
-        debug_assert!(self.can_integrate(), "a batch is cut only when the one before is on disk");
+        debug_assert!(self.can_integrate(true), "a batch is cut only when the one before is on disk");
         let fits = self.admit(edits);
         let ops = edits.iter().zip(&fits).filter(|(_, fits)| **fits).map(|(edit, _)| op(edit));
         let applied = self.replica.apply(ops, now_ms);
@@ -37,12 +39,38 @@ impl RoomState {
                 if fits { results.next().unwrap_or(Ok(())).map_err(Rejection::Apply) } else { Err(Rejection::Size) };
             self.conclude(edit, result, now_ms, &mut waiting);
         }
-        match applied.update {
-            Some(update) => self.begin_commit(&update, waiting, now),
+        let acks = self.due_acks(edits);
+        if let Some(update) = applied.update {
+            self.begin_commit(&update, waiting, acks, now);
+        } else if let Some(newest) = self.in_flight.back_mut() {
+            // Nothing new, but what the edits say may be on its way to disk.
+            newest.waiting.extend(waiting);
+            newest.acks.extend(acks);
+        } else {
             // Nothing new: what the edits say is in the committed document already.
-            None => self.reads.extend(waiting.into_iter().map(|request| (request, Read::View))),
+            self.reads.extend(waiting.into_iter().map(|request| (request, Read::View)));
+            self.effects.extend(acks.into_iter().map(|(session, edits)| Effect::Ack(session, edits)));
         }
         self.settle();
+    }
+
+    /// Which sessions' edits are integrated now, as far as they wait for nothing, and so will be on disk with the document.
+    fn due_acks(&mut self, edits: &[Edit]) -> Vec<(SessionId, u64)> {
+        let mut senders = std::mem::take(&mut self.held);
+        senders.extend(edits.iter().filter_map(|edit| match edit {
+            Edit::Update { session, .. } => Some(*session),
+            Edit::Map { .. } => None,
+        }));
+        let mut acks = Vec::new();
+        for session in senders {
+            let Some(member) = self.members.get(&session).filter(|member| member.is_extended) else { continue };
+            if self.replica.held_from(Sender(session.0)) == 0 {
+                acks.push((session, member.edits));
+            } else {
+                self.held.insert(session);
+            }
+        }
+        acks
     }
 
     /// Which edits fit into the map's size. What only takes away always does, or a full map would stay full.
@@ -123,7 +151,7 @@ impl RoomState {
         }
     }
 
-    fn begin_commit(&mut self, update: &[u8], waiting: Vec<RequestId>, at: Timestamp) {
+    fn begin_commit(&mut self, update: &[u8], waiting: Vec<RequestId>, acks: Vec<(SessionId, u64)>, at: Timestamp) {
         self.version += 1;
         self.bytes += update.len();
         self.cache.invalidate();
@@ -131,8 +159,11 @@ impl RoomState {
         let update = frame.slice(frame.len() - update.len()..);
         let topic = self.replica.topic().unwrap_or_default();
         let topic = (topic != self.topic).then(|| self.topic.clone_from(&topic)).map(|()| topic);
-        self.in_flight = Some(InFlight { frame, update_bytes: update.len(), waiting, at });
+        self.in_flight.push_back(InFlight { frame: Some(frame), update_bytes: update.len(), waiting, acks, at });
         self.effects.push(Effect::Commit { update, topic, at });
+        if self.is_ahead {
+            self.show_unsaved();
+        }
     }
 
     /// Remembers to ask a session whose edits lack earlier ones: one question at a time, and another only when
@@ -185,6 +216,7 @@ mod tests {
             topic: String::new(),
             tail: Tail::default(),
             bytes: 0,
+            is_damaged: false,
         };
         let limits = RoomLimits { sessions_max: 0, document_bytes_max: 2_000 };
         RoomState::new(GraphId::try_from("full").unwrap(), limits, loaded)
@@ -206,7 +238,7 @@ mod tests {
 
         room.bytes = 100;
         room.integrate(&[add("a", 10)], Timestamp::UNIX_EPOCH, 0);
-        room.committed(crate::store::RecordId(1));
+        room.committed();
         room.bytes = 1_900;
         assert_eq!(room.admit(&[add("b", 100)]), [true], "something was committed, so it is counted again");
         assert_eq!(room.bytes, room.replica.snapshot().len());

@@ -5,10 +5,7 @@ use jiff::Timestamp;
 use synapti_crdt::Replica;
 
 use super::tail::Tail;
-use crate::{
-    room::{Refusal, RequestId, SessionId, reads::Answer},
-    store::RecordId,
-};
+use crate::room::{Refusal, RequestId, SessionId, reads::Answer};
 
 /// Bounds of one room.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +30,10 @@ pub enum Effect {
     },
     /// Put a frame into the feed.
     Publish(Bytes),
+    /// Tell an extended session that so many of its edits are on disk.
+    Ack(SessionId, u64),
+    /// Tell extended sessions whether something was shown that is not on disk.
+    Unsaved(bool),
     /// Note in the feed, at its head, that its readers have this state vector.
     Checkpoint(Bytes),
     /// Answer a question.
@@ -41,13 +42,8 @@ pub enum Effect {
     Ask(SessionId, Bytes),
     /// End a session.
     Refuse(SessionId, Refusal),
-    /// Replace the stored tail up to `covers` by a snapshot, then call [`RoomState::compacted`].
-    Compact {
-        /// The newest record that `state` contains.
-        covers: RecordId,
-        /// The whole state as one update.
-        state: Bytes,
-    },
+    /// Replace the stored tail by a snapshot, then call [`RoomState::compacted`].
+    Compact,
     /// Mark the graph deleted in the store, then call [`RoomState::tombstoned`].
     Tombstone(Timestamp),
 }
@@ -67,4 +63,6 @@ pub struct Loaded {
     pub tail: Tail,
     /// Size of the snapshot and tail as stored.
     pub bytes: usize,
+    /// Whether something of it could not be read: what is stored must stay as it is.
+    pub is_damaged: bool,
 }

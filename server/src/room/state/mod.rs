@@ -1,14 +1,16 @@
 //! What a room does, as a pure state machine: facts in, [`Effect`]s out. It knows no task, socket or database.
 //!
 //! An edit is integrated at once and shown only when it is on disk: while a commit is in flight, further edits
-//! gather outside, and whoever reads the room waits. So everything that leaves this module is durable.
+//! gather outside, and whoever reads the room waits. So everything that leaves this module is durable, until the store is
+//! behind: then the room runs ahead of it, and says so ([`ahead`]).
 
+mod ahead;
 mod edits;
 mod effect;
 mod settle;
 mod tail;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -36,6 +38,8 @@ const READS_WAITING_MAX: usize = 4096;
 #[derive(Debug)]
 struct Member {
     joined: JoinOrder,
+    /// Whether it is told what becomes of its edits.
+    is_extended: bool,
     /// Edits of this session that have been looked at.
     edits: u64,
     asked: Option<Asked>,
@@ -49,9 +53,11 @@ struct Asked {
 
 #[derive(Debug)]
 struct InFlight {
-    frame: Bytes,
+    /// What is to be published; `None` when it has been.
+    frame: Option<Bytes>,
     update_bytes: usize,
     waiting: Vec<RequestId>,
+    acks: Vec<(SessionId, u64)>,
     at: Timestamp,
 }
 
@@ -80,11 +86,20 @@ pub struct RoomState {
     members: HashMap<SessionId, Member>,
     presence: Presence,
     presence_sent_ms: Option<u64>,
-    in_flight: Option<InFlight>,
+    /// What is on its way to disk, oldest first. More than one only while the room runs ahead or is catching up, and then
+    /// all of it has been published.
+    in_flight: VecDeque<InFlight>,
+    /// Whether the store is behind, so that the room does not wait for it.
+    is_ahead: bool,
+    /// Whether something was shown that is not on disk.
+    has_unsaved: bool,
+    /// Sessions whose edits wait for earlier ones, so that they are not acknowledged.
+    held: BTreeSet<SessionId>,
     to_ask: BTreeSet<SessionId>,
     reads: Vec<(RequestId, Read)>,
     cache: ReadCache,
     tail: Tail,
+    is_damaged: bool,
     compaction: Compaction,
     deleters: Vec<RequestId>,
     life: Life,
@@ -94,7 +109,7 @@ pub struct RoomState {
 impl RoomState {
     /// A room on a loaded map.
     pub fn new(id: GraphId, limits: RoomLimits, loaded: Loaded) -> Self {
-        let Loaded { replica, created_at, modified_at, topic, tail, bytes } = loaded;
+        let Loaded { replica, created_at, modified_at, topic, tail, bytes, is_damaged } = loaded;
         Self {
             id,
             limits,
@@ -110,11 +125,15 @@ impl RoomState {
             members: HashMap::new(),
             presence: Presence::default(),
             presence_sent_ms: None,
-            in_flight: None,
+            in_flight: VecDeque::new(),
+            is_ahead: false,
+            has_unsaved: false,
+            held: BTreeSet::new(),
             to_ask: BTreeSet::new(),
             reads: Vec::new(),
             cache: ReadCache::default(),
             tail,
+            is_damaged,
             compaction: Compaction::default(),
             deleters: Vec::new(),
             life: Life::Open,
@@ -127,22 +146,23 @@ impl RoomState {
         std::mem::take(&mut self.effects)
     }
 
-    /// A session comes in.
+    /// A session comes in; an extended one is told what becomes of its edits.
     ///
     /// # Errors
     /// [`RoomError::AtCapacity`], and [`RoomError::Gone`] once the graph is deleted.
-    pub fn join(&mut self, session: SessionId) -> Result<Welcome, RoomError> {
+    pub fn join(&mut self, session: SessionId, is_extended: bool) -> Result<Welcome, RoomError> {
         if self.life == Life::Deleted {
             return Err(RoomError::Gone);
         }
         if self.limits.sessions_max > 0 && self.members.len() >= self.limits.sessions_max {
             return Err(RoomError::AtCapacity { what: "connections to this map" });
         }
-        self.members.insert(session, Member { joined: self.presence.join(), edits: 0, asked: None });
+        self.members.insert(session, Member { joined: self.presence.join(), is_extended, edits: 0, asked: None });
         Ok(Welcome {
             question: self.cache.question(&self.replica),
             presence: self.presence.everybody(),
             cursor: self.published,
+            has_unsaved: self.has_unsaved,
         })
     }
 
@@ -150,6 +170,7 @@ impl RoomState {
     pub fn leave(&mut self, session: SessionId, now_ms: u64) {
         self.members.remove(&session);
         self.to_ask.remove(&session);
+        self.held.remove(&session);
         self.presence.leave(session, now_ms);
         self.flush_presence(now_ms);
     }
@@ -192,6 +213,10 @@ impl RoomState {
     pub fn delete(&mut self, request: RequestId, now: Timestamp) {
         if self.life == Life::Deleted {
             self.effects.push(Effect::Answer(request, Answer::Failed(RoomError::Gone)));
+            return;
+        }
+        if self.is_ahead {
+            self.effects.push(Effect::Answer(request, Answer::Failed(RoomError::NotSaved)));
             return;
         }
         self.deleters.push(request);
@@ -258,12 +283,17 @@ impl RoomState {
 
     /// Whether nobody is here and nothing is under way.
     pub fn is_idle(&self) -> bool {
-        self.is_saved() && self.compaction.under_way.is_none()
+        self.is_saved() && !self.compaction.is_under_way
     }
 
     /// Whether nobody is here and all is saved; a compaction may be given up, and the next start removes what is left of it.
     pub fn is_saved(&self) -> bool {
-        self.members.is_empty() && self.in_flight.is_none() && self.reads.is_empty() && self.deleters.is_empty()
+        self.is_handed_over() && self.in_flight.is_empty()
+    }
+
+    /// Whether nobody is here and all is with the journal at least.
+    pub fn is_handed_over(&self) -> bool {
+        self.members.is_empty() && self.reads.is_empty() && self.deleters.is_empty()
     }
 
     /// Whether the graph is deleted, so that the room has nothing more to do.

@@ -1,41 +1,43 @@
 //! What happens when the document and the disk agree: frames are published, questions are answered.
 
 use super::{Effect, Life, RoomState};
-use crate::{
-    room::{
-        GraphView, SyncReply,
-        reads::{Answer, Read},
-    },
-    store::RecordId,
+use crate::room::{
+    GraphView, SyncReply,
+    reads::{Answer, Read},
 };
 
 /// Frames between two checkpoints: what a viewer that falls off the ring is sent twice at most.
 const CHECKPOINT_FRAMES: u64 = 128;
 
 impl RoomState {
-    /// The batch in flight is on disk.
-    pub fn committed(&mut self, record: RecordId) {
-        let Some(batch) = self.in_flight.take() else { return };
-        self.modified_at = batch.at;
+    /// The oldest batch in flight is on disk.
+    pub fn committed(&mut self) {
+        let Some(batch) = self.in_flight.pop_front() else { return };
         self.tail.records += 1;
         self.tail.bytes += batch.update_bytes as u64;
-        self.tail.last = record;
-        self.publish(batch.frame);
-        if self.published >= self.checkpoint + CHECKPOINT_FRAMES {
-            self.checkpoint = self.published;
-            self.effects.push(Effect::Checkpoint(self.cache.state_vector(&self.replica)));
+        if let Some(frame) = batch.frame {
+            self.modified_at = batch.at;
+            self.publish(frame);
         }
+        self.effects.extend(batch.acks.into_iter().map(|(session, edits)| Effect::Ack(session, edits)));
         self.reads.extend(batch.waiting.into_iter().map(|request| (request, Read::View)));
+        self.show_saved();
         self.settle();
         self.compact_if_due();
     }
 
-    /// Does what had to wait until the document and the disk agree.
+    /// Does what had to wait until the document may be shown: until it agrees with the disk, or the room runs ahead.
     pub(super) fn settle(&mut self) {
-        if self.in_flight.is_some() {
+        if !self.in_flight.is_empty() && !self.is_ahead {
             return;
         }
-        if let Life::Deleting { at, asked_store: false } = self.life {
+        if self.published >= self.checkpoint + CHECKPOINT_FRAMES {
+            self.checkpoint = self.published;
+            self.effects.push(Effect::Checkpoint(self.cache.state_vector(&self.replica)));
+        }
+        if let Life::Deleting { at, asked_store: false } = self.life
+            && self.in_flight.is_empty()
+        {
             self.life = Life::Deleting { at, asked_store: true };
             self.effects.push(Effect::Tombstone(at));
         }

@@ -1,8 +1,7 @@
 //! The journal of one map since its last snapshot, and when it is time for the next.
 
 use super::{Effect, Life, RoomState};
-use crate::store::RecordId;
-use bytes::Bytes;
+use crate::compaction::Compacted;
 
 /// Records from which a tail is replaced by a snapshot, if it is also larger than the snapshot before it: the work of a
 /// snapshot is in proportion to the map, and so is what has to be written until the next.
@@ -26,27 +25,27 @@ pub struct Tail {
     pub bytes: u64,
     /// Size of the snapshot before them.
     pub snapshot_bytes: u64,
-    /// The newest record of the graph.
-    pub last: RecordId,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Compaction {
-    /// The tail that is being replaced, with the size of the snapshot that replaces it.
-    pub(super) under_way: Option<Tail>,
+    pub(super) is_under_way: bool,
     /// After a failure, the tail's length at which to try again.
     pub(super) not_before_records: u32,
 }
 
 impl RoomState {
-    /// A snapshot has taken the place of the tail that there was at [`Effect::Compact`], or could not.
-    pub fn compacted(&mut self, done: bool) {
-        let Some(covered) = self.compaction.under_way.take() else { return };
-        if done {
-            self.tail.records -= covered.records;
-            self.tail.bytes -= covered.bytes;
-            self.tail.snapshot_bytes = covered.snapshot_bytes;
+    /// A snapshot has taken the place of the tail that there was in the store, or could not.
+    pub fn compacted(&mut self, done: Option<Compacted>) {
+        self.compaction.is_under_way = false;
+        if let Some(Compacted { records, bytes, snapshot_bytes }) = done {
+            // The store may have had records of which the room has not heard yet.
+            self.tail.records = self.tail.records.saturating_sub(records);
+            self.tail.bytes = self.tail.bytes.saturating_sub(bytes);
+            self.tail.snapshot_bytes = snapshot_bytes;
             self.compaction.not_before_records = 0;
+            let in_flight: usize = self.in_flight.iter().map(|batch| batch.update_bytes).sum();
+            self.bytes = (snapshot_bytes + self.tail.bytes) as usize + in_flight;
         } else {
             self.compaction.not_before_records = self.tail.records + TAIL_RECORDS_MIN;
         }
@@ -68,13 +67,12 @@ impl RoomState {
         }
     }
 
-    pub(super) fn compact(&mut self) {
-        if self.compaction.under_way.is_some() || self.in_flight.is_some() || self.life != Life::Open {
+    fn compact(&mut self) {
+        // What a damaged graph has in the store is all that is left of it.
+        if self.compaction.is_under_way || self.is_ahead || self.is_damaged || self.life != Life::Open {
             return;
         }
-        let state = Bytes::from(self.replica.snapshot());
-        self.counted(state.len());
-        self.compaction.under_way = Some(Tail { snapshot_bytes: state.len() as u64, ..self.tail });
-        self.effects.push(Effect::Compact { covers: self.tail.last, state });
+        self.compaction.is_under_way = true;
+        self.effects.push(Effect::Compact);
     }
 }

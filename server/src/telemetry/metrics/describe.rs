@@ -23,5 +23,11 @@ pub(super) fn describe() {
     );
     describe_counter!("synapti_cursor_falls_total", "Sessions that fell off their room's ring");
     describe_gauge!("synapti_journal_backlog_bytes", Unit::Bytes, "Bytes that wait for the journal");
+    describe_gauge!(
+        "synapti_journal_behind",
+        "1 while commits are overdue and open maps go on without the store, else 0"
+    );
+    describe_gauge!("synapti_store_up", "1 while the store answers, else 0");
+    describe_counter!("synapti_damaged_graphs_total", "Maps that were found to be damaged when they were opened");
     describe_counter!("synapti_closes_total", "Connections closed by the server, by code");
 }

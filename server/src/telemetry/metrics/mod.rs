@@ -54,6 +54,12 @@ pub struct Metrics {
     pub room_panics: Counter,
     /// Bytes that wait for the journal.
     pub journal_backlog_bytes: Gauge,
+    /// 1 while the store is behind and rooms go on without it.
+    pub journal_behind: Gauge,
+    /// 1 while the store answers.
+    pub store_up: Gauge,
+    /// Graphs that were found to be damaged since the start.
+    pub damaged_graphs: Counter,
     cache: HitRate,
     closes: [Counter; CLOSE_CODES.len()],
     closes_other: Counter,
@@ -122,6 +128,9 @@ impl Metrics {
             commit_failures: counter!("synapti_commit_failures_total"),
             room_panics: counter!("synapti_room_panics_total"),
             journal_backlog_bytes: gauge!("synapti_journal_backlog_bytes"),
+            journal_behind: gauge!("synapti_journal_behind"),
+            store_up: gauge!("synapti_store_up"),
+            damaged_graphs: counter!("synapti_damaged_graphs_total"),
             cache: HitRate::new(gauge!("cache_hit_rate")),
             closes: CLOSE_CODES.map(|code| closes(code.to_string())),
             closes_other: closes("other".to_owned()),

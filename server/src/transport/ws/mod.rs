@@ -23,7 +23,7 @@ use super::gate::{Admitted, Gate};
 use crate::{
     http::{AppState, error::ApiError, origin::is_allowed},
     room::{Refusal, SessionId},
-    session::{Session, SessionLimits, refusal},
+    session::{Session, SessionLimits, refusal, refused},
     telemetry::metrics,
 };
 use socket::{Goodbye, Socket};
@@ -79,15 +79,19 @@ async fn connect(
 
 /// Lets the client in. The session gets a task of its own, which is as small as a session and lives as long.
 async fn arrive(gate: Gate, place: Result<GraphId, Refusal>, upgrade: Upgrade) {
+    let is_extended = upgrade.is_extended;
     let Some((conn, read)) = upgrade.finish().await else { return };
     let limits = gate.session_limits();
     let wire = Wire::new(conn, &read, message_bytes_max(&limits));
-    match admit(&gate, place, limits).await {
+    match admit(&gate, place, limits, is_extended).await {
         Ok((session, permit)) => {
             let socket = Box::new(Socket::new(wire, session, gate.clone()));
             gate.tracker().spawn(serve(socket, permit));
         }
-        Err(refusal) => socket::close(wire, Goodbye::from(refusal)).await,
+        Err(refusal) => {
+            let last_word = is_extended.then(|| refused(refusal.code.code(), &refusal.reason));
+            socket::close(wire, Goodbye::from(refusal), last_word).await;
+        }
     }
 }
 
@@ -102,21 +106,26 @@ async fn leave(socket: Box<Socket>, goodbye: Goodbye) {
     let Socket { wire, mut session, .. } = *socket;
     // What the client sent last may still wait for a place in the lane.
     let _ = timeout(HANDED_OVER_WITHIN, session.finish_work()).await;
+    let last_word = match &goodbye {
+        Goodbye::Close { code, reason, .. } if session.is_extended() => Some(refused(*code, reason)),
+        _ => None,
+    };
     // The room learns first that the client has gone: a goodbye may take a while.
     drop(session);
-    socket::close(wire, goodbye).await;
+    socket::close(wire, goodbye, last_word).await;
 }
 
 async fn admit(
     gate: &Gate,
     id: Result<GraphId, Refusal>,
     limits: SessionLimits,
+    is_extended: bool,
 ) -> Result<(Session, Admitted), Refusal> {
     let id = id?;
     let permit = gate.admit()?;
     let session = SessionId(gate.next_session());
-    let (room, joined) = gate.hub().join(&id, session, true).await.map_err(|error| refusal(&error))?;
-    Ok((Session::new(session, room, joined, limits), permit))
+    let (room, joined) = gate.hub().join(&id, session, is_extended, true).await.map_err(|error| refusal(&error))?;
+    Ok((Session::new(session, room, joined, limits, is_extended), permit))
 }
 
 /// The largest message that any limit allows; its own limit is checked when its kind is known.

@@ -42,6 +42,9 @@ const TAKEN_WITHIN: Duration = Duration::from_secs(90);
 /// How long a client has to answer a close frame.
 const CLOSED_WITHIN: Duration = Duration::from_secs(2);
 
+/// When clients of a node that goes should come back: somewhere else at once, but not all in the same moment.
+const RECONNECT_AFTER_MS: std::ops::Range<u64> = 200..1_500;
+
 /// Protocol error, of RFC 6455.
 const PROTOCOL_ERROR: u16 = 1002;
 
@@ -124,7 +127,11 @@ impl Socket {
             self.look_after()?;
         }
         if self.session.is_departing() {
-            let departs = self.departs.get_or_insert_with(|| Box::pin(sleep(self.gate.departs_within())));
+            let Self { departs, session, gate, .. } = self;
+            let departs = departs.get_or_insert_with(|| {
+                session.announce_departure(rand::random_range(RECONNECT_AFTER_MS));
+                Box::pin(sleep(gate.departs_within()))
+            });
             if departs.as_mut().poll(cx).is_ready() {
                 let code = CloseCode::Restarting;
                 return ControlFlow::Break(Refusal::new(code, code.reason()).into());
@@ -221,9 +228,9 @@ impl Socket {
     }
 }
 
-/// Ends a connection: says why, and reads on until the client has understood, so that a reset does not swallow the
+/// Ends a connection: says why, after `last_word` if there is one, and reads on until the client has understood, so that a reset does not swallow the
 /// reason.
-pub(super) async fn close(mut wire: Wire, goodbye: Goodbye) {
+pub(super) async fn close(mut wire: Wire, goodbye: Goodbye, last_word: Option<Bytes>) {
     match goodbye {
         Goodbye::Gone => {
             wire.settle();
@@ -232,6 +239,10 @@ pub(super) async fn close(mut wire: Wire, goodbye: Goodbye) {
         Goodbye::Close { code, reason, may_read } => {
             metrics::get().closes(code).increment(1);
             tracing::debug!(code, %reason, "closing a connection");
+            // Not to a client that still has to take something else: it may never do so.
+            if let Some(last_word) = last_word.filter(|_| wire.is_flushed()) {
+                wire.push(last_word);
+            }
             let frame = CloseFrame { code: WireCode::from(code), reason: fit_reason(&reason).into() };
             let said = wire.close(frame).is_ok()
                 && timeout(CLOSED_WITHIN, poll_fn(|cx| wire.poll_flush(cx))).await.is_ok_and(|flushed| flushed.is_ok());

@@ -13,11 +13,21 @@ use tokio_tungstenite::tungstenite::{self, handshake::server::create_response_wi
 
 use crate::transport::conn::Conn;
 
+/// The y-websocket protocol with acknowledgements and notices.
+const EXTENDED: &str = "synapti.v1";
+
 /// The subprotocol that y-websocket clients may ask for.
-const SUBPROTOCOL: &str = "y-sync";
+const PLAIN: &str = "y-sync";
+
+/// Asks for what [`EXTENDED`] adds where a client cannot name a subprotocol.
+const EXTENDED_PARAMETER: &str = "ext=1";
 
 /// A connection that is being upgraded.
-pub(super) struct Upgrade(OnUpgrade);
+pub(super) struct Upgrade {
+    upgrade: OnUpgrade,
+    /// Whether the client is told what becomes of its edits.
+    pub(super) is_extended: bool,
+}
 
 impl Upgrade {
     /// Answers the handshake of RFC 6455, section 4.2.
@@ -26,15 +36,19 @@ impl Upgrade {
     /// When the request is none.
     pub(super) fn begin(mut request: Request) -> Result<(Self, Response), tungstenite::Error> {
         let mut response = create_response_with_body(&request, Body::empty)?;
-        if asks_for(request.headers(), SUBPROTOCOL) {
-            response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+        let subprotocol = [EXTENDED, PLAIN].into_iter().find(|known| asks_for(request.headers(), known));
+        if let Some(subprotocol) = subprotocol {
+            response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol));
         }
-        Ok((Self(hyper::upgrade::on(&mut request)), response))
+        let parameters = request.uri().query().unwrap_or_default();
+        let is_extended =
+            subprotocol == Some(EXTENDED) || parameters.split('&').any(|parameter| parameter == EXTENDED_PARAMETER);
+        Ok((Self { upgrade: hyper::upgrade::on(&mut request), is_extended }, response))
     }
 
     /// The connection once the response is on its way, and what the client has sent since; `None` when it is gone.
     pub(super) async fn finish(self) -> Option<(Conn, Bytes)> {
-        let upgraded = self.0.await.ok()?;
+        let upgraded = self.upgrade.await.ok()?;
         // Every connection is made by our own acceptor.
         let parts = downcast::<TokioIo<Conn>>(upgraded).ok()?;
         Some((parts.io.into_inner(), parts.read_buf))

@@ -20,7 +20,9 @@ pub struct Person {
 pub struct Place {
     pub session: SessionId,
     /// Edits sent in this session.
-    pub sent: u64,
+    pub sent: Vec<Bytes>,
+    /// How many of them are said to be saved.
+    pub acked: u64,
     pub cursor: Cursor,
     /// A state vector that the person certainly has.
     pub known: Bytes,
@@ -43,7 +45,8 @@ impl Person {
     /// Comes into the room: what is to be sent as the answer to its question.
     pub fn enter(&mut self, session: SessionId, welcome: &Welcome) -> Bytes {
         let known = Bytes::from_static(&[0]);
-        self.session = Some(Place { session, sent: 0, cursor: welcome.cursor, known, catching_up: false });
+        self.session =
+            Some(Place { session, sent: Vec::new(), acked: 0, cursor: welcome.cursor, known, catching_up: false });
         self.client.answer(&welcome.question)
     }
 

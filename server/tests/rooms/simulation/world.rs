@@ -1,6 +1,6 @@
 //! The room, the disk, and everybody around them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -9,14 +9,11 @@ use synapti_crdt::{
     map::{Children, MapEdit, NewNode},
 };
 use synapti_protocol::{graph_id::GraphId, message};
-use synapti_server::{
-    room::{
-        Feed, RequestId, SessionId,
-        batch::Edit,
-        reads::{Answer, Read},
-        state::{Effect, Loaded, RoomLimits, RoomState, Tail},
-    },
-    store::RecordId,
+use synapti_server::room::{
+    Feed, RequestId, SessionId,
+    batch::Edit,
+    reads::{Answer, Read},
+    state::{Effect, Loaded, RoomLimits, RoomState, Tail},
 };
 
 use super::{Step, person::Person};
@@ -33,11 +30,17 @@ pub struct World {
     disk: Vec<Bytes>,
     /// What the disk has, as a document.
     saved: Replica,
-    /// Everything that anybody was ever shown.
+    /// What the disk has or is to have, as a document.
+    handed_over: Replica,
+    /// Everything that anybody was ever shown as saved.
     shown: Vec<Bytes>,
+    /// What was shown since everybody was told that it is not saved.
+    shown_unsaved: Vec<Bytes>,
+    is_unsaved: bool,
     /// Follows every frame of this opening from its beginning.
     follower: Client,
-    in_flight: Option<Bytes>,
+    in_flight: VecDeque<Bytes>,
+    is_behind: bool,
     gathered: Vec<Edit>,
     waiting: HashMap<RequestId, usize>,
     openings: u64,
@@ -53,9 +56,13 @@ impl World {
             people: (0..people).map(Person::new).collect(),
             disk: Vec::new(),
             saved: replica(&[], 900),
+            handed_over: replica(&[], 903),
             shown: Vec::new(),
+            shown_unsaved: Vec::new(),
+            is_unsaved: false,
             follower: Client::new(901),
-            in_flight: None,
+            in_flight: VecDeque::new(),
+            is_behind: false,
             gathered: Vec::new(),
             waiting: HashMap::new(),
             openings: 1,
@@ -94,6 +101,7 @@ impl World {
             Step::Commit => self.commit(),
             Step::Integrate => self.integrate(),
             Step::Crash => self.crash(),
+            Step::Behind(is_behind) => self.behind(is_behind),
             Step::Tick => self.room.tick(self.now_ms),
         }
         self.carry_out();
@@ -101,11 +109,12 @@ impl World {
 
     /// Everybody is in the room, everything is saved, and nobody has anything left to read.
     pub fn come_to_rest(&mut self) {
+        self.behind(false);
         for person in 0..self.people.len() {
             // Who is here already must be whole without asking again.
             self.join(person);
         }
-        while self.in_flight.is_some() || !self.gathered.is_empty() {
+        while !self.in_flight.is_empty() || !self.gathered.is_empty() {
             self.commit();
             self.integrate();
             self.carry_out();
@@ -127,6 +136,9 @@ impl World {
         let saved = replica(&self.disk, 902).digest();
         for person in &self.people {
             assert_eq!(person.client.replica.digest(), saved, "person {}", person.client.id);
+            let place = person.session.as_ref().expect("everybody is here");
+            let acked = if is_extended(person.client.id as usize - 1) { place.sent.len() as u64 } else { 0 };
+            assert_eq!(place.acked, acked, "person {}", person.client.id);
         }
         assert_eq!(self.follower.replica.digest(), saved, "whoever followed every frame");
     }
@@ -137,7 +149,8 @@ impl World {
         }
         self.numbers += 1;
         let session = SessionId(self.numbers);
-        let welcome = self.room.join(session).unwrap();
+        let welcome = self.room.join(session, is_extended(person)).unwrap();
+        assert_eq!(welcome.has_unsaved, self.is_unsaved);
         let answer = self.people[person].enter(session, &welcome);
         self.send(person, answer);
         self.ask(person);
@@ -153,7 +166,7 @@ impl World {
 
     fn send(&mut self, person: usize, update: Bytes) {
         if let Some(place) = &mut self.people[person].session {
-            place.sent += 1;
+            place.sent.push(update.clone());
             self.gathered.push(update_of(place.session.0, update));
         }
     }
@@ -170,7 +183,7 @@ impl World {
 
     fn ask(&mut self, person: usize) {
         let Some(place) = &self.people[person].session else { return };
-        let after = Some((place.session, place.sent));
+        let after = Some((place.session, place.sent.len() as u64));
         let state_vector = self.people[person].client.state_vector();
         self.read(person, Read::Sync { state_vector, after });
     }
@@ -193,7 +206,7 @@ impl World {
     }
 
     fn integrate(&mut self) {
-        if self.room.can_integrate() && !self.gathered.is_empty() {
+        if self.room.can_integrate(true) && !self.gathered.is_empty() {
             let edits = std::mem::take(&mut self.gathered);
             self.room.integrate(&edits, Timestamp::UNIX_EPOCH, self.now_ms);
         }
@@ -201,21 +214,31 @@ impl World {
     }
 
     fn commit(&mut self) {
-        if let Some(update) = self.in_flight.take() {
+        if let Some(update) = self.in_flight.pop_front() {
             apply(&mut self.saved, &update);
             self.disk.push(update);
-            self.room.committed(RecordId(self.disk.len() as i64));
+            self.room.committed();
         }
         self.carry_out();
     }
 
-    /// Whatever was not on disk is gone; clients keep what they have and come back later.
+    fn behind(&mut self, is_behind: bool) {
+        if std::mem::replace(&mut self.is_behind, is_behind) != is_behind {
+            self.room.store_is_behind(is_behind);
+            self.carry_out();
+        }
+    }
+
+    /// Whatever was not on disk is gone, what was shown as unsaved too; clients keep what they have and come back later.
     fn crash(&mut self) {
         self.openings += 1;
         self.room = open(&self.disk, self.openings);
         self.feed = Feed::new(FEED_BYTES_MAX);
         self.follower = Client { id: 901, replica: replica(&self.disk, 901) };
-        self.in_flight = None;
+        self.handed_over = replica(&self.disk, 903);
+        self.shown_unsaved.clear();
+        (self.is_unsaved, self.is_behind) = (false, false);
+        self.in_flight.clear();
         self.gathered.clear();
         self.waiting.clear();
         for person in &mut self.people {
@@ -231,38 +254,65 @@ impl World {
         for effect in self.room.take_effects() {
             match effect {
                 Effect::Commit { update, .. } => {
-                    assert!(self.in_flight.replace(update).is_none(), "one commit at a time");
+                    assert!(self.in_flight.is_empty() || self.is_behind, "one commit at a time");
+                    apply(&mut self.handed_over, &update);
+                    self.in_flight.push_back(update);
                 }
                 Effect::Publish(frame) => {
-                    self.assert_saved(&frame);
+                    self.show(&frame);
                     self.follower.receive(&frame);
-                    self.shown.push(frame.clone());
                     self.feed.push(frame);
                 }
                 Effect::Checkpoint(state_vector) => self.feed.set_checkpoint(state_vector),
                 Effect::Answer(request, Answer::Sync(reply)) => {
                     for frame in reply.frames.iter() {
-                        self.assert_saved(frame);
-                        self.shown.push(frame.clone());
+                        self.show(frame);
                     }
                     if let Some(person) = self.waiting.remove(&request) {
                         self.people[person].hear(&reply);
                     }
                 }
-                Effect::Answer(_, Answer::View(_)) | Effect::Compact { .. } => {}
+                Effect::Ack(session, edits) => self.acknowledge(session, edits),
+                Effect::Unsaved(is_unsaved) => {
+                    assert_ne!(std::mem::replace(&mut self.is_unsaved, is_unsaved), is_unsaved, "it is said once");
+                    if !is_unsaved {
+                        assert!(self.in_flight.is_empty(), "all is said to be saved");
+                        self.shown.append(&mut self.shown_unsaved);
+                    }
+                }
+                Effect::Answer(_, Answer::View(_)) | Effect::Compact => {}
                 // All edits of a session arrive, and in order.
                 unexpected => panic!("{unexpected:?}"),
             }
         }
     }
 
-    fn assert_saved(&mut self, frame: &[u8]) {
+    /// Nothing is shown that is not on disk, unless everybody was told so, and then it is on its way there.
+    fn show(&mut self, frame: &Bytes) {
+        if self.is_unsaved { &mut self.shown_unsaved } else { &mut self.shown }.push(frame.clone());
+        let known = if self.is_unsaved { &mut self.handed_over } else { &mut self.saved };
         if let Ok(message::Message::Sync(message::SyncMessage::Step2(update) | message::SyncMessage::Update(update))) =
             message::parse(frame)
         {
-            assert!(apply(&mut self.saved, update).is_none(), "something was shown that is not on disk");
+            assert!(apply(known, update).is_none(), "something was shown that is not on disk");
         }
     }
+
+    /// What is acknowledged is on disk.
+    fn acknowledge(&mut self, session: SessionId, edits: u64) {
+        let place = self.people.iter_mut().filter_map(|person| person.session.as_mut());
+        let place = place.into_iter().find(|place| place.session == session).expect("who has left is told nothing");
+        assert!(edits >= place.acked, "acknowledgements only grow");
+        place.acked = edits;
+        for update in &place.sent[..edits as usize] {
+            assert!(apply(&mut self.saved, update).is_none(), "an edit was acknowledged that is not on disk");
+        }
+    }
+}
+
+/// Every other person hears what becomes of their edits.
+fn is_extended(person: usize) -> bool {
+    person.is_multiple_of(2)
 }
 
 fn apply(replica: &mut Replica, update: &[u8]) -> Option<Vec<u8>> {
@@ -283,8 +333,9 @@ fn open(disk: &[Bytes], opening: u64) -> RoomState {
         created_at: Timestamp::UNIX_EPOCH,
         modified_at: Timestamp::UNIX_EPOCH,
         topic: String::new(),
-        tail: Tail { records: disk.len() as u32, last: RecordId(disk.len() as i64), ..Tail::default() },
+        tail: Tail { records: disk.len() as u32, ..Tail::default() },
         bytes: disk.iter().map(Bytes::len).sum(),
+        is_damaged: false,
     };
     let limits = RoomLimits { sessions_max: 0, document_bytes_max: 0 };
     RoomState::new(GraphId::try_from("map").unwrap(), limits, loaded)

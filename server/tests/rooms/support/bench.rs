@@ -4,14 +4,11 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use synapti_crdt::{AsideLimits, Replica, map::MapEdit};
 use synapti_protocol::{close::CloseCode, graph_id::GraphId, message};
-use synapti_server::{
-    room::{
-        GraphView, RequestId, RoomError, SessionId, SyncReply, Welcome,
-        batch::Edit,
-        reads::{Answer, Read},
-        state::{Effect, Loaded, RoomLimits, RoomState, Tail},
-    },
-    store::RecordId,
+use synapti_server::room::{
+    GraphView, RequestId, RoomError, SessionId, SyncReply, Welcome,
+    batch::Edit,
+    reads::{Answer, Read},
+    state::{Effect, Loaded, RoomLimits, RoomState, Tail},
 };
 
 use super::Client;
@@ -24,7 +21,9 @@ pub struct Seen {
     pub answers: Vec<(RequestId, Answer)>,
     pub asked: Vec<SessionId>,
     pub refused: Vec<(SessionId, CloseCode)>,
-    pub compactions: Vec<RecordId>,
+    pub acks: Vec<(u64, u64)>,
+    pub unsaved: Vec<bool>,
+    pub compactions: usize,
     pub tombstones: usize,
 }
 
@@ -35,7 +34,9 @@ impl Seen {
             && self.answers.is_empty()
             && self.asked.is_empty()
             && self.refused.is_empty()
-            && self.compactions.is_empty()
+            && self.acks.is_empty()
+            && self.unsaved.is_empty()
+            && self.compactions == 0
             && self.tombstones == 0
     }
 
@@ -78,7 +79,6 @@ impl Seen {
 pub struct Bench {
     pub room: RoomState,
     pub now_ms: u64,
-    record: i64,
 }
 
 impl Bench {
@@ -94,13 +94,24 @@ impl Bench {
             topic: String::new(),
             tail: Tail::default(),
             bytes: 0,
+            is_damaged: false,
         };
         let id = GraphId::try_from("bench").unwrap();
-        Self { room: RoomState::new(id, limits, loaded), now_ms: 1_000, record: 0 }
+        Self { room: RoomState::new(id, limits, loaded), now_ms: 1_000 }
     }
 
     pub fn join(&mut self, session: u64) -> Welcome {
-        self.room.join(SessionId(session)).unwrap()
+        self.room.join(SessionId(session), false).unwrap()
+    }
+
+    /// As [`Bench::join`], for somebody who is told what becomes of their edits.
+    pub fn join_extended(&mut self, session: u64) -> Welcome {
+        self.room.join(SessionId(session), true).unwrap()
+    }
+
+    pub fn store_is_behind(&mut self, is_behind: bool) -> Seen {
+        self.room.store_is_behind(is_behind);
+        self.take()
     }
 
     /// Integrates one session's updates as one batch.
@@ -110,15 +121,14 @@ impl Bench {
     }
 
     pub fn integrate(&mut self, edits: &[Edit]) -> Seen {
-        assert!(self.room.can_integrate());
+        assert!(self.room.can_integrate(true));
         self.room.integrate(edits, Timestamp::UNIX_EPOCH, self.now_ms);
         self.take()
     }
 
     /// The batch in flight reaches the disk.
     pub fn commit(&mut self) -> Seen {
-        self.record += 1;
-        self.room.committed(RecordId(self.record));
+        self.room.committed();
         self.take()
     }
 
@@ -167,10 +177,9 @@ impl Bench {
                     seen.asked.push(session);
                 }
                 Effect::Refuse(session, refusal) => seen.refused.push((session, refusal.code)),
-                Effect::Compact { covers, state } => {
-                    assert!(!state.is_empty());
-                    seen.compactions.push(covers);
-                }
+                Effect::Ack(session, edits) => seen.acks.push((session.0, edits)),
+                Effect::Unsaved(is_unsaved) => seen.unsaved.push(is_unsaved),
+                Effect::Compact => seen.compactions += 1,
                 Effect::Checkpoint(state_vector) => assert!(!state_vector.is_empty()),
                 Effect::Tombstone(_) => seen.tombstones += 1,
             }

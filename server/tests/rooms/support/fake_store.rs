@@ -1,6 +1,13 @@
 //! A store in memory that fails, stalls and panics when a test says so. What it holds survives a crash.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -28,6 +35,7 @@ pub struct FakeStore {
     disk: Arc<Mutex<Disk>>,
     /// How many calls of `append` have begun.
     pub begun: watch::Sender<usize>,
+    appends_at_once: Arc<AtomicUsize>,
     down: watch::Sender<bool>,
     stalled: watch::Sender<bool>,
 }
@@ -50,11 +58,21 @@ struct Graph {
 impl FakeStore {
     pub fn new() -> Self {
         let switch = || watch::Sender::new(false);
-        Self { disk: Arc::default(), begun: watch::Sender::new(0), down: switch(), stalled: switch() }
+        Self {
+            disk: Arc::default(),
+            begun: watch::Sender::new(0),
+            appends_at_once: Arc::new(AtomicUsize::new(1)),
+            down: switch(),
+            stalled: switch(),
+        }
     }
 
     pub fn shared(&self) -> SharedStore {
         Arc::new(self.clone())
+    }
+
+    pub fn set_appends_at_once(&self, at_once: usize) {
+        self.appends_at_once.store(at_once, Ordering::Relaxed);
     }
 
     /// Whether every call fails.
@@ -74,6 +92,11 @@ impl FakeStore {
     /// Waits until so many commits have begun.
     pub async fn begun(&self, commits: usize) {
         self.begun.subscribe().wait_for(|begun| *begun >= commits).await.unwrap();
+    }
+
+    pub fn key(&self, id: &str) -> GraphKey {
+        let Lookup::Live(record) = self.disk.lock().find(&id.parse().unwrap()) else { panic!("there is no {id}") };
+        record.key
     }
 
     /// Records in each commit that succeeded.
@@ -135,7 +158,7 @@ impl Store for FakeStore {
     }
 
     fn appends_at_once(&self) -> usize {
-        1
+        self.appends_at_once.load(Ordering::Relaxed)
     }
 
     async fn find(&self, id: &GraphId) -> Result<Lookup, StoreError> {

@@ -9,8 +9,7 @@ mod sockets;
 pub use bench::{Bench, Seen, map_edit, update_of};
 pub use client::{Client, awareness, states_of};
 pub use fake_store::{FakeStore, StoreEvent};
-pub use node::{Node, NodeOptions, read, refused};
-
+pub use node::{Node, NodeOptions, heard, read, refused};
 pub use sockets::Running;
 
 use std::{future::Future, time::Duration};

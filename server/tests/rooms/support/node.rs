@@ -17,8 +17,10 @@ use synapti_server::{
     compaction::Compactor,
     connections::Connections,
     hub::{Hub, HubLimits},
-    journal::Journal,
-    room::{Joined, Refusal, RoomError, RoomHandle, SessionId, SessionSlot, actor::RoomEnv, state::RoomLimits},
+    journal::{Journal, JournalOptions},
+    room::{
+        Joined, Refusal, RoomError, RoomHandle, SessionId, SessionSlot, actor::RoomEnv, slot::News, state::RoomLimits,
+    },
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -27,11 +29,12 @@ use super::{Client, FakeStore, soon};
 pub struct NodeOptions {
     pub idle_close_after: Duration,
     pub feed_bytes_max: usize,
+    pub unsaved_bytes_max: usize,
 }
 
 impl Default for NodeOptions {
     fn default() -> Self {
-        Self { idle_close_after: Duration::from_secs(30), feed_bytes_max: 1 << 20 }
+        Self { idle_close_after: Duration::from_secs(30), feed_bytes_max: 1 << 20, unsaved_bytes_max: 0 }
     }
 }
 
@@ -48,7 +51,10 @@ pub struct Node {
 impl Node {
     pub fn start(store: &FakeStore, options: &NodeOptions) -> Self {
         let (rooms, closing) = (TaskTracker::new(), CancellationToken::new());
-        let journal = Journal::start(store.shared(), &TaskTracker::new(), CancellationToken::new());
+        let journal_options =
+            JournalOptions { unsaved_bytes_max: options.unsaved_bytes_max, spill_folders: Vec::new() };
+        let (journal, _) =
+            Journal::start(store.shared(), journal_options, &TaskTracker::new(), CancellationToken::new());
         let clock_panics = Arc::new(AtomicBool::new(false));
         let panics = clock_panics.clone();
         let clock = Clock::from_fn(move || {
@@ -76,7 +82,12 @@ impl Node {
     }
 
     pub async fn join(&self, id: &str, session: u64) -> Result<(RoomHandle, Joined), RoomError> {
-        self.hub.join(&GraphId::try_from(id).unwrap(), SessionId(session), true).await
+        self.hub.join(&GraphId::try_from(id).unwrap(), SessionId(session), false, true).await
+    }
+
+    /// As [`Node::join`], for a session that is told what becomes of its edits.
+    pub async fn join_extended(&self, id: &str, session: u64) -> Result<(RoomHandle, Joined), RoomError> {
+        self.hub.join(&GraphId::try_from(id).unwrap(), SessionId(session), true, true).await
     }
 
     pub async fn add(&self, id: &str, node: &str) -> Result<(), RoomError> {
@@ -97,6 +108,21 @@ pub async fn read(room: &RoomHandle) -> Client {
     let mut client = Client::new(4_242);
     client.hear(&room.sync(Bytes::from_static(&[0]), None).await.unwrap());
     client
+}
+
+/// What a session was told until it was told what is waited for.
+pub async fn heard(slot: &SessionSlot, what: &str, is_it: impl Fn(&News) -> bool) -> News {
+    let mut heard = News::default();
+    let hears = async {
+        while !is_it(&heard) {
+            slot.changed().await;
+            let news = slot.take();
+            heard.acked = news.acked.or(heard.acked);
+            heard.unsaved = news.unsaved.or(heard.unsaved);
+        }
+    };
+    soon(what, hears).await;
+    heard
 }
 
 /// Why a session is told to end.

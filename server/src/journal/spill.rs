@@ -1,0 +1,252 @@
+//! What could not be saved when the process had to end, in a file that the next start reads.
+//!
+//! ```text
+//! "SYNSPIL1"  identity of the store (16 bytes)  number of records (u32)  record…
+//! record: length of the rest (u32)  crc of the rest (u32)  graph key (i64)  at, µs (i64)  topic length + 1, or 0 (u32)  topic  update
+//! ```
+//!
+//! All numbers are little-endian. A file is complete or not there: it is written under another name first.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::JournalEnd;
+use crate::store::{GraphKey, JournalRecord, SharedStore, StoreError};
+
+const MAGIC: &[u8; 8] = b"SYNSPIL1";
+
+/// Bytes of records in one commit of a recovery, about.
+const RECOVER_BYTES_MAX: usize = 4 << 20;
+
+/// What went wrong with a spill file.
+#[derive(Debug, thiserror::Error)]
+pub enum SpillError {
+    /// There is nowhere to write to.
+    #[error("cannot write a spill file{}", .0.iter().map(|(path, error)| format!("; {}: {error}", path.display())).collect::<String>())]
+    Unwritable(Vec<(PathBuf, io::Error)>),
+    /// A file cannot be read.
+    #[error("cannot read the spill file {}: {error}; it holds edits that are not in the database yet", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// A file is not what was written; what can be read of it is saved.
+    #[error("the spill file {} is damaged: {records} of its records were saved, the rest cannot be read; it is now {}", path.display(), kept.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where it is kept.
+        kept: PathBuf,
+        /// Records that could be read.
+        records: usize,
+    },
+    /// What was read cannot be saved.
+    #[error("the edits of the spill file {} cannot be saved: {error}", path.display())]
+    Store {
+        /// The file, which stays.
+        path: PathBuf,
+        /// Why.
+        error: StoreError,
+    },
+}
+
+/// Writes what is left into the first folder that takes it.
+pub(super) fn end(store: &SharedStore, folders: &[PathBuf], records: &[JournalRecord]) -> JournalEnd {
+    if records.is_empty() {
+        return JournalEnd::Saved;
+    }
+    let content = encode(store.identity(), records);
+    let mut failures = Vec::new();
+    for folder in folders {
+        let path = folder.join(file_name(store.identity()));
+        match write(folder, &path, &content) {
+            Ok(()) => return JournalEnd::Spilled { records: records.len(), path },
+            Err(error) => failures.push((path, error)),
+        }
+    }
+    JournalEnd::Lost { records: records.len(), error: SpillError::Unwritable(failures) }
+}
+
+/// Saves what an earlier process spilled, and removes the files; answers the number of records. Call it before anything
+/// reads the store.
+///
+/// # Errors
+/// [`SpillError`]. Except after [`SpillError::Damaged`], serving would show maps without edits that somebody saw.
+pub async fn recover(store: &SharedStore, folders: &[PathBuf]) -> Result<usize, SpillError> {
+    let mut count = 0;
+    for folder in folders {
+        let path = folder.join(file_name(store.identity()));
+        let unreadable = |error| SpillError::Unreadable { path: path.clone(), error };
+        let content = match read_own(&path) {
+            Ok(content) => content,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(unreadable(error)),
+        };
+        let (records, is_whole) = decode(store.identity(), &content.into());
+        save(store, &records).await.map_err(|error| SpillError::Store { path: path.clone(), error })?;
+        count += records.len();
+        if !is_whole {
+            let kept = path.with_extension("damaged");
+            fs::rename(&path, &kept).map_err(unreadable)?;
+            return Err(SpillError::Damaged { path, kept, records: records.len() });
+        }
+        fs::remove_file(&path).map_err(unreadable)?;
+    }
+    Ok(count)
+}
+
+/// Reads a file that this user has written: in a folder that others share, one of theirs may lie in wait.
+fn read_own(path: &Path) -> io::Result<Vec<u8>> {
+    let metadata = fs::symlink_metadata(path)?;
+    if !metadata.is_file() || metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "it does not belong to the user that runs synapti",
+        ));
+    }
+    fs::read(path)
+}
+
+async fn save(store: &SharedStore, records: &[JournalRecord]) -> Result<(), StoreError> {
+    let mut begin = 0;
+    while begin < records.len() {
+        let mut bytes = 0;
+        let batch = records[begin..].iter().take_while(|record| {
+            bytes += record.update.len();
+            bytes <= RECOVER_BYTES_MAX
+        });
+        // A record above the bound goes alone.
+        let count = batch.count().max(1);
+        store.append(&records[begin..begin + count]).await?;
+        begin += count;
+    }
+    Ok(())
+}
+
+/// Only the store that the records belong to finds them.
+fn file_name(identity: Uuid) -> String {
+    format!("synapti-{}.spill", identity.simple())
+}
+
+fn write(folder: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
+    let unfinished = path.with_extension("unfinished");
+    let written = (|| {
+        fs::create_dir_all(folder)?;
+        // Left by a process that was killed in the middle of this.
+        match fs::remove_file(&unfinished) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        // For nobody else's eyes, and never through a link that somebody put there.
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&unfinished, path)?;
+        File::open(folder)?.sync_all()
+    })();
+    if written.is_err() {
+        // It may have taken the last of the disk.
+        let _ = fs::remove_file(&unfinished);
+    }
+    written
+}
+
+fn encode(identity: Uuid, records: &[JournalRecord]) -> Vec<u8> {
+    let mut content = Vec::with_capacity(records.iter().map(|record| record.update.len() + 64).sum());
+    content.extend_from_slice(MAGIC);
+    content.extend_from_slice(identity.as_bytes());
+    content.extend_from_slice(&(records.len() as u32).to_le_bytes());
+    for record in records {
+        let mut rest = Vec::with_capacity(record.update.len() + 32);
+        rest.extend_from_slice(&record.key.0.to_le_bytes());
+        rest.extend_from_slice(&record.at.as_microsecond().to_le_bytes());
+        let topic = record.topic.as_deref();
+        rest.extend_from_slice(&topic.map_or(0, |topic| topic.len() as u32 + 1).to_le_bytes());
+        rest.extend_from_slice(topic.unwrap_or_default().as_bytes());
+        rest.extend_from_slice(&record.update);
+        content.extend_from_slice(&(rest.len() as u32).to_le_bytes());
+        content.extend_from_slice(&crc32fast::hash(&rest).to_le_bytes());
+        content.extend_from_slice(&rest);
+    }
+    content
+}
+
+/// The records up to the first that is not whole, and whether that is all there is.
+fn decode(identity: Uuid, content: &Bytes) -> (Vec<JournalRecord>, bool) {
+    let mut records = Vec::new();
+    let Some(body) = content.strip_prefix(MAGIC).and_then(|rest| rest.strip_prefix(identity.as_bytes())) else {
+        return (records, false);
+    };
+    let mut body = content.slice_ref(body);
+    let Some(count) = take(&mut body).map(u32::from_le_bytes) else { return (records, false) };
+    while let Some(record) = decode_record(&mut body) {
+        records.push(record);
+    }
+    let is_whole = body.is_empty() && records.len() == count as usize;
+    (records, is_whole)
+}
+
+fn decode_record(body: &mut Bytes) -> Option<JournalRecord> {
+    let (len, crc) = (u32::from_le_bytes(take(body)?), u32::from_le_bytes(take(body)?));
+    let mut rest = (len as usize <= body.len()).then(|| body.split_to(len as usize))?;
+    if crc32fast::hash(&rest) != crc {
+        return None;
+    }
+    let key = GraphKey(i64::from_le_bytes(take(&mut rest)?));
+    let at = Timestamp::from_microsecond(i64::from_le_bytes(take(&mut rest)?)).ok()?;
+    let topic = match u32::from_le_bytes(take(&mut rest)?) {
+        0 => None,
+        len if len as usize <= rest.len() + 1 => Some(String::from_utf8(rest.split_to(len as usize - 1).into()).ok()?),
+        _ => return None,
+    };
+    Some(JournalRecord { key, update: rest, topic, at })
+}
+
+fn take<const N: usize>(from: &mut Bytes) -> Option<[u8; N]> {
+    (from.len() >= N).then(|| from.split_to(N)).and_then(|bytes| bytes[..].try_into().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(key: i64, update: &'static [u8], topic: Option<&str>) -> JournalRecord {
+        let at = Timestamp::from_microsecond(1_800_000_000_123_456).unwrap();
+        JournalRecord { key: GraphKey(key), update: Bytes::from_static(update), topic: topic.map(str::to_owned), at }
+    }
+
+    fn same(left: &[JournalRecord], right: &[JournalRecord]) -> bool {
+        format!("{left:?}") == format!("{right:?}")
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_a_part_of_it_is_known_as_one() {
+        let records = [record(1, b"first", None), record(-2, b"", Some("")), record(3, b"third", Some("Bees 🐝"))];
+        let identity = Uuid::from_u128(7);
+        let content = encode(identity, &records);
+        let (read, is_whole) = decode(identity, &content.clone().into());
+        assert!(is_whole && same(&read, &records), "{read:?}");
+        assert!(!decode(Uuid::from_u128(8), &content.clone().into()).1, "of another store");
+        for len in 0..content.len() {
+            let (read, is_whole) = decode(identity, &content[..len].to_vec().into());
+            assert!(same(&read, &records[..read.len()]));
+            assert!(!is_whole, "{len}");
+        }
+        for at in 24..content.len() {
+            let mut flipped = content.clone();
+            flipped[at] ^= 1;
+            let (read, is_whole) = decode(identity, &flipped.into());
+            assert!(!is_whole && same(&read, &records[..read.len()]), "{at}");
+        }
+    }
+}
