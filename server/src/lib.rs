@@ -7,6 +7,7 @@ pub mod compaction;
 pub mod config;
 pub mod connections;
 pub mod http;
+pub mod history;
 pub mod hub;
 pub mod ids;
 pub mod journal;

@@ -29,7 +29,7 @@ pub static SPILL_FOLDER: Key<PathBuf> = Key::new(
     "spill_folder",
     "",
     "a path",
-    value::parsed,
+    value::path,
     "Folder for edits that could not be saved when the server had to stop; the next start reads them; \
      unset = beside the SQLite file, or data",
 )

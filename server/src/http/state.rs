@@ -14,6 +14,8 @@ use crate::{
 pub struct AppState {
     /// The rooms.
     pub hub: Hub,
+    /// Versions of maps.
+    pub history: History,
     /// Where maps are kept; handlers only list and ask how it is.
     pub store: SharedStore,
     /// The group commit; handlers only ask how it is.

@@ -59,7 +59,7 @@ impl RoomState {
         let mut senders = std::mem::take(&mut self.held);
         senders.extend(edits.iter().filter_map(|edit| match edit {
             Edit::Update { session, .. } => Some(*session),
-            Edit::Map { .. } => None,
+            Edit::Map { .. } | Edit::Restore { .. } => None,
         }));
         let mut acks = Vec::new();
         for session in senders {
@@ -97,6 +97,8 @@ impl RoomState {
         match edit {
             Edit::Update { update, .. } => update::scan(update).is_ok_and(|update| update.struct_count() == 0),
             Edit::Map { edit, .. } => self.replica.takes_away(edit),
+            // It may be smaller than the map is now: who knows before it is done?
+            Edit::Restore { older, .. } => older.bytes() <= self.bytes,
         }
     }
 
@@ -121,8 +123,8 @@ impl RoomState {
             member.edits += 1;
         }
         match (edit, result) {
-            (Edit::Map { request, .. }, Ok(())) => waiting.push(*request),
-            (Edit::Map { request, .. }, Err(rejection)) => {
+            (Edit::Map { request, .. } | Edit::Restore { request, .. }, Ok(())) => waiting.push(*request),
+            (Edit::Map { request, .. } | Edit::Restore { request, .. }, Err(rejection)) => {
                 let error = self.room_error(rejection);
                 self.effects.push(Effect::Answer(*request, Answer::Failed(error)));
             }
@@ -194,6 +196,7 @@ fn op(edit: &Edit) -> Op<'_> {
     match edit {
         Edit::Update { session, update } => Op::Update { update, from: Sender(session.0) },
         Edit::Map { edit, .. } => Op::Edit(edit),
+        Edit::Restore { older, .. } => Op::Restore(older),
     }
 }
 
