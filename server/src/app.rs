@@ -20,6 +20,7 @@ use crate::{
     compaction::Compactor,
     config::{Config, DatabaseUrl},
     connections::Connections,
+    history::{self, History},
     http::{self, AppState},
     hub::{Hub, HubLimits},
     journal::{self, Journal, JournalEnd, JournalOptions},
@@ -169,7 +170,8 @@ impl App {
     }
 
     async fn run(self, listener: TcpListener, uptime: Stopwatch, stop: CancellationToken) -> anyhow::Result<()> {
-        let hub = self.hub();
+        let compactor = Arc::new(Compactor::default());
+        let hub = self.hub(&compactor);
         let gate = Gate::new(
             hub.clone(),
             self.sessions.clone(),
@@ -178,7 +180,9 @@ impl App {
             self.draining.clone(),
             self.connections.clone(),
         );
+        let history = History::new(self.store.clone(), compactor, hub.clone(), Clock::system(), self.config.history);
         let state = AppState {
+            history,
             hub,
             store: self.store.clone(),
             journal: self.journal.clone(),
@@ -201,22 +205,25 @@ impl App {
         self.drain().await
     }
 
-    fn hub(&self) -> Hub {
+    fn hub(&self, compactor: &Arc<Compactor>) -> Hub {
         let limits = &self.config.limits;
-        let compactor = Arc::new(Compactor::default());
         self.background.spawn(tidy(compactor.clone(), self.store.clone(), self.rooms_closing.clone()));
         let env = RoomEnv {
             store: self.store.clone(),
             journal: self.journal.clone(),
-            compactor,
+            compactor: compactor.clone(),
+            retention: history::rule(self.config.history),
             clock: Clock::system(),
             idle_close_after: self.config.room_idle_close_after,
             open_rooms: AtomicUsize::new(0),
             draining: self.draining.clone(),
             closing: self.rooms_closing.clone(),
         };
-        let room =
-            RoomLimits { sessions_max: limits.max_connections_per_room, document_bytes_max: limits.document_bytes_max };
+        let room = RoomLimits {
+            sessions_max: limits.max_connections_per_room,
+            document_bytes_max: limits.document_bytes_max,
+            version_every: self.config.history.auto_every,
+        };
         let limits = HubLimits { room, feed_bytes_max: limits.feed_bytes_max };
         Hub::new(Arc::new(env), limits, self.sessions.clone(), self.rooms.clone())
     }

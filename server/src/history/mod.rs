@@ -1,11 +1,11 @@
 //! Versions of maps: states that are kept, shown and restored.
 
-pub mod due;
-pub mod retention;
+mod due;
+mod retention;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use synapti_crdt::{AsideLimits, Replica, Restorable};
 use synapti_protocol::graph_id::GraphId;
 
@@ -19,7 +19,8 @@ use crate::{
         GraphKey, GraphRecord, Lookup, NewVersion, SharedStore, StoreError, VersionId, VersionKind, VersionRecord,
     },
 };
-use retention::{Rule, superseded};
+pub use due::Schedule;
+pub use retention::{Rule, superseded};
 
 /// Named versions of one map at most.
 pub const NAMED_MAX: usize = 1_000;
@@ -85,11 +86,7 @@ impl History {
     }
 
     /// A version with the map as it was then.
-    pub async fn preview(
-        &self,
-        id: &GraphId,
-        version: VersionId,
-    ) -> Result<(VersionRecord, GraphView), HistoryError> {
+    pub async fn preview(&self, id: &GraphId, version: VersionId) -> Result<(VersionRecord, GraphView), HistoryError> {
         let graph = self.find(id).await?;
         let (record, state) = self.load(graph.key, version).await?;
         let (id, created_at, at) = (id.clone(), graph.created_at, record.version.at);
@@ -162,8 +159,8 @@ impl History {
 /// How long versions stay, by the settings.
 pub fn rule(config: HistoryConfig) -> Rule {
     let keep_for = match config.keep_days {
-        0 => SignedDuration::MAX,
-        days => SignedDuration::from_hours(24 * i64::from(days)),
+        0 => Duration::MAX,
+        days => Duration::from_hours(24 * u64::from(days)),
     };
     Rule { keep_for, ..Rule::default() }
 }

@@ -6,7 +6,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    clock::Clock, config::Config, hub::Hub, journal::Journal, store::SharedStore, telemetry::metrics::Stopwatch,
+    clock::Clock, config::Config, history::History, hub::Hub, journal::Journal, store::SharedStore,
+    telemetry::metrics::Stopwatch,
 };
 
 /// Everything that a handler may use. Cheap to clone.

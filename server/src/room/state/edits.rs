@@ -41,6 +41,7 @@ impl RoomState {
         }
         let acks = self.due_acks(edits);
         if let Some(update) = applied.update {
+            self.history.schedule.changed(now_ms);
             self.begin_commit(&update, waiting, acks, now);
         } else if let Some(newest) = self.in_flight.back_mut() {
             // Nothing new, but what the edits say may be on its way to disk.
@@ -121,6 +122,7 @@ impl RoomState {
             && let Some(member) = self.members.get_mut(session)
         {
             member.edits += 1;
+            member.has_edited = true;
         }
         match (edit, result) {
             (Edit::Map { request, .. } | Edit::Restore { request, .. }, Ok(())) => waiting.push(*request),
@@ -202,6 +204,8 @@ fn op(edit: &Edit) -> Op<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use synapti_crdt::{
         AsideLimits, Replica,
         map::{MapEdit, NewNode},
@@ -221,7 +225,7 @@ mod tests {
             bytes: 0,
             is_damaged: false,
         };
-        let limits = RoomLimits { sessions_max: 0, document_bytes_max: 2_000 };
+        let limits = RoomLimits { sessions_max: 0, document_bytes_max: 2_000, version_every: Duration::ZERO };
         RoomState::new(GraphId::try_from("full").unwrap(), limits, loaded)
     }
 
