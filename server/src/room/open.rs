@@ -1,15 +1,15 @@
 //! Opening a room: from a graph's stored snapshot and tail to a running state.
 
-use synapti_crdt::{AsideLimits, Replica, Sender};
 use synapti_protocol::graph_id::GraphId;
 
 use super::{
     RoomError,
     actor::RoomEnv,
+    decode,
     handle::CallError,
     state::{Loaded, RoomLimits, RoomState, Tail},
 };
-use crate::store::{GraphKey, GraphRecord, Lookup, StoreError, StoredGraph};
+use crate::store::{Damage, GraphKey, GraphRecord, Lookup, StoreError, StoredGraph};
 
 /// Why a room could not be opened, for everybody who waits for it.
 #[derive(Clone, Debug)]
@@ -56,6 +56,12 @@ pub(crate) async fn load(
         Lookup::Missing => return Err(OpenFailure::NotFound),
     };
     let stored = env.store.load(record.key).await?;
+    for Damage { what, is_loss } in &stored.damage {
+        tracing::error!(
+            graph = %id, what, is_loss,
+            "map is damaged in the store: run `synapti check`, and if content is missing restore a backup"
+        );
+    }
     let key = record.key;
     let client_id = fresh_client_id();
     // Decoding a large map takes tens of milliseconds, which a worker thread owes to other rooms.
@@ -67,12 +73,7 @@ pub(crate) async fn load(
 }
 
 fn integrate(client_id: u64, record: GraphRecord, stored: &StoredGraph) -> Result<Loaded, OpenFailure> {
-    let updates = stored.snapshot.iter().chain(&stored.tail).map(Vec::as_slice);
-    let replica = Replica::load(client_id, AsideLimits::default(), updates)
-        .map_err(|error| OpenFailure::Unreadable(error.to_string()))?;
-    if replica.held_from(Sender::default()) > 0 {
-        return Err(OpenFailure::Unreadable("records are missing from its journal".into()));
-    }
+    let replica = decode(client_id, stored).map_err(OpenFailure::Unreadable)?;
     let snapshot_bytes = stored.snapshot.as_ref().map_or(0, Vec::len);
     Ok(Loaded {
         replica,
@@ -86,6 +87,7 @@ fn integrate(client_id: u64, record: GraphRecord, stored: &StoredGraph) -> Resul
             snapshot_bytes: snapshot_bytes as u64,
             last: stored.last,
         },
+        is_damaged: stored.damage.iter().any(|damage| damage.is_loss),
     })
 }
 

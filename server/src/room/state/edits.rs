@@ -185,6 +185,7 @@ mod tests {
             topic: String::new(),
             tail: Tail::default(),
             bytes: 0,
+            is_damaged: false,
         };
         let limits = RoomLimits { sessions_max: 0, document_bytes_max: 2_000 };
         RoomState::new(GraphId::try_from("full").unwrap(), limits, loaded)

@@ -67,4 +67,6 @@ pub struct Loaded {
     pub tail: Tail,
     /// Size of the snapshot and tail as stored.
     pub bytes: usize,
+    /// Whether something of the map could not be read, so that a snapshot of what there is must not take its place.
+    pub is_damaged: bool,
 }

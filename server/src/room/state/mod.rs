@@ -94,7 +94,7 @@ pub struct RoomState {
 impl RoomState {
     /// A room on a loaded map.
     pub fn new(id: GraphId, limits: RoomLimits, loaded: Loaded) -> Self {
-        let Loaded { replica, created_at, modified_at, topic, tail, bytes } = loaded;
+        let Loaded { replica, created_at, modified_at, topic, tail, bytes, is_damaged: _ } = loaded;
         Self {
             id,
             limits,

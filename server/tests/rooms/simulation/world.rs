@@ -285,6 +285,7 @@ fn open(disk: &[Bytes], opening: u64) -> RoomState {
         topic: String::new(),
         tail: Tail { records: disk.len() as u32, last: RecordId(disk.len() as i64), ..Tail::default() },
         bytes: disk.iter().map(Bytes::len).sum(),
+        is_damaged: false,
     };
     let limits = RoomLimits { sessions_max: 0, document_bytes_max: 0 };
     RoomState::new(GraphId::try_from("map").unwrap(), limits, loaded)

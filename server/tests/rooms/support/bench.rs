@@ -94,6 +94,7 @@ impl Bench {
             topic: String::new(),
             tail: Tail::default(),
             bytes: 0,
+            is_damaged: false,
         };
         let id = GraphId::try_from("bench").unwrap();
         Self { room: RoomState::new(id, limits, loaded), now_ms: 1_000, record: 0 }
