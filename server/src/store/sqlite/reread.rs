@@ -54,7 +54,7 @@ pub(super) async fn read_records(
     }
     let mut records = Records { filed: filed.len(), ..Records::default() };
     read_each(view, &FILED, key, &filed, &mut records).await?;
-    let journal = walk(view, &NOT_FILED, key, 0).await?;
+    let journal = walk(view, &NOT_FILED, key, i64::MIN).await?;
     if !journal.is_whole {
         // Nobody has counted these.
         records.unreadable.push("a part of the journal cannot be read: it may be this graph's".to_owned());
