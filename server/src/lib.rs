@@ -1,6 +1,7 @@
 //! The server behind the `synapti` program.
 
 pub mod app;
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod compaction;

@@ -72,6 +72,6 @@ pub struct Loaded {
     pub tail: Tail,
     /// Size of the snapshot and tail as stored.
     pub bytes: usize,
-    /// Whether something of it could not be read: what is stored must stay as it is.
+    /// Whether something of the map could not be read, so that a snapshot of what there is must not take its place.
     pub is_damaged: bool,
 }

@@ -53,7 +53,8 @@ impl SqliteStore {
     pub(super) async fn tombstone_graph(&self, key: GraphKey, at: Timestamp) -> Result<(), StoreError> {
         let mut lease = self.writer.lease().await?;
         sqlx::query(
-            "UPDATE graphs SET deleted_at = ?2, topic = '', snapshot = NULL WHERE key = ?1 AND deleted_at IS NULL",
+            "UPDATE graphs SET deleted_at = ?2, topic = '', snapshot = NULL, previous_snapshot = NULL \
+             WHERE key = ?1 AND deleted_at IS NULL",
         )
         .bind(key.0)
         .bind(at.as_microsecond())
