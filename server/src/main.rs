@@ -7,7 +7,7 @@ use synapti_server::{
     cli::{self, Cli, Command, EXIT_USAGE},
     config::Config,
     http::openapi,
-    store::SqliteStore,
+    store,
     telemetry,
 };
 use tokio::{
@@ -102,7 +102,7 @@ fn stop_signal() -> anyhow::Result<CancellationToken> {
 }
 
 async fn migrate(config: &Config) -> anyhow::Result<()> {
-    let report = SqliteStore::migrate_only(app::sqlite_url(config)?).await?;
+    let report = store::migrate(&config.database_url).await?;
     for migration in &report.applied {
         println!("applied {migration}");
     }

@@ -8,7 +8,6 @@
 mod append;
 mod appender;
 mod checkpoint;
-mod checksum;
 mod compact;
 mod connection;
 mod examine;
@@ -35,7 +34,7 @@ pub use open::MigrationReport;
 use self::{appender::Appender, connection::SoloConnection, file::FileIdentity, refusal::unusable};
 use super::{
     GraphKey, GraphRecord, JournalRecord, ListQuery, Lookup, NewVersion, PoolSize, Purpose, RecordId, SnapshotId,
-    Store, StoreError, StoredGraph, VersionId, VersionRecord,
+    Store, StoreError, StoredGraph, VersionId, VersionRecord, checksum,
 };
 
 /// Instead of the newest record's number: it has to be read from the file.

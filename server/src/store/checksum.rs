@@ -2,7 +2,7 @@
 
 use crc32fast::Hasher;
 
-use crate::store::GraphKey;
+use super::GraphKey;
 
 /// CRC-32 of a journal record.
 pub(super) fn record_crc(key: GraphKey, data: &[u8]) -> u32 {
