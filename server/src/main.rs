@@ -7,8 +7,7 @@ use synapti_server::{
     cli::{self, Cli, Command, EXIT_USAGE},
     config::Config,
     http::openapi,
-    store,
-    telemetry,
+    store, telemetry,
 };
 use tokio::{
     runtime::Runtime,

@@ -167,10 +167,7 @@ fn open_mode_is_refused_on_public_addresses_unless_agreed_to() {
 
 #[test]
 fn promises_that_this_version_cannot_keep_are_refused() {
-    for (name, value) in [
-        ("SYNAPTI_AUTH_MODE", "required"),
-        ("SYNAPTI_REDIS_URL", "redis://localhost:6379"),
-    ] {
+    for (name, value) in [("SYNAPTI_AUTH_MODE", "required"), ("SYNAPTI_REDIS_URL", "redis://localhost:6379")] {
         let refused = from_env(&[(name, value)]);
         assert!(matches!(refused, Err(ConfigError::NotInThisVersion { .. })), "{name}={value}");
     }

@@ -74,7 +74,9 @@ impl Turns {
 
     /// Gives up whatever is held.
     pub(super) async fn close(&self) {
-        if let Some(Held { connection, .. }) = self.held.lock().await.take() {
+        if let Some(Held { connection, .. }) = self.held.lock().await.take()
+            && let Some(connection) = released(connection).await
+        {
             close(connection).await;
         }
     }
