@@ -26,7 +26,7 @@ use crate::{
     journal::{self, Journal, JournalEnd, JournalOptions},
     room::{actor::RoomEnv, state::RoomLimits},
     session::SessionLimits,
-    store::{SharedStore, SqliteStore},
+    store::{self, SharedStore},
     telemetry::metrics::{self, Stopwatch},
     transport::{accept::Acceptor, gate::Gate, ws},
 };
@@ -106,7 +106,7 @@ impl Server {
     pub async fn bind(config: Config) -> anyhow::Result<Self> {
         let uptime = Stopwatch::start();
         let config = Arc::new(config);
-        let store: SharedStore = Arc::new(SqliteStore::open(sqlite_url(&config)?).await?);
+        let store = store::open(&config.database_url, config.database_replica_url.as_ref()).await?;
         let listener =
             listen(config.listen).with_context(|| format!("cannot listen on {} (SYNAPTI_LISTEN)", config.listen))?;
         let recovered = journal::recover(&store, &spill_folders(&config)).await;
@@ -130,17 +130,6 @@ impl Server {
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
         self.app.announce(self.address);
         self.app.run(self.listener, self.uptime, stop).await
-    }
-}
-
-/// The embedded database's place.
-///
-/// # Errors
-/// For other databases, which the configuration refuses before this.
-pub fn sqlite_url(config: &Config) -> anyhow::Result<&str> {
-    match &config.database_url {
-        DatabaseUrl::Sqlite(url) => Ok(url),
-        DatabaseUrl::Postgres(_) => anyhow::bail!("this version keeps maps in SQLite only (SYNAPTI_DATABASE_URL)"),
     }
 }
 

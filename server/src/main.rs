@@ -3,7 +3,6 @@
 use std::{
     io::{IsTerminal as _, Write as _},
     process::ExitCode,
-    sync::Arc,
 };
 
 use synapti_server::{
@@ -12,8 +11,7 @@ use synapti_server::{
     cli::{self, Cli, Command, EXIT_USAGE},
     config::Config,
     http::openapi,
-    store::{SharedStore, SqliteStore},
-    telemetry,
+    store, telemetry,
 };
 use tokio::{
     runtime::Runtime,
@@ -109,7 +107,7 @@ fn stop_signal() -> anyhow::Result<CancellationToken> {
 }
 
 async fn migrate(config: &Config) -> anyhow::Result<()> {
-    let report = SqliteStore::migrate_only(app::sqlite_url(config)?).await?;
+    let report = store::migrate(&config.database_url).await?;
     for migration in &report.applied {
         println!("applied {migration}");
     }
@@ -119,7 +117,7 @@ async fn migrate(config: &Config) -> anyhow::Result<()> {
 
 /// Success without damage, failure with.
 async fn check(config: &Config) -> anyhow::Result<ExitCode> {
-    let store = open_to_check(config).await?;
+    let store = store::open_to_check(&config.database_url).await?;
     let shows_progress = std::io::stderr().is_terminal();
     let progress = &mut |so_far: &Summary| {
         if shows_progress {
@@ -135,9 +133,4 @@ async fn check(config: &Config) -> anyhow::Result<ExitCode> {
     let summary = checked?;
     println!("{summary}");
     Ok(if summary.findings == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILURE) })
-}
-
-/// The store for reading only, whether a server uses it or not.
-async fn open_to_check(config: &Config) -> anyhow::Result<SharedStore> {
-    Ok(Arc::new(SqliteStore::open_read_only(app::sqlite_url(config)?).await?))
 }

@@ -107,7 +107,11 @@ pub(super) fn database_url(text: &str) -> Option<DatabaseUrl> {
         let path = path.strip_prefix("//").unwrap_or(path);
         return (!path.is_empty() && path != ":memory:").then(|| DatabaseUrl::Sqlite(text.to_owned()));
     }
-    after_scheme(text, &["postgres", "postgresql"]).map(|_| DatabaseUrl::Postgres(Secret::new(text)))
+    postgres_url(text).map(DatabaseUrl::Postgres)
+}
+
+pub(super) fn postgres_url(text: &str) -> Option<Secret> {
+    after_scheme(text, &["postgres", "postgresql"]).map(|_| Secret::new(text))
 }
 
 pub(super) fn redis_url(text: &str) -> Option<Secret> {

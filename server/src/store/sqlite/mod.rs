@@ -9,7 +9,6 @@ mod append;
 mod appender;
 mod audit;
 mod checkpoint;
-mod checksum;
 mod compact;
 mod connection;
 mod file;
@@ -40,7 +39,7 @@ pub use open::MigrationReport;
 use self::{appender::Appender, connection::SoloConnection, file::FileIdentity, refusal::unusable};
 use super::{
     GraphKey, GraphRecord, JournalRecord, ListQuery, Lookup, NewVersion, PoolSize, Purpose, RecordId, SnapshotId,
-    Store, StoreError, StoredGraph, VersionId, VersionRecord,
+    Store, StoreError, StoredGraph, VersionId, VersionRecord, checksum,
 };
 
 /// Instead of the newest record's number: it has to be read from the file.

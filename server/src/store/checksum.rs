@@ -2,7 +2,7 @@
 
 use crc32fast::Hasher;
 
-use crate::store::{GraphKey, SnapshotId, VersionRecord};
+use super::{GraphKey, SnapshotId, VersionRecord};
 
 /// CRC-32 of a journal record.
 pub(super) fn record_crc(key: GraphKey, data: &[u8]) -> u32 {
