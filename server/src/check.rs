@@ -65,17 +65,17 @@ pub async fn check_showing(
 ) -> Result<Summary, StoreError> {
     let mut check = Check { store, tell, summary: Summary::default() };
     for what in store.examine().await? {
-        check.find(Finding { graph: None, what, is_loss: false });
+        check.find(&Finding { graph: None, what, is_loss: false });
     }
     let mut after = GraphKey(i64::MIN);
     loop {
         let graphs = match store.walk(after, GRAPHS_AT_ONCE).await {
             Ok(graphs) => graphs,
             Err(StoreError::Damaged { key, what }) => {
-                check.find(Finding { graph: None, what: format!("graph key {key}: {what}"), is_loss: true });
+                check.find(&Finding { graph: None, what: format!("graph key {key}: {what}"), is_loss: true });
                 if key <= after.0 {
                     let what = format!("the graphs after key {key} cannot be listed: they are not checked");
-                    check.find(Finding { graph: None, what, is_loss: true });
+                    check.find(&Finding { graph: None, what, is_loss: true });
                     break;
                 }
                 after = GraphKey(key);
@@ -100,14 +100,14 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn find(&mut self, finding: Finding) {
+    fn find(&mut self, finding: &Finding) {
         self.summary.findings += 1;
         self.summary.lost += u64::from(finding.is_loss);
-        (self.tell)(&finding);
+        (self.tell)(finding);
     }
 
     fn find_in(&mut self, graph: &GraphRecord, what: String, is_loss: bool) {
-        self.find(Finding { graph: Some(graph.id.clone()), what, is_loss });
+        self.find(&Finding { graph: Some(graph.id.clone()), what, is_loss });
     }
 
     async fn check_graph(&mut self, graph: &GraphRecord) -> Result<(), StoreError> {

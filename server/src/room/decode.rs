@@ -25,3 +25,59 @@ pub(crate) fn decode(client_id: u64, stored: &StoredGraph) -> Result<Replica, St
     }
     Ok(replica)
 }
+
+#[cfg(test)]
+mod tests {
+    use synapti_crdt::{
+        Op,
+        map::{MapEdit, NewNode},
+    };
+
+    use super::*;
+    use crate::store::Damage;
+
+    /// One record for each of some nodes that are added one after the other.
+    fn records(nodes: u32) -> Vec<Vec<u8>> {
+        let mut replica = Replica::new(7, AsideLimits::default());
+        let mut add = |n| {
+            let node = MapEdit::AddNode(NewNode::new(format!("n{n}"), "title"));
+            replica.apply([Op::Edit(&node)], 0).update.expect("it is new")
+        };
+        (0..nodes).map(&mut add).collect()
+    }
+
+    fn stored(tail: Vec<Vec<u8>>, is_loss: Option<bool>) -> StoredGraph {
+        let damage = is_loss.map(|is_loss| Damage { what: "x".to_owned(), is_loss });
+        StoredGraph { tail, damage: damage.into_iter().collect(), ..StoredGraph::default() }
+    }
+
+    #[test]
+    fn a_hole_is_an_error_unless_the_store_has_told_of_it() {
+        let mut tail = records(5);
+        assert_eq!(decode(1, &stored(tail.clone(), None)).unwrap().map().nodes.len(), 5);
+        tail.remove(2);
+        for told in [None, Some(false)] {
+            assert!(decode(1, &stored(tail.clone(), told)).unwrap_err().contains("records are missing"));
+        }
+        let torn = decode(1, &stored(tail, Some(true))).unwrap();
+        assert_eq!(torn.map().nodes.len(), 2, "what comes before the hole");
+    }
+
+    #[test]
+    fn who_still_has_what_is_missing_can_bring_it() {
+        let mut tail = records(5);
+        let missing = tail.remove(2);
+        let mut torn = decode(1, &stored(tail, Some(true))).unwrap();
+        let applied = torn.apply([Op::Update { update: &missing, from: Sender(9) }], 0);
+        assert!(applied.results[0].is_ok());
+        assert_eq!(torn.map().nodes.len(), 5);
+    }
+
+    #[test]
+    fn nothing_is_not_opened_as_an_empty_map() {
+        let tail = records(5).split_off(1);
+        assert!(decode(1, &stored(tail, Some(true))).unwrap_err().contains("begins after what is missing"));
+        assert!(decode(1, &stored(Vec::new(), None)).unwrap().map().nodes.is_empty(), "one that was always empty is");
+        assert!(decode(1, &stored(vec![b"rubbish".to_vec()], Some(true))).is_err());
+    }
+}

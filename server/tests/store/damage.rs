@@ -1,9 +1,9 @@
 //! Bytes that changed on disk: what can be made up for is, what cannot is named, and nothing is a shorter or other document
 //! without a word.
 
-use synapti_server::store::{GraphKey, SharedStore, StoreError, StoredGraph};
+use synapti_server::store::{GraphKey, Lookup, SharedStore, StoreError, StoredGraph};
 
-use crate::fixture::{Home, append, automatic, compact, create, keep, raw, trim_all};
+use crate::fixture::{Home, append, at, automatic, compact, create, graph_id, keep, raw, trim_all};
 
 /// Whether content is missing, and the words that tell.
 fn told(loaded: &StoredGraph) -> (bool, String) {
@@ -202,4 +202,34 @@ async fn a_damaged_version_is_an_error_and_hides_no_other() {
         }
         assert!(store.versions(key, None, 10).await.unwrap().contains(&second), "{sql}");
     }
+}
+
+/// A map whose name is damaged in the index "is not there": made anew it would be empty, in the place of the one that is.
+#[tokio::test]
+async fn no_graph_is_made_anew_in_the_place_of_one_that_cannot_be_found() {
+    let home = Home::new();
+    let store = home.open().await;
+    create(&*store, "first").await;
+    store.close().await;
+    drop(store);
+    let file = std::fs::read(home.path()).unwrap();
+    let places = (0..file.len()).filter(|at| file[*at..].starts_with(b"first"));
+    let mut hidden = 0;
+    for place in places {
+        let mut harmed = file.clone();
+        harmed[place] = b'F';
+        std::fs::write(home.path(), &harmed).unwrap();
+        let store = home.open().await;
+        if store.find(&graph_id("first")).await.unwrap() == Lookup::Missing {
+            hidden += 1;
+            let made = store.create(&graph_id("first"), "", at(1)).await;
+            assert!(matches!(&made, Err(StoreError::Unusable(words)) if words.contains("synapti check")), "{made:?}");
+        } else {
+            assert!(!store.create(&graph_id("first"), "", at(1)).await.unwrap().1);
+        }
+        assert!(store.create(&graph_id("second"), "", at(1)).await.is_err());
+        assert!(store.examine().await.unwrap().iter().any(|found| found.contains("graphs")));
+        store.close().await;
+    }
+    assert_eq!(hidden, 1, "the name is in the table and two indexes, one of which finds it");
 }

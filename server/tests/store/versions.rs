@@ -115,7 +115,7 @@ async fn a_version_that_is_named_is_kept_under_that_name(home: &impl Place) {
     assert_eq!((&named.version, named.id, named.bytes), (&expected, kept.id, 5));
     store.close().await;
     let store = home.open().await;
-    assert_eq!(store.versions(key, None, 10).await.unwrap(), [named.clone()]);
+    assert_eq!(store.versions(key, None, 10).await.unwrap(), std::slice::from_ref(&named));
     assert_eq!(store.load_version(key, kept.id).await.unwrap(), Some((named, b"state".to_vec())));
     assert_eq!(store.name_version(key, VersionId(999), "none").await.unwrap(), None);
 }

@@ -22,6 +22,15 @@ const NAMED_MAX: usize = 100;
 struct Findings(Vec<String>);
 
 impl SqliteStore {
+    /// What is wrong with the table of graphs or its indexes, if anything is; reads that table alone.
+    pub(super) async fn doubt_about_graphs(&self) -> Result<Option<String>, StoreError> {
+        let checked = sqlx::query_scalar("PRAGMA integrity_check(graphs)").fetch_one(&self.readers).await;
+        match checked {
+            Ok(line) => Ok(Some(line).filter(|line: &String| line != "ok")),
+            Err(error) => corruption(error).map(Some),
+        }
+    }
+
     pub(super) async fn audit(&self) -> Result<Vec<String>, StoreError> {
         let mut findings = Findings::default();
         // Each in a view of its own: a long one keeps the log from starting over.
@@ -62,7 +71,7 @@ async fn check_pages(view: &mut SqliteConnection, findings: &mut Findings) -> Re
             Ok(None) => break Ok(lines),
             // What came before it counts all the same.
             Err(error) => {
-                lines.iter().for_each(|line| findings.add(line));
+                findings.0.extend(lines);
                 break Err(error);
             }
         }

@@ -63,6 +63,8 @@ pub struct SqliteStore {
     filed_to: AtomicI64,
     /// Snapshots below this id were begun by an earlier process: those of them that are incomplete stay so.
     first_own_snapshot: i64,
+    /// Whether a graph may be there although no index names it.
+    are_graphs_in_doubt: bool,
     /// Keeps other processes out until the last connection is closed.
     lock: Mutex<Option<File>>,
 }

@@ -99,6 +99,7 @@ impl SqliteStore {
             filed_to: AtomicI64::new(0),
             page_bytes: 0,
             first_own_snapshot: 0,
+            are_graphs_in_doubt: false,
             file: FileIdentity::of(path)?,
             path: path.to_owned(),
             lock: parking_lot::Mutex::new(None),
@@ -111,7 +112,14 @@ impl SqliteStore {
             tracing::info!(migration, "the database schema was brought up to date");
         }
         let store = Self::connect(&place.path, writer, place.lock).await;
-        let store = store.map_err(|error| name_failure(&place.path, error))?;
+        let mut store = store.map_err(|error| name_failure(&place.path, error))?;
+        if let Some(what) = store.doubt_about_graphs().await? {
+            tracing::error!(
+                what,
+                "the table of maps is damaged: no new map is made until it is repaired; run `synapti check` and restore a backup"
+            );
+            store.are_graphs_in_doubt = true;
+        }
         // What an earlier process left; a full disk must not keep maps from being read.
         if let Err(error) = store.file_records().await {
             tracing::warn!(%error, "the newest records could not be filed yet");
@@ -141,6 +149,7 @@ impl SqliteStore {
             filed_to: AtomicI64::new(filed_to),
             page_bytes: u64::try_from(page_bytes).unwrap_or(0),
             first_own_snapshot: last_snapshot + 1,
+            are_graphs_in_doubt: false,
             file: FileIdentity::of(path)?,
             path: path.to_owned(),
             lock: parking_lot::Mutex::new(Some(lock)),

@@ -1,7 +1,5 @@
 //! Reading a damaged graph: from the snapshot before the current one if need be, and row by row.
 
-use std::collections::BTreeSet;
-
 use sqlx::sqlite::SqliteConnection;
 
 use super::{
@@ -51,6 +49,8 @@ pub(super) async fn salvage(
                 }
                 torn.get_or_insert(attempt);
             }
+            // Often the one that was found at first.
+            Err(StoreError::Damaged { what, .. }) if remarks.contains(&what) => {}
             Err(StoreError::Damaged { what, .. }) => remarks.push(what),
             Err(other) => return Err(other),
         }
@@ -98,10 +98,9 @@ impl Attempt {
         let Self { base, tail, losses, .. } = self;
         let last = tail.readable.last_key_value().map_or(base.covers, |(id, _)| *id);
         let tail: Vec<Vec<u8>> = tail.readable.into_values().collect();
-        let lost: BTreeSet<&String> = losses.iter().collect();
-        let others = remarks.iter().filter(|remark| !lost.contains(remark));
-        let mut damage: Vec<Damage> = losses.iter().map(|what| Damage { what: what.clone(), is_loss: true }).collect();
-        damage.extend(others.map(|what| Damage { what: what.clone(), is_loss: false }));
+        let others: Vec<String> = remarks.into_iter().filter(|remark| !losses.contains(remark)).collect();
+        let mut damage: Vec<Damage> = losses.into_iter().map(|what| Damage { what, is_loss: true }).collect();
+        damage.extend(others.into_iter().map(|what| Damage { what, is_loss: false }));
         StoredGraph {
             snapshot: base.state,
             tail_bytes: tail.iter().map(|update| update.len() as u64).sum(),
