@@ -6,6 +6,7 @@ pub mod clock;
 pub mod compaction;
 pub mod config;
 pub mod connections;
+pub mod history;
 pub mod http;
 pub mod hub;
 pub mod ids;
