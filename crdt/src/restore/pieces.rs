@@ -46,7 +46,7 @@ pub(super) type Section = Range<u32>;
 /// All pieces of a state, each with its place, and the bytes of those that are visible.
 #[derive(Debug, Default)]
 pub(super) struct Pieces<'a> {
-    pub(super) pieces: Vec<Piece>,
+    pub(super) all: Vec<Piece>,
     pub(super) places: Vec<Place<'a>>,
     pub(super) contents: Vec<u8>,
     pub(super) sections: Vec<Section>,
@@ -61,7 +61,7 @@ impl<'a> Pieces<'a> {
         deleted.sort_unstable();
         let mut this = Self::default();
         for section in state.sections() {
-            let start = this.pieces.len() as u32;
+            let start = this.all.len() as u32;
             for item in section.structs() {
                 let Some(place) = (item.kind != StructKind::Gc && item.kind != StructKind::Skip).then_some(Place {
                     origin: item.origin,
@@ -81,7 +81,7 @@ impl<'a> Pieces<'a> {
                 }
             }
             this.by_client.insert(section.client, this.sections.len() as u32);
-            this.sections.push(start..this.pieces.len() as u32);
+            this.sections.push(start..this.all.len() as u32);
         }
         this
     }
@@ -90,7 +90,7 @@ impl<'a> Pieces<'a> {
     pub(super) fn find(&self, id: Id) -> Option<(u32, u32)> {
         let at = *self.by_client.get(&id.client)?;
         let Range { start, end } = self.sections[at as usize].clone();
-        let pieces = &self.pieces[start as usize..end as usize];
+        let pieces = &self.all[start as usize..end as usize];
         let behind = pieces.partition_point(|piece| piece.id.clock <= id.clock);
         let piece = behind.checked_sub(1)?;
         (id.clock < pieces[piece].end()).then_some((at, start + piece as u32))
@@ -102,7 +102,7 @@ impl<'a> Pieces<'a> {
             self.contents.extend_from_slice(run.content);
         }
         self.places.push(place);
-        self.pieces.push(Piece {
+        self.all.push(Piece {
             id: run.id,
             len: run.len,
             kind: run.kind,

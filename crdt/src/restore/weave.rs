@@ -26,13 +26,13 @@ impl<'a> Weave<'a> {
     pub(super) fn new(state: &UpdateView<'a>) -> Self {
         let pieces = Pieces::of(state);
         let next = pieces.sections.iter().map(|section| section.start).collect();
-        let named = vec![(None, None); pieces.pieces.len()];
+        let named = vec![(None, None); pieces.all.len()];
         let mut this = Self { pieces, chains: Vec::new(), branches: Vec::new(), roots: BTreeMap::new(), named, next };
-        for at in 0..this.pieces.pieces.len() {
-            let piece = &this.pieces.pieces[at];
+        for at in 0..this.pieces.all.len() {
+            let piece = &this.pieces.all[at];
             if piece.kind == ContentKind::Type {
                 let holder = Holder::Nested(piece.id);
-                this.pieces.pieces[at].branch = Some(this.add_branch(holder));
+                this.pieces.all[at].branch = Some(this.add_branch(holder));
             }
         }
         this
@@ -54,8 +54,8 @@ impl<'a> Weave<'a> {
                 }
             }
         }
-        let Self { pieces: Pieces { pieces, contents, .. }, chains, branches, roots, .. } = self;
-        Ok(Shape { pieces, contents, chains, branches, roots })
+        let Self { pieces: Pieces { all, contents, .. }, chains, branches, roots, .. } = self;
+        Ok(Shape { pieces: all, contents, chains, branches, roots })
     }
 
     /// Weaves a section in, or answers which other one has to come how far first.
@@ -81,7 +81,7 @@ impl<'a> Weave<'a> {
     }
 
     fn weave(&mut self, at: u32, origin: Option<u32>, right_origin: Option<u32>) {
-        let chain_of = |named: Option<u32>| named.map(|named| self.pieces.pieces[named as usize].chain);
+        let chain_of = |named: Option<u32>| named.map(|named| self.pieces.all[named as usize].chain);
         let chain = match (chain_of(origin), chain_of(right_origin)) {
             // A neighbour that is gone took this one with it.
             (Some(None), _) | (_, Some(None)) => None,
@@ -92,14 +92,14 @@ impl<'a> Weave<'a> {
         self.named[at as usize] = (origin, right_origin);
         let left = self.left_of(at, chain);
         let right = self.right_of(left, chain);
-        let piece = &mut self.pieces.pieces[at as usize];
+        let piece = &mut self.pieces.all[at as usize];
         (piece.chain, piece.left, piece.right) = (Some(chain), left, right);
         match left {
-            Some(left) => self.pieces.pieces[left as usize].right = Some(at),
+            Some(left) => self.pieces.all[left as usize].right = Some(at),
             None => self.chains[chain as usize].first = Some(at),
         }
         match right {
-            Some(right) => self.pieces.pieces[right as usize].left = Some(at),
+            Some(right) => self.pieces.all[right as usize].left = Some(at),
             None => self.chains[chain as usize].last = Some(at),
         }
     }
@@ -108,7 +108,7 @@ impl<'a> Weave<'a> {
     /// place. The rule is that of Yjs.
     fn left_of(&self, at: u32, chain: u32) -> Option<u32> {
         let (origin, right_origin) = self.named[at as usize];
-        let client = |at: u32| self.pieces.pieces[at as usize].id.client;
+        let client = |at: u32| self.pieces.all[at as usize].id.client;
         let (mut left, mut next) = (origin, self.right_of(origin, chain));
         let (mut passed, mut conflicting) = (HashSet::new(), HashSet::new());
         while let Some(other) = next.filter(|_| next != right_origin) {
@@ -136,7 +136,7 @@ impl<'a> Weave<'a> {
     }
 
     fn right_of(&self, left: Option<u32>, chain: u32) -> Option<u32> {
-        left.map_or(self.chains[chain as usize].first, |left| self.pieces.pieces[left as usize].right)
+        left.map_or(self.chains[chain as usize].first, |left| self.pieces.all[left as usize].right)
     }
 
     /// The chain that a piece without neighbours names.
@@ -145,7 +145,7 @@ impl<'a> Weave<'a> {
             (Some(name), _) => self.root(name),
             (None, parent) => {
                 let (_, piece) = self.pieces.find(parent?)?;
-                self.pieces.pieces[piece as usize].branch?
+                self.pieces.all[piece as usize].branch?
             }
         };
         let Some(key) = place.key else { return Some(self.branches[branch as usize].list) };

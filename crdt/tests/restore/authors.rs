@@ -125,7 +125,7 @@ fn edit_text(text: &impl Text, txn: &mut TransactionMut<'_>, random: &mut Random
         0..=2 => text.insert(txn, from, random.pick(&WORDS)),
         3 => text.insert_with_attributes(txn, from, random.pick(&WORDS), attributes(random)),
         4 if random.below(3) == 0 => {
-            drop(text.insert_embed(txn, from, Any::from_json(r#"{"img":"u","alt":1}"#).unwrap()))
+            text.insert_embed(txn, from, Any::from_json(r#"{"img":"u","alt":1}"#).unwrap());
         }
         4 | 5 if to > from => text.remove_range(txn, from, to - from),
         _ if to > from => text.format(txn, from, to - from, attributes(random)),
