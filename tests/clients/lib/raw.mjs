@@ -11,6 +11,9 @@ export const SYNC = 0
 export const AWARENESS = 1
 export const AUTH = 2
 export const QUERY_AWARENESS = 3
+/** Extensions: the first n edits are on disk; news as JSON. */
+export const ACK = 120
+export const NOTICE = 121
 export const STEP1 = 0
 export const STEP2 = 1
 export const UPDATE = 2
@@ -59,6 +62,8 @@ export const decode = bytes => {
   const type = decoding.readVarUint(decoder)
   if (type === SYNC) return { type, kind: decoding.readVarUint(decoder), body: decoding.readVarUint8Array(decoder) }
   if (type === AWARENESS) return { type, entries: decodeAwareness(decoding.readVarUint8Array(decoder)) }
+  if (type === ACK) return { type, edits: decoding.readVarUint(decoder) }
+  if (type === NOTICE) return { type, news: JSON.parse(decoding.readVarString(decoder)) }
   return { type }
 }
 
