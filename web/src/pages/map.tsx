@@ -4,7 +4,7 @@ import type { Ending } from '../live/close.ts'
 import { Session } from '../live/session.ts'
 import { TITLE_LENGTH_MAX } from '../model/schema.ts'
 import { go } from '../route.ts'
-import { Bar } from '../view/bar.tsx'
+import { Bar, DiskBanner } from '../view/bar.tsx'
 import { Board } from '../view/board.ts'
 import { begin } from '../view/commands.ts'
 import { Details } from '../view/details.tsx'
@@ -38,7 +38,7 @@ const Welcome = ({ board }: { board: Board }) => {
 const Empty = ({ board }: { board: Board }) => {
   const { link, hasSynced } = board.session
   if (board.model.value.tree.root !== null || link.value.kind === 'ended') return null
-  const text = link.value.kind === 'lost' ? 'This map cannot be loaded now: the server cannot be reached. Trying again…' : 'Loading…'
+  const text = link.value.kind === 'lost' ? `This map cannot be loaded now: ${link.value.why}…` : 'Loading…'
   return <div class='cover'>{hasSynced.value ? <Welcome board={board} /> : <p>{text}</p>}</div>
 }
 
@@ -91,6 +91,7 @@ export const MapPage = ({ id }: { id: string }) => {
       <Title board={board} />
       <Scene key={id} board={board} />
       <Bar board={board} />
+      <DiskBanner session={board.session} />
       <Empty board={board} />
       <Tools board={board} />
       <Details board={board} />
