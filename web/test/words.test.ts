@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { endingOf, lossOf } from '../src/live/close.ts'
 import { colorsOf, isBright, lighter } from '../src/model/color.ts'
 import { derive } from '../src/model/tree.ts'
-import { ago } from '../src/pages/ago.ts'
+import { ago } from '../src/view/ago.ts'
 
 test('each code that ends for good says what to do, and unknown ones give the reason', () => {
   for (const code of [4400, 4401, 4403, 4404, 4410, 4413]) {

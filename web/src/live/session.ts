@@ -15,6 +15,9 @@ import { telling } from './socket.ts'
 const MESSAGE_ACK = 120
 const MESSAGE_NOTICE = 121
 
+/** Who wants to keep the map as it is now waits this long for the last letter to be saved. */
+const SAVED_WITHIN_MS = 3000
+
 export type Link =
   | { readonly kind: 'connecting' }
   | { readonly kind: 'live' }
@@ -83,6 +86,20 @@ export class Session {
   retry (): void {
     this.link.value = { kind: 'connecting' }
     this.provider.connect()
+  }
+
+  /** Whether all that was changed here is on the server's disk; it is waited for, but not for long. */
+  async whenSaved (): Promise<boolean> {
+    if (this.saved.value === 'saved') return true
+    return await new Promise(resolve => {
+      const end = (isSaved: boolean) => {
+        clearTimeout(timer)
+        stop()
+        resolve(isSaved)
+      }
+      const timer = setTimeout(() => end(false), SAVED_WITHIN_MS)
+      const stop = this.saved.subscribe(state => { if (state === 'saved') end(true) })
+    })
   }
 
   private async begin (): Promise<void> {

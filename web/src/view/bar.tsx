@@ -35,7 +35,7 @@ const SavedMark = ({ session }: { session: Session }) => {
 export const DiskBanner = ({ session }: { session: Session }) => {
   const disk = session.link.value.kind === 'live' ? session.notices.disk.value : 'well'
   const text = { well: '', failing: 'The server cannot save at the moment. Keep this page open.', recovered: 'Saved. The server can save again.' }[disk]
-  return <div class={`disk ${disk}`} role='status'>{text !== '' && <p class='panel'>{text}</p>}</div>
+  return <div class={`disk ${disk}`} role='status'>{text !== '' && <p class='strip panel'>{text}</p>}</div>
 }
 
 const initials = (name: string): string =>
