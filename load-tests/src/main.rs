@@ -6,6 +6,7 @@
 
 mod client;
 mod cores;
+mod crash;
 mod crowd;
 mod fanout;
 mod http;
@@ -27,6 +28,7 @@ mod stats;
 mod subject;
 #[cfg(test)]
 mod tests;
+mod update;
 mod versus;
 mod wire;
 
@@ -68,6 +70,8 @@ enum Command {
     Join(join::Args),
     /// Viewers that stop reading: what they cost, and how fast they catch up
     Slow(slow::Args),
+    /// Killing the server under load, again and again: nothing that it promised may be lost
+    Crash(crash::Args),
     /// Be a server: the naive relay that Synapti is held against
     Relay(relay::Args),
 }
@@ -118,6 +122,7 @@ fn run(cli: &Cli) -> anyhow::Result<Report> {
             Command::Idle(args) => idle::run(args).await,
             Command::Join(args) => join::run(args).await,
             Command::Slow(args) => slow::run(args).await,
+            Command::Crash(args) => crash::run(args).await,
             Command::Relay(_) => unreachable!("the relay has a runtime of its own"),
         }
     })
