@@ -30,7 +30,7 @@ const STARTED_WITHIN: Duration = Duration::from_secs(30);
 const STOPPED_WITHIN: Duration = Duration::from_secs(30);
 
 /// How long a command may take that is not serving: it reads every map.
-const PERFORMED_WITHIN: Duration = Duration::from_secs(300);
+const PERFORMED_WITHIN: Duration = Duration::from_mins(5);
 
 /// Lines of the server's log that are kept for an error message.
 const LOG_LINES_MAX: usize = 10;

@@ -102,12 +102,14 @@ impl Writer {
     /// Writes and reads until the connection ends, or it is to leave. What the server has said before its end is heard.
     pub async fn run(&self, mut inbox: Inbox, mode: watch::Receiver<Mode>) -> anyhow::Result<()> {
         tokio::select! {
-            ended = async { loop {
-                if let Err(error) = inbox.read(|frame, _| self.take(frame)).await {
-                    return Err(error);
-                }
-            } } => ended,
+            ended = self.read(&mut inbox) => ended,
             left = self.write(mode) => left,
+        }
+    }
+
+    async fn read(&self, inbox: &mut Inbox) -> anyhow::Result<()> {
+        loop {
+            inbox.read(|frame, _| self.take(frame)).await?;
         }
     }
 
@@ -217,7 +219,11 @@ impl Writer {
         }
         match &mut *self.unsaved.borrow_mut() {
             Some(unsaved) => unsaved.extend(changes),
-            None => changes.into_iter().for_each(|change| history.known(change).seen = true),
+            None => {
+                for change in changes {
+                    history.known(change).seen = true;
+                }
+            }
         }
         Ok(())
     }
@@ -246,7 +252,9 @@ impl Writer {
             Some("saved") => {
                 let mut history = self.shared.history.borrow_mut();
                 let unsaved = self.unsaved.take().context("`saved`, and nothing was unsaved")?;
-                unsaved.into_iter().for_each(|change| history.known(change).seen = true);
+                for change in unsaved {
+                    history.known(change).seen = true;
+                }
             }
             _ => {}
         }

@@ -11,6 +11,8 @@ export const SYNC = 0
 export const AWARENESS = 1
 export const AUTH = 2
 export const QUERY_AWARENESS = 3
+export const ACK = 120
+export const NOTICE = 121
 export const STEP1 = 0
 export const STEP2 = 1
 export const UPDATE = 2
@@ -53,12 +55,14 @@ const decodeAwareness = bytes => {
   }))
 }
 
-/** A frame as `{type, kind?, body?, entries?}`; a frame that cannot be read throws. */
+/** A frame as `{type, kind?, body?, entries?, count?, notice?}`; a frame that cannot be read throws. */
 export const decode = bytes => {
   const decoder = decoding.createDecoder(bytes)
   const type = decoding.readVarUint(decoder)
   if (type === SYNC) return { type, kind: decoding.readVarUint(decoder), body: decoding.readVarUint8Array(decoder) }
   if (type === AWARENESS) return { type, entries: decodeAwareness(decoding.readVarUint8Array(decoder)) }
+  if (type === ACK) return { type, count: decoding.readVarUint(decoder) }
+  if (type === NOTICE) return { type, notice: JSON.parse(decoding.readVarString(decoder)) }
   return { type }
 }
 

@@ -63,19 +63,22 @@ export class Server {
    * Starts a server that is killed after the test (or the suite) `t`.
    *
    * @param {{after: (hook: () => unknown) => void}} t
-   * @param {{restartable?: boolean, env?: Record<string, string>}} [options] `restartable` keeps its port over a restart
+   * @param {{restartable?: boolean, env?: Record<string, string>, folder?: string, wrapper?: string[]}} [options]
+   *   `restartable` keeps its port over a restart; `folder` takes the data, instead of a new one; `wrapper` is a command
+   *   that runs the command which follows it, in its own place
    */
-  static async start (t, { restartable = false, env = {} } = {}) {
-    const server = new Server(env)
+  static async start (t, { restartable = false, env = {}, folder, wrapper } = {}) {
+    const server = new Server(env, folder, wrapper)
     t.after(() => server.discard())
     if (restartable) server.port = await reservedPort()
     await server.start()
     return server
   }
 
-  constructor (env) {
+  constructor (env, folder = mkdtempSync(join(tmpdir(), 'synapti-test-')), wrapper = []) {
     this.env = env
-    this.folder = mkdtempSync(join(tmpdir(), 'synapti-test-'))
+    this.folder = folder
+    this.wrapper = wrapper
     this.port = 0
     this.child = undefined
     this.lines = []
@@ -99,7 +102,8 @@ export class Server {
 
   /** Starts the program (again, on the same data) and returns when it listens. */
   async start () {
-    const child = spawn(binary(), [], {
+    const [program, ...args] = [...this.wrapper, binary()]
+    const child = spawn(program, args, {
       cwd: this.folder,
       env: {
         ...cleanEnvironment(),
