@@ -2,6 +2,7 @@
 # Long campaigns of what `make test` runs briefly. Each is bounded by the variables below; seeds of failures are printed.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/postgres.sh"
 
 # How many cases each property gets, how many inputs each fuzz target, and how often the client tests are repeated.
 export PROPTEST_CASES=${PROPTEST_CASES:-20000}
@@ -11,6 +12,9 @@ repeats=${SOAK_REPEATS:-10}
 
 need_rust
 need_node
+need_postgres
+trap stop_postgres EXIT
+start_postgres
 cd "$root"
 
 say "properties ($PROPTEST_CASES cases each) and fuzz targets ($FUZZ_ITERATIONS inputs each)"

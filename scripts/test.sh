@@ -3,16 +3,18 @@
 # last line says how many tests passed and failed in all, or which steps failed.
 set -uo pipefail
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/postgres.sh"
 
 need_rust
 need_rust_component fmt rustfmt
 need_rust_component clippy clippy
 need_node
 need_chromium
+need_postgres
 cd "$root"
 
 logs=$(mktemp -d)
-trap 'rm -rf "$logs"' EXIT
+trap 'stop_postgres; rm -rf "$logs"' EXIT
 failed_steps=()
 page_failed=
 
@@ -50,6 +52,8 @@ else
 fi
 step 'format' fmt cargo fmt --all --check
 step 'lints' clippy cargo clippy --locked --workspace --all-targets -- -D warnings
+say 'a PostgreSQL for the tests'
+start_postgres
 step 'Rust tests' rust cargo test --locked --workspace --no-fail-fast
 if step 'npm packages' npm install_packages tests/clients && step 'server for the clients' build cargo build --locked --bin synapti; then
   step 'tests with real clients' clients run_clients

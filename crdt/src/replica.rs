@@ -16,6 +16,7 @@ use crate::{
     gate::{AsideLimits, Gate, Sender},
     map::{EditError, MapEdit, MapRoots, MapState, read_map, read_topic, takes_away},
     pairs::{self, Pairs},
+    restore::Restorable,
     transaction::{Pause, Transaction, Work, integrate},
     verbatim::Verbatim,
 };
@@ -43,6 +44,9 @@ pub enum Op<'a> {
     },
     /// An edit of the map, written under the replica's own client id.
     Edit(&'a MapEdit),
+    /// The document becomes what an older state shows, by edits under the replica's own client id. What others write
+    /// meanwhile stays; what is as it was is not touched.
+    Restore(&'a Restorable),
 }
 
 /// What became of a list of edits.

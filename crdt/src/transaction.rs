@@ -4,7 +4,8 @@ use std::{borrow::Cow, cell::LazyCell, collections::BTreeSet, mem};
 
 use synapti_protocol::update::{self, Id, UpdateView};
 use yrs::{
-    ReadTxn, TransactionMut, Update, WriteTxn as _, block::ClientID, error::UpdateError, updates::decoder::Decode as _,
+    ReadTxn, StateVector, TransactionMut, Update, WriteTxn as _, block::ClientID, error::UpdateError,
+    updates::decoder::Decode as _,
 };
 
 use crate::{
@@ -12,6 +13,7 @@ use crate::{
     map::{MapEdit, MapRoots, apply_edit},
     pairs::{self, Pairs},
     replica::{ApplyError, Op},
+    restore::Restorable,
     rewrite::bury_misplaced,
     verbatim::Verbatim,
 };
@@ -34,7 +36,7 @@ impl<'a> Work<'a> {
         let under_way = self.under_way.iter().filter_map(|under_way| under_way.update.as_deref());
         let later = self.ops.as_slice().iter().filter_map(|op| match op {
             Op::Update { update, .. } => Some(*update),
-            Op::Edit(_) => None,
+            Op::Edit(_) | Op::Restore(_) => None,
         });
         under_way.chain(later).filter_map(|update| update::scan(update).ok())
     }
@@ -93,7 +95,7 @@ impl<'a> Transaction<'a> {
                 work.results.extend(work.under_way.take().map(|under_way| under_way.result));
             }
             match *work.ops.as_slice().first()? {
-                Op::Update { .. } if self.has_own_edits => return Some(Pause::Edited),
+                Op::Update { .. } | Op::Restore(_) if self.has_own_edits => return Some(Pause::Edited),
                 Op::Update { update, from } => match self.admit(update, from, now_ms) {
                     Ok(under_way) => work.under_way = Some(under_way),
                     Err(error) => work.results.push(Err(error)),
@@ -101,6 +103,10 @@ impl<'a> Transaction<'a> {
                 Op::Edit(edit) => {
                     let edited = self.edit(edit);
                     work.results.push(edited);
+                }
+                Op::Restore(older) => {
+                    let restored = self.restore(older);
+                    work.results.push(restored);
                 }
             }
             work.ops.next();
@@ -199,6 +205,20 @@ impl<'a> Transaction<'a> {
         let own = self.txn.doc().client_id();
         self.gate.advance(own.get(), ReadTxn::store(&self.txn).get_local_state());
         edited.map_err(ApplyError::Edit)
+    }
+
+    /// Makes the document show what an older state shows, as the server's own client.
+    fn restore(&mut self, older: &Restorable) -> Result<(), ApplyError> {
+        let own = self.txn.doc().client_id();
+        let next = Id { client: own.get(), clock: ReadTxn::store(&self.txn).get_local_state() };
+        let live = self.verbatim.restore(self.txn.encode_diff_v1(&StateVector::default()));
+        let Some(edit) = older.edit_of(&live, next)? else { return Ok(()) };
+        let view = update::scan(&edit)?;
+        self.pairs.note(&view, |client| if client == own.get() { next.clock } else { u32::MAX });
+        self.keep_verbatim(&view);
+        let restored = self.integrate(&edit);
+        self.gate.advance(own.get(), ReadTxn::store(&self.txn).get_local_state());
+        restored
     }
 }
 

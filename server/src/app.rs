@@ -20,12 +20,13 @@ use crate::{
     compaction::Compactor,
     config::{Config, DatabaseUrl},
     connections::Connections,
+    history::{self, History},
     http::{self, AppState},
     hub::{Hub, HubLimits},
     journal::{self, Journal, JournalEnd, JournalOptions},
     room::{actor::RoomEnv, state::RoomLimits},
     session::SessionLimits,
-    store::{SharedStore, SqliteStore},
+    store::{self, SharedStore},
     telemetry::metrics::{self, Stopwatch},
     transport::{accept::Acceptor, gate::Gate, ws},
 };
@@ -105,7 +106,7 @@ impl Server {
     pub async fn bind(config: Config) -> anyhow::Result<Self> {
         let uptime = Stopwatch::start();
         let config = Arc::new(config);
-        let store: SharedStore = Arc::new(SqliteStore::open(sqlite_url(&config)?).await?);
+        let store = store::open(&config.database_url, config.database_replica_url.as_ref()).await?;
         let listener =
             listen(config.listen).with_context(|| format!("cannot listen on {} (SYNAPTI_LISTEN)", config.listen))?;
         let recovered = journal::recover(&store, &spill_folders(&config)).await;
@@ -129,17 +130,6 @@ impl Server {
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
         self.app.announce(self.address);
         self.app.run(self.listener, self.uptime, stop).await
-    }
-}
-
-/// The embedded database's place.
-///
-/// # Errors
-/// For other databases, which the configuration refuses before this.
-pub fn sqlite_url(config: &Config) -> anyhow::Result<&str> {
-    match &config.database_url {
-        DatabaseUrl::Sqlite(url) => Ok(url),
-        DatabaseUrl::Postgres(_) => anyhow::bail!("this version keeps maps in SQLite only (SYNAPTI_DATABASE_URL)"),
     }
 }
 
@@ -169,7 +159,8 @@ impl App {
     }
 
     async fn run(self, listener: TcpListener, uptime: Stopwatch, stop: CancellationToken) -> anyhow::Result<()> {
-        let hub = self.hub();
+        let compactor = Arc::new(Compactor::default());
+        let hub = self.hub(&compactor);
         let gate = Gate::new(
             hub.clone(),
             self.sessions.clone(),
@@ -178,7 +169,9 @@ impl App {
             self.draining.clone(),
             self.connections.clone(),
         );
+        let history = History::new(self.store.clone(), compactor, hub.clone(), Clock::system(), self.config.history);
         let state = AppState {
+            history,
             hub,
             store: self.store.clone(),
             journal: self.journal.clone(),
@@ -201,22 +194,25 @@ impl App {
         self.drain().await
     }
 
-    fn hub(&self) -> Hub {
+    fn hub(&self, compactor: &Arc<Compactor>) -> Hub {
         let limits = &self.config.limits;
-        let compactor = Arc::new(Compactor::default());
         self.background.spawn(tidy(compactor.clone(), self.store.clone(), self.rooms_closing.clone()));
         let env = RoomEnv {
             store: self.store.clone(),
             journal: self.journal.clone(),
-            compactor,
+            compactor: compactor.clone(),
+            retention: history::rule(self.config.history),
             clock: Clock::system(),
             idle_close_after: self.config.room_idle_close_after,
             open_rooms: AtomicUsize::new(0),
             draining: self.draining.clone(),
             closing: self.rooms_closing.clone(),
         };
-        let room =
-            RoomLimits { sessions_max: limits.max_connections_per_room, document_bytes_max: limits.document_bytes_max };
+        let room = RoomLimits {
+            sessions_max: limits.max_connections_per_room,
+            document_bytes_max: limits.document_bytes_max,
+            version_every: self.config.history.auto_every,
+        };
         let limits = HubLimits { room, feed_bytes_max: limits.feed_bytes_max };
         Hub::new(Arc::new(env), limits, self.sessions.clone(), self.rooms.clone())
     }

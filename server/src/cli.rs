@@ -16,6 +16,8 @@ pub enum Command {
     Serve,
     /// Bring the database to this version's schema and end.
     Migrate,
+    /// Look for damage in the database and end; nothing is changed.
+    Check,
     /// Print the description of the HTTP API and end.
     Openapi,
 }
@@ -38,6 +40,7 @@ impl Cli {
         let matches = grammar().try_get_matches_from(args)?;
         let command = match matches.subcommand_name() {
             Some("migrate") => Command::Migrate,
+            Some("check") => Command::Check,
             Some("openapi") => Command::Openapi,
             _ => Command::Serve,
         };
@@ -67,6 +70,7 @@ fn grammar() -> Clap {
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand(Clap::new("serve").about("Run the server (the default)"))
         .subcommand(Clap::new("migrate").about("Create the database or bring it to this version's schema, and end"))
+        .subcommand(Clap::new("check").about("Read every map and version, also beside a running server, report damage, and end"))
         .subcommand(Clap::new("openapi").about("Print the OpenAPI description of the HTTP API, and end"))
         .arg(config)
         .args(KEYS.iter().map(|spec| setting(spec)))
@@ -116,6 +120,7 @@ mod tests {
         assert_eq!(parse(&[]).unwrap().command, Command::Serve);
         assert_eq!(parse(&["serve"]).unwrap().command, Command::Serve);
         assert_eq!(parse(&["migrate"]).unwrap().command, Command::Migrate);
+        assert_eq!(parse(&["check"]).unwrap().command, Command::Check);
         assert_eq!(parse(&["openapi"]).unwrap().command, Command::Openapi);
     }
 

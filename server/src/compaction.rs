@@ -7,11 +7,12 @@ use synapti_protocol::update::EMPTY_UPDATE;
 use tokio::sync::Semaphore;
 
 use crate::{
-    room::open::decode,
+    room::decode,
     store::{
         GraphKey, NewVersion, Purpose, RecordId, SNAPSHOT_SLICE_BYTES_MAX, SharedStore, SnapshotId, StoreError,
         StoredGraph, VersionRecord,
     },
+    telemetry::metrics,
 };
 
 /// Rows that one trim removes: a fraction of a millisecond of the writer's time.
@@ -82,6 +83,7 @@ impl Compactor {
         while store.trim(key, TRIM_ROWS_MAX).await? {
             tokio::task::yield_now().await;
         }
+        metrics::get().compactions.increment(1);
         Ok(Compacted { records, bytes, snapshot_bytes: update.len() as u64 })
     }
 

@@ -9,7 +9,10 @@ use std::{
 
 use dashmap::{DashMap, Entry};
 use futures_util::FutureExt as _;
-use synapti_crdt::map::{EditError, MapEdit};
+use synapti_crdt::{
+    Restorable,
+    map::{EditError, MapEdit},
+};
 use synapti_protocol::graph_id::GraphId;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
@@ -124,6 +127,15 @@ impl Hub {
         let call = |room: RoomHandle| {
             let edit = edit.clone();
             async move { room.edit(edit).await }
+        };
+        self.saved(self.call(id, false, call)).await
+    }
+
+    /// Makes a map what it was in an older state; returns it when the edit is durable.
+    pub async fn restore(&self, id: &GraphId, older: Arc<Restorable>) -> Result<Arc<GraphView>, RoomError> {
+        let call = |room: RoomHandle| {
+            let older = older.clone();
+            async move { room.restore(older).await }
         };
         self.saved(self.call(id, false, call)).await
     }

@@ -1,11 +1,13 @@
 //! The server behind the `synapti` program.
 
 pub mod app;
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod compaction;
 pub mod config;
 pub mod connections;
+pub mod history;
 pub mod http;
 pub mod hub;
 pub mod ids;

@@ -1,14 +1,17 @@
 //! `synapti`: reads its settings, does what it is asked, and says with its exit code how that went.
 
-use std::process::ExitCode;
+use std::{
+    io::{IsTerminal as _, Write as _},
+    process::ExitCode,
+};
 
 use synapti_server::{
     app,
+    check::{self, Finding, Summary},
     cli::{self, Cli, Command, EXIT_USAGE},
     config::Config,
     http::openapi,
-    store::SqliteStore,
-    telemetry,
+    store, telemetry,
 };
 use tokio::{
     runtime::Runtime,
@@ -45,7 +48,7 @@ fn main() -> ExitCode {
         return usage(&error);
     }
     match perform(cli.command, config) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             tracing::error!("{error:#}");
             ExitCode::from(EXIT_FAILURE)
@@ -58,14 +61,16 @@ fn usage(error: &dyn std::error::Error) -> ExitCode {
     ExitCode::from(EXIT_USAGE)
 }
 
-fn perform(command: Command, config: Config) -> anyhow::Result<()> {
+fn perform(command: Command, config: Config) -> anyhow::Result<ExitCode> {
     let runtime = runtime()?;
     let performed = runtime.block_on(async {
         match command {
-            Command::Serve => app::serve(config, stop_signal()?).await,
-            Command::Migrate => migrate(&config).await,
-            Command::Openapi => Ok(()),
+            Command::Serve => app::serve(config, stop_signal()?).await?,
+            Command::Migrate => migrate(&config).await?,
+            Command::Check => return check(&config).await,
+            Command::Openapi => {}
         }
+        Ok(ExitCode::SUCCESS)
     });
     runtime.shutdown_background();
     performed
@@ -102,10 +107,30 @@ fn stop_signal() -> anyhow::Result<CancellationToken> {
 }
 
 async fn migrate(config: &Config) -> anyhow::Result<()> {
-    let report = SqliteStore::migrate_only(app::sqlite_url(config)?).await?;
+    let report = store::migrate(&config.database_url).await?;
     for migration in &report.applied {
         println!("applied {migration}");
     }
     println!("the database has schema version {}", report.version);
     Ok(())
+}
+
+/// Success without damage, failure with.
+async fn check(config: &Config) -> anyhow::Result<ExitCode> {
+    let store = store::open_to_check(&config.database_url).await?;
+    let shows_progress = std::io::stderr().is_terminal();
+    let progress = &mut |so_far: &Summary| {
+        if shows_progress {
+            // Nobody reads it when it cannot be written.
+            let _ = write!(std::io::stderr(), "\rchecked {}", so_far.amounts());
+        }
+    };
+    let checked = check::check_showing(&store, &mut |finding: &Finding| println!("{finding}"), progress).await;
+    if shows_progress {
+        eprintln!();
+    }
+    store.close().await;
+    let summary = checked?;
+    println!("{summary}");
+    Ok(if summary.findings == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILURE) })
 }

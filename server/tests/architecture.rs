@@ -149,7 +149,9 @@ fn only_the_store_names_databases() {
 #[test]
 fn only_the_app_picks_a_backend() {
     let places = ["server/src/store/", "server/src/app.rs", "server/src/main.rs", "server/src/cli.rs"];
-    never("only `app` and the commands of `main` pick a backend", &["SqliteStore"], |path| !within(path, &places));
+    never("only `app` and the commands of `main` pick a backend", &["SqliteStore", "PostgresStore"], |path| {
+        !within(path, &places)
+    });
 }
 
 #[test]

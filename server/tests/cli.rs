@@ -4,8 +4,17 @@
 
 use std::{
     fs,
+    path::Path,
     process::{Command, Output},
 };
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use synapti_crdt::{
+    AsideLimits, Op, Replica,
+    map::{MapEdit, NewNode},
+};
+use synapti_server::store::{JournalRecord, Lookup, NewVersion, Purpose, SqliteStore, Store, VersionKind};
 
 const EXIT_USAGE: i32 = 64;
 
@@ -39,15 +48,13 @@ fn usage_errors_end_with_64() {
 
 #[test]
 fn bad_configuration_ends_with_64_whatever_the_command() {
-    for command in ["serve", "migrate"] {
+    for command in ["serve", "migrate", "check"] {
         assert!(refused(&[command], &[("SYNAPTI_LISTEN", "nowhere")]).contains("SYNAPTI_LISTEN: `nowhere`"));
     }
     assert!(refused(&[], &[("SYNAPTI_LISTN", "127.0.0.1:0")]).contains("did you mean `SYNAPTI_LISTEN`?"));
     assert!(refused(&[], &[("SYNAPTI_LOG", "verbose")]).contains("SYNAPTI_LOG"));
     assert!(refused(&[], &[("SYNAPTI_AUTH_MODE", "required")]).contains("not part of this version"));
     assert!(refused(&[], &[("SYNAPTI_REDIS_URL", "redis://localhost")]).contains("not part of this version"));
-    let postgres = refused(&[], &[("SYNAPTI_DATABASE_URL", "postgres://user:hunter2@localhost/x")]);
-    assert!(postgres.contains("not part of this version") && !postgres.contains("hunter2"), "{postgres}");
     assert!(refused(&["--listen", "0.0.0.0:0"], &[]).contains("SYNAPTI_AUTH_OPEN_ANYWHERE"));
 }
 
@@ -72,6 +79,16 @@ fn help_version_and_openapi_need_no_configuration() {
 }
 
 #[test]
+fn a_database_that_cannot_be_reached_ends_with_1_and_no_password() {
+    for command in ["serve", "migrate"] {
+        let output = synapti(&[command], &[("SYNAPTI_DATABASE_URL", "postgres://user:hunter2@127.0.0.1:1/maps")]);
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("nobody answers at 127.0.0.1:1") && !said.contains("hunter2"), "{said}");
+    }
+}
+
+#[test]
 fn migrate_makes_a_database_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("deep/maps.db");
@@ -82,4 +99,104 @@ fn migrate_makes_a_database_and_says_so() {
         assert!(String::from_utf8(output.stdout).unwrap().contains("schema version"));
     }
     assert!(file.exists());
+}
+
+/// A database with one map of so many nodes, a record for each, and a version.
+async fn with_a_map(file: &Path, nodes: u32) -> SqliteStore {
+    let store = SqliteStore::open(file.to_str().unwrap()).await.unwrap();
+    let at = Timestamp::UNIX_EPOCH;
+    let (Lookup::Live(graph), true) = store.create(&"bees".parse().unwrap(), "Bees", at).await.unwrap() else {
+        panic!("it is new")
+    };
+    let mut replica = Replica::new(7, AsideLimits::default());
+    for n in 0..nodes {
+        let node = MapEdit::AddNode(NewNode::new(format!("node{n}"), "title"));
+        let update = Bytes::from(replica.apply([Op::Edit(&node)], 0).update.unwrap());
+        store.append(&[JournalRecord { key: graph.key, update, topic: None, at }]).await.unwrap();
+    }
+    let last = store.load(graph.key).await.unwrap().last;
+    let snapshot = store.begin_snapshot(graph.key, last, Purpose::Version).await.unwrap().unwrap();
+    let state = replica.snapshot();
+    store.append_snapshot(snapshot, 0, &state).await.unwrap();
+    let version = NewVersion { kind: VersionKind::Automatic, name: None, author: None, at };
+    store.commit_version(snapshot, 1, state.len() as u64, &version).await.unwrap();
+    store
+}
+
+fn check(file: &Path) -> (Option<i32>, String, String) {
+    let output = synapti(&["check", "--database-url", &format!("sqlite:{}", file.display())], &[]);
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[tokio::test]
+async fn check_reads_a_clean_store_beside_a_server_and_without_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("maps.db");
+    let store = with_a_map(&file, 5).await;
+    let clean = (Some(0), "checked 1 maps, 5 records, 1 versions: no damage\n".to_owned(), String::new());
+    assert_eq!(check(&file), clean, "while it is in use");
+    store.checkpoint().await.unwrap();
+    store.ping().await.unwrap();
+    store.close().await;
+    let before = fs::read(&file).unwrap();
+    assert_eq!(check(&file), clean);
+    assert!(fs::read(&file).unwrap() == before);
+}
+
+#[tokio::test]
+async fn check_names_what_is_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("maps.db");
+    with_a_map(&file, 5).await.close().await;
+    let bytes = fs::read(&file).unwrap();
+    // The name stands in its record and in the version.
+    let places: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(b"node3")).collect();
+    assert!(places.len() >= 2);
+    let mut harmed = bytes.clone();
+    for place in places {
+        harmed[place] = b'N';
+    }
+    fs::write(&file, &harmed).unwrap();
+    let (code, told, said) = check(&file);
+    assert_eq!((code, said.as_str()), (Some(1), ""), "{told}");
+    let lines: Vec<&str> = told.lines().collect();
+    assert!(lines.contains(&"map bees: record 4 does not match its checksum (content is missing)"), "{told}");
+    assert!(
+        lines.contains(&"map bees: version 1: slice 0 of snapshot 1 does not match its checksum (content is missing)"),
+        "{told}"
+    );
+    assert!(lines.last().unwrap().starts_with("checked 1 maps, 4 records, 1 versions: "), "{told}");
+    assert!(lines.last().unwrap().ends_with(" damaged"), "{told}");
+    assert!(fs::read(&file).unwrap() == harmed);
+}
+
+#[tokio::test]
+async fn check_says_what_to_do_when_it_cannot_open_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("maps.db");
+    let refused = |words: &str| {
+        let (code, told, said) = check(&file);
+        assert_eq!((code, told.as_str()), (Some(1), ""), "{said}");
+        assert!(said.contains(words), "{words}: {said}");
+    };
+    refused("there is no database at");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "it makes nothing");
+    fs::write(&file, "a shopping list").unwrap();
+    refused("is not a database");
+
+    let changed = |sql: &str| {
+        for name in fs::read_dir(folder.path()).unwrap() {
+            fs::remove_file(name.unwrap().path()).unwrap();
+        }
+        let url = format!("sqlite:{}", file.display());
+        assert_eq!(synapti(&["migrate", "--database-url", &url], &[]).status.code(), Some(0));
+        rusqlite::Connection::open(&file).unwrap().execute_batch(sql).unwrap();
+    };
+    changed("PRAGMA application_id = 77");
+    refused("another application");
+    changed("DELETE FROM _sqlx_migrations WHERE version > 1");
+    refused("run `synapti migrate` first");
+    changed("UPDATE _sqlx_migrations SET version = 9999 WHERE version = 1");
+    refused("newer version of synapti");
 }

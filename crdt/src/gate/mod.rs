@@ -20,7 +20,7 @@ use synapti_protocol::update::{Id, Section, StructKind, UpdateView};
 use aside::Aside;
 pub use aside::AsideLimits;
 use clocks::{Clocks, Ends};
-use outgoing::Outgoing;
+pub(crate) use outgoing::Outgoing;
 use passage::Passage;
 pub use pieces::Sender;
 

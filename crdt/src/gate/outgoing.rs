@@ -17,7 +17,7 @@ struct Run {
 
 /// Collects structs and delete ranges, and encodes them as one update.
 #[derive(Debug, Default)]
-pub(super) struct Outgoing {
+pub(crate) struct Outgoing {
     runs: BTreeMap<u64, Run>,
     deletes: BTreeMap<u64, Vec<(u32, u32)>>,
 }
@@ -33,7 +33,7 @@ impl Outgoing {
     }
 
     /// Adds a struct of `client` that follows on the one before.
-    fn push(&mut self, client: u64, clock: u32, len: u32, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, client: u64, clock: u32, len: u32, bytes: &[u8]) {
         let run = self.runs.entry(client).or_insert_with(|| Run { start: clock, end: clock, ..Run::default() });
         debug_assert_eq!(run.end, clock, "what leaves the gate has no holes");
         run.end = clock + len;
@@ -42,12 +42,12 @@ impl Outgoing {
     }
 
     /// Adds a range that is deleted.
-    pub(super) fn delete(&mut self, client: u64, clock: u32, len: u32) {
+    pub(crate) fn delete(&mut self, client: u64, clock: u32, len: u32) {
         self.deletes.entry(client).or_default().push((clock, len));
     }
 
     /// The update, if there is anything in it.
-    pub(super) fn finish(self) -> Option<Vec<u8>> {
+    pub(crate) fn finish(self) -> Option<Vec<u8>> {
         if self.runs.is_empty() && self.deletes.is_empty() {
             return None;
         }

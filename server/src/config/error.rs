@@ -42,6 +42,12 @@ pub enum ConfigError {
         /// The address.
         listen: std::net::SocketAddr,
     },
+    /// A replica without a server that it could be one of.
+    #[error(
+        "SYNAPTI_DATABASE_REPLICA_URL names a replica, and SYNAPTI_DATABASE_URL a SQLite file, which has none. \
+         Unset it, or name the PostgreSQL server that it is a replica of"
+    )]
+    ReplicaOfAFile,
     /// A promise that this version cannot keep.
     #[error("{setting} is not part of this version; not starting without what it promises. {instead}")]
     NotInThisVersion {

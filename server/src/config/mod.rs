@@ -39,6 +39,8 @@ pub struct Config {
     pub spill_folder: Option<PathBuf>,
     /// Versions of maps.
     pub history: HistoryConfig,
+    /// Where versions are read as well, if there is a standby of the `PostgreSQL` server.
+    pub database_replica_url: Option<Secret>,
     /// Bus between nodes, if there is to be one.
     pub redis_url: Option<Secret>,
     /// Who may do what.
@@ -152,6 +154,7 @@ impl Config {
                 auto_every: layers.get(&table::HISTORY_AUTO_EVERY)?,
                 keep_days: layers.get(&table::HISTORY_KEEP_DAYS)?,
             },
+            database_replica_url: layers.get_optional(&table::DATABASE_REPLICA_URL)?,
             redis_url: layers.get_optional(&table::REDIS_URL)?,
             auth: AuthConfig {
                 mode: layers.get(&table::AUTH_MODE)?,
@@ -177,8 +180,8 @@ impl Config {
         if !self.listen.ip().to_canonical().is_loopback() && !self.auth.open_anywhere {
             return Err(ConfigError::OpenToStrangers { listen: self.listen });
         }
-        if matches!(self.database_url, DatabaseUrl::Postgres(_)) {
-            return not_in_this_version("a postgres:// database", "Use sqlite:PATH");
+        if self.database_replica_url.is_some() && matches!(self.database_url, DatabaseUrl::Sqlite(_)) {
+            return Err(ConfigError::ReplicaOfAFile);
         }
         if self.redis_url.is_some() {
             return not_in_this_version("a bus between nodes (redis_url)", "Run one node without it");

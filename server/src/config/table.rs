@@ -22,18 +22,28 @@ pub static DATABASE_URL: Key<DatabaseUrl> = Key::new(
     "sqlite:data/synapti.db",
     "sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME",
     value::database_url,
-    "Where maps are kept; created and migrated at start (postgres:// is not in this version)",
+    "Where maps are kept; created and migrated at start",
 );
 /// Where edits are set aside that could not be saved.
 pub static SPILL_FOLDER: Key<PathBuf> = Key::new(
     "spill_folder",
     "",
     "a path",
-    value::parsed,
+    value::path,
     "Folder for edits that could not be saved when the server had to stop; the next start reads them; \
      unset = beside the SQLite file, or data",
 )
 .optional();
+/// Where versions may be read as well.
+pub static DATABASE_REPLICA_URL: Key<Secret> = Key::new(
+    "database_replica_url",
+    "",
+    "postgres://USER:PASSWORD@HOST/NAME",
+    value::postgres_url,
+    "A standby of the PostgreSQL server, from which versions are read when it knows enough; unset = none",
+)
+.optional()
+.secret();
 /// Bus between nodes.
 pub static REDIS_URL: Key<Secret> = Key::new(
     "redis_url",
@@ -246,9 +256,10 @@ pub static AI_GEMINI_API_KEY: Key<Secret> =
         .not_enforced();
 
 /// All rows, in the order of the documentation.
-pub static KEYS: [&KeySpec; 30] = [
+pub static KEYS: [&KeySpec; 31] = [
     &LISTEN.spec,
     &DATABASE_URL.spec,
+    &DATABASE_REPLICA_URL.spec,
     &SPILL_FOLDER.spec,
     &REDIS_URL.spec,
     &LOG.spec,

@@ -167,15 +167,26 @@ fn open_mode_is_refused_on_public_addresses_unless_agreed_to() {
 
 #[test]
 fn promises_that_this_version_cannot_keep_are_refused() {
-    for (name, value) in [
-        ("SYNAPTI_AUTH_MODE", "required"),
-        ("SYNAPTI_DATABASE_URL", "postgres://localhost/synapti"),
-        ("SYNAPTI_DATABASE_URL", "postgresql://localhost/synapti"),
-        ("SYNAPTI_REDIS_URL", "redis://localhost:6379"),
-    ] {
+    for (name, value) in [("SYNAPTI_AUTH_MODE", "required"), ("SYNAPTI_REDIS_URL", "redis://localhost:6379")] {
         let refused = from_env(&[(name, value)]);
         assert!(matches!(refused, Err(ConfigError::NotInThisVersion { .. })), "{name}={value}");
     }
+}
+
+#[test]
+fn a_replica_needs_a_server_that_it_is_one_of() {
+    let replica = ("SYNAPTI_DATABASE_REPLICA_URL", "postgres://user:hunter2@standby/synapti");
+    for scheme in ["postgres", "postgresql"] {
+        let url = format!("{scheme}://user:hunter2@host/synapti");
+        let config = from_env(&[("SYNAPTI_DATABASE_URL", &url), replica]).unwrap();
+        assert!(matches!(&config.database_url, DatabaseUrl::Postgres(secret) if secret.expose() == url));
+        assert!(!format!("{config:?}").contains("hunter2"));
+        assert!(config.database_replica_url.is_some());
+    }
+    let refused = message(from_env(&[replica]));
+    assert!(refused.contains("SYNAPTI_DATABASE_REPLICA_URL") && !refused.contains("hunter2"), "{refused}");
+    let file = message(from_env(&[("SYNAPTI_DATABASE_REPLICA_URL", "sqlite:hunter2.db")]));
+    assert!(file.contains("postgres://") && !file.contains("hunter2"), "{file}");
 }
 
 #[test]

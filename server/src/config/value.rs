@@ -1,6 +1,6 @@
 //! Parsers of values: text to type, `None` when it is not what the key takes.
 
-use std::{str::FromStr, time::Duration};
+use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use tracing_subscriber::EnvFilter;
 
@@ -45,6 +45,11 @@ pub(super) fn parsed<T: FromStr>(text: &str) -> Option<T> {
 
 pub(super) fn text(text: &str) -> Option<String> {
     is_visible(text).then(|| text.to_owned())
+}
+
+pub(super) fn path(text: &str) -> Option<PathBuf> {
+    let is_sane = !text.is_empty() && !text.chars().any(char::is_control);
+    is_sane.then(|| PathBuf::from(text))
 }
 
 pub(super) fn secret(text: &str) -> Option<Secret> {
@@ -102,7 +107,11 @@ pub(super) fn database_url(text: &str) -> Option<DatabaseUrl> {
         let path = path.strip_prefix("//").unwrap_or(path);
         return (!path.is_empty() && path != ":memory:").then(|| DatabaseUrl::Sqlite(text.to_owned()));
     }
-    after_scheme(text, &["postgres", "postgresql"]).map(|_| DatabaseUrl::Postgres(Secret::new(text)))
+    postgres_url(text).map(DatabaseUrl::Postgres)
+}
+
+pub(super) fn postgres_url(text: &str) -> Option<Secret> {
+    after_scheme(text, &["postgres", "postgresql"]).map(|_| Secret::new(text))
 }
 
 pub(super) fn redis_url(text: &str) -> Option<Secret> {

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use synapti_crdt::map::EditError;
 
 use super::error::{ApiError, FieldError};
-use crate::{room::RoomError, store::StoreError};
+use crate::{history::HistoryError, room::RoomError, store::StoreError};
 
 /// A journal that stumbled is tried again about every second.
 const NOT_SAVED_RETRY_SECONDS: u32 = 2;
@@ -34,6 +34,17 @@ impl From<RoomError> for ApiError {
                 tracing::error!(what, "a stored graph cannot be read");
                 Self::damaged()
             }
+        }
+    }
+}
+
+impl From<HistoryError> for ApiError {
+    fn from(error: HistoryError) -> Self {
+        let message = error.to_string();
+        match error {
+            HistoryError::Room(error) => error.into(),
+            HistoryError::NotFound => Self::new(StatusCode::NOT_FOUND, "version_not_found", message),
+            HistoryError::TooMany => Self::new(StatusCode::CONFLICT, "too_many_versions", message),
         }
     }
 }

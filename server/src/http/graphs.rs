@@ -110,7 +110,7 @@ pub async fn list_graphs(
     State(app): State<AppState>,
     Query(params): Query<ListParams>,
 ) -> Result<Json<GraphList>, ApiError> {
-    let limit = params.limit()?;
+    let limit = limit_of(params.limit.as_deref())?;
     let after = params.cursor.as_deref().map(parse_cursor).transpose()?;
     // One more than asked for tells whether there is a next page.
     let mut records = app.store.list(&ListQuery { after, limit: limit + 1 }).await?;
@@ -198,7 +198,8 @@ pub(super) fn location(path: &str) -> HeaderValue {
     HeaderValue::from_str(path).expect("ids in paths are escaped or need no escape")
 }
 
-fn graph(status: StatusCode, view: &GraphView) -> Response {
+/// A map as a response.
+pub(super) fn graph(status: StatusCode, view: &GraphView) -> Response {
     let json = HeaderValue::from_static("application/json");
     let mut response = (status, [(header::CONTENT_TYPE, json)], view.body.clone()).into_response();
     put_validators(&mut response, view);
@@ -212,12 +213,11 @@ fn put_validators(response: &mut Response, view: &GraphView) {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
 }
 
-impl ListParams {
-    fn limit(&self) -> Result<u32, ApiError> {
-        let Some(text) = &self.limit else { return Ok(LIST_LIMIT_DEFAULT) };
-        let limit = text.parse().ok().filter(|limit| (1..=LIST_LIMIT_MAX).contains(limit));
-        limit.ok_or_else(|| ApiError::field("limit", format!("must be a number from 1 to {LIST_LIMIT_MAX}")))
-    }
+/// How many rows of a list are wanted.
+pub(super) fn limit_of(text: Option<&str>) -> Result<u32, ApiError> {
+    let Some(text) = text else { return Ok(LIST_LIMIT_DEFAULT) };
+    let limit = text.parse().ok().filter(|limit| (1..=LIST_LIMIT_MAX).contains(limit));
+    limit.ok_or_else(|| ApiError::field("limit", format!("must be a number from 1 to {LIST_LIMIT_MAX}")))
 }
 
 impl From<GraphRecord> for GraphSummary {

@@ -22,6 +22,7 @@ pub mod request_id;
 mod schema;
 mod site;
 pub mod state;
+mod versions;
 
 use axum::{
     Router,

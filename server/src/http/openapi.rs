@@ -10,7 +10,7 @@ use axum::{
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{edges, error::ErrorBody, graphs, nodes, ops, pages, state::AppState};
+use super::{edges, error::ErrorBody, graphs, nodes, ops, pages, state::AppState, versions};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -27,6 +27,7 @@ use super::{edges, error::ErrorBody, graphs, nodes, ops, pages, state::AppState}
         (name = "graphs", description = "Maps"),
         (name = "nodes", description = "Nodes of a map"),
         (name = "edges", description = "Cross links between nodes; the tree itself is `parent_id`"),
+        (name = "versions", description = "States of a map that are kept, and can be restored"),
         (name = "live", description = "Editing together"),
         (name = "operations", description = "For whoever runs the server"),
     ),
@@ -51,6 +52,9 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(nodes::get_node, nodes::patch_node, nodes::delete_node))
         .routes(routes!(edges::create_edge))
         .routes(routes!(edges::get_edge, edges::patch_edge, edges::delete_edge))
+        .routes(routes!(versions::list_versions, versions::create_version))
+        .routes(routes!(versions::get_version, versions::patch_version, versions::delete_version))
+        .routes(routes!(versions::restore_version))
 }
 
 /// The description as JSON.
@@ -74,7 +78,12 @@ async fn openapi_json() -> Response {
 /// Edits a map live (WebSocket)
 ///
 /// The y-websocket protocol: `new WebsocketProvider("ws://host/v1/ws", id, doc)` of the npm package works as it is. A graph
-/// that does not exist is made. What is received from here is on disk. Of subprotocols, `y-sync` is known.
+/// that does not exist is made. What is received from here is on disk, unless the store has been behind for more than a second.
+///
+/// The subprotocol `synapti.v1`, or `?ext=1`, adds two messages: 120 *ack*, varUint n: the first n edits of this connection are
+/// on disk (each Update and SyncStep2 counts as one); and 121 *notice*, varString JSON: `{"kind":"unsaved"}` before the first
+/// edit that is shown though it is not on disk, `{"kind":"saved"}` when all is, `{"kind":"draining","reconnect_after_ms":n}`
+/// before the node goes, `{"kind":"error","code":n,"message":"…"}` before a close. The subprotocol `y-sync` adds nothing.
 ///
 /// Close codes: 1008 too much, back off; 1012 restarting, reconnect; 1013 at capacity, back off; 4400 malformed; 4403 not
 /// allowed; 4410 deleted; 4413 too large. After a code from 4400 to 4499 do not reconnect.

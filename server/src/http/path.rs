@@ -8,6 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_e
 use synapti_protocol::graph_id::GraphId;
 
 use super::error::ApiError;
+use crate::{history::HistoryError, store::VersionId};
 
 /// The graph that `{graph_id}` names.
 #[derive(Debug)]
@@ -16,6 +17,10 @@ pub struct InGraph(pub GraphId);
 /// The node or edge that `{node_id}` or `{edge_id}` names. Any text: documents may hold ids that the API would not give.
 #[derive(Debug)]
 pub struct Element(pub String);
+
+/// The version that `{version_id}` names.
+#[derive(Debug)]
+pub struct Version(pub VersionId);
 
 impl<S: Send + Sync> FromRequestParts<S> for InGraph {
     type Rejection = ApiError;
@@ -30,6 +35,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Element {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         param(parts, state, &["node_id", "edge_id"]).await.map(Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Version {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        // What is no number names no version.
+        let number = param(parts, state, &["version_id"]).await?.parse();
+        number.map(|number| Self(VersionId(number))).map_err(|_| HistoryError::NotFound.into())
     }
 }
 

@@ -6,7 +6,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    clock::Clock, config::Config, hub::Hub, journal::Journal, store::SharedStore, telemetry::metrics::Stopwatch,
+    clock::Clock, config::Config, history::History, hub::Hub, journal::Journal, store::SharedStore,
+    telemetry::metrics::Stopwatch,
 };
 
 /// Everything that a handler may use. Cheap to clone.
@@ -14,6 +15,8 @@ use crate::{
 pub struct AppState {
     /// The rooms.
     pub hub: Hub,
+    /// Versions of maps.
+    pub history: History,
     /// Where maps are kept; handlers only list and ask how it is.
     pub store: SharedStore,
     /// The group commit; handlers only ask how it is.

@@ -89,7 +89,7 @@ pub async fn recover(store: &SharedStore, folders: &[PathBuf]) -> Result<usize, 
         let unreadable = |error| SpillError::Unreadable { path: path.clone(), error };
         let content = match read_own(&path) {
             Ok(content) => content,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => continue,
             Err(error) => return Err(unreadable(error)),
         };
         let (records, is_whole) = decode(store.identity(), &content.into());

@@ -1,9 +1,9 @@
 //! Edits on their way into a room's document.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
-use synapti_crdt::map::MapEdit;
+use synapti_crdt::{Restorable, map::MapEdit};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{
@@ -29,6 +29,13 @@ pub enum Edit {
         /// What to do.
         edit: Box<MapEdit>,
     },
+    /// The map becomes what it was.
+    Restore {
+        /// Who waits for it to be durable.
+        request: RequestId,
+        /// What it was.
+        older: Arc<Restorable>,
+    },
 }
 
 impl Edit {
@@ -37,6 +44,7 @@ impl Edit {
         match self {
             Self::Update { update, .. } => update.len(),
             Self::Map { edit, .. } => MAP_EDIT_BYTES + edit.text_bytes(),
+            Self::Restore { older, .. } => older.bytes(),
         }
     }
 }
@@ -90,6 +98,9 @@ impl Gathering {
         let (edit, permit) = match message {
             LaneEdit::Update { session, update, permit } => (Edit::Update { session, update }, permit),
             LaneEdit::Map { edit, reply, permit } => (Edit::Map { request: callers.add(reply), edit }, permit),
+            LaneEdit::Restore { older, reply, permit } => {
+                (Edit::Restore { request: callers.add(reply), older }, permit)
+            }
         };
         self.bytes += edit.bytes();
         self.edits.push(edit);

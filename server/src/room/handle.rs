@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use synapti_crdt::map::MapEdit;
+use synapti_crdt::{Restorable, map::MapEdit};
 use synapti_protocol::graph_id::GraphId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
@@ -71,6 +71,9 @@ pub enum CallError {
     Room(RoomError),
 }
 
+/// Where a room's answer goes.
+type Reply = oneshot::Sender<Result<Answer, CallError>>;
+
 /// Messages of the control lane.
 #[derive(Debug)]
 pub(crate) enum Control {
@@ -89,10 +92,10 @@ pub(crate) enum Control {
     },
     Read {
         read: Read,
-        reply: oneshot::Sender<Result<Answer, CallError>>,
+        reply: Reply,
     },
     Delete {
-        reply: oneshot::Sender<Result<Answer, CallError>>,
+        reply: Reply,
     },
 }
 
@@ -100,7 +103,8 @@ pub(crate) enum Control {
 #[derive(Debug)]
 pub(crate) enum LaneEdit {
     Update { session: SessionId, update: Bytes, permit: OwnedSemaphorePermit },
-    Map { edit: Box<MapEdit>, reply: oneshot::Sender<Result<Answer, CallError>>, permit: OwnedSemaphorePermit },
+    Map { edit: Box<MapEdit>, reply: Reply, permit: OwnedSemaphorePermit },
+    Restore { older: Arc<Restorable>, reply: Reply, permit: OwnedSemaphorePermit },
 }
 
 /// Cheap to clone; the room lives on without it.
@@ -138,8 +142,9 @@ impl Lanes {
             }
         }
         while let Some(message) = self.edits.recv().await {
-            if let LaneEdit::Map { reply, .. } = *message {
-                drop(reply.send(Err(why())));
+            match *message {
+                LaneEdit::Map { reply, .. } | LaneEdit::Restore { reply, .. } => drop(reply.send(Err(why()))),
+                LaneEdit::Update { .. } => {}
             }
         }
     }
@@ -229,16 +234,29 @@ impl RoomHandle {
         let message = Box::new(LaneEdit::Update { session, update, permit });
         self.0.edits.try_send(message).map_err(|error| match *error.into_inner() {
             LaneEdit::Update { update, .. } => update,
-            LaneEdit::Map { .. } => Bytes::new(),
+            LaneEdit::Map { .. } | LaneEdit::Restore { .. } => Bytes::new(),
         })
     }
 
     /// Edits the map; returns the map with the edit when it is durable.
     pub async fn edit(&self, edit: MapEdit) -> Result<Arc<GraphView>, CallError> {
-        let permit = self.permit(1024).await.map_err(|Closed| CallError::Closed)?;
+        let edit = Box::new(edit);
+        self.edited(1024, |reply, permit| LaneEdit::Map { edit, reply, permit }).await
+    }
+
+    /// Makes the map what it was; returns it when that is durable.
+    pub async fn restore(&self, older: Arc<Restorable>) -> Result<Arc<GraphView>, CallError> {
+        self.edited(older.bytes(), |reply, permit| LaneEdit::Restore { older, reply, permit }).await
+    }
+
+    async fn edited(
+        &self,
+        bytes: usize,
+        message: impl FnOnce(Reply, OwnedSemaphorePermit) -> LaneEdit,
+    ) -> Result<Arc<GraphView>, CallError> {
+        let permit = self.permit(bytes).await.map_err(|Closed| CallError::Closed)?;
         let (reply, answer) = oneshot::channel();
-        let message = Box::new(LaneEdit::Map { edit: Box::new(edit), reply, permit });
-        self.0.edits.send(message).await.map_err(|_| CallError::Closed)?;
+        self.0.edits.send(Box::new(message(reply, permit))).await.map_err(|_| CallError::Closed)?;
         match settled(answer).await? {
             Answer::View(view) => Ok(view),
             other => Err(unexpected(&other)),

@@ -6,6 +6,7 @@
 
 pub mod actor;
 pub mod batch;
+mod decode;
 pub mod feed;
 pub mod handle;
 pub mod open;
@@ -19,6 +20,7 @@ use synapti_crdt::map::EditError;
 
 use crate::store::StoreError;
 
+pub(crate) use decode::decode;
 pub use feed::{Cursor, Feed};
 pub use handle::{CallError, Joined, RoomHandle, SyncReply, Welcome};
 pub use slot::{Refusal, SessionSlot};

@@ -1,15 +1,25 @@
 //! Opening a room: from a graph's stored snapshot and tail to a running state.
 
-use synapti_crdt::{AsideLimits, Replica, Sender};
+use std::time::Duration;
+
 use synapti_protocol::graph_id::GraphId;
+use tokio::time::timeout;
 
 use super::{
     RoomError,
     actor::RoomEnv,
+    decode,
     handle::CallError,
     state::{Loaded, RoomLimits, RoomState, Tail},
 };
-use crate::store::{GraphKey, GraphRecord, Lookup, StoreError, StoredGraph};
+use crate::store::{Damage, GraphKey, GraphRecord, Lookup, StoreError, StoredGraph};
+use crate::telemetry::metrics;
+
+/// How long the store may take to look a graph up.
+const FOUND_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long it may take to read one: the largest takes a second from a slow disk.
+const LOADED_WITHIN: Duration = Duration::from_secs(20);
 
 /// Why a room could not be opened, for everybody who waits for it.
 #[derive(Clone, Debug)]
@@ -50,12 +60,21 @@ pub(crate) async fn load(
     id: &GraphId,
     limits: RoomLimits,
 ) -> Result<(GraphKey, RoomState), OpenFailure> {
-    let record = match env.store.find(id).await? {
+    let record = match answer(FOUND_WITHIN, env.store.find(id)).await? {
         Lookup::Live(record) => record,
         Lookup::Deleted { .. } => return Err(OpenFailure::Gone),
         Lookup::Missing => return Err(OpenFailure::NotFound),
     };
-    let stored = env.store.load(record.key).await?;
+    let stored = answer(LOADED_WITHIN, env.store.load(record.key)).await?;
+    if !stored.damage.is_empty() {
+        metrics::get().damaged_graphs.increment(1);
+    }
+    for Damage { what, is_loss } in &stored.damage {
+        tracing::error!(
+            graph = %id, what, is_loss,
+            "map is damaged in the store: run `synapti check`, and if content is missing restore a backup"
+        );
+    }
     let key = record.key;
     let client_id = fresh_client_id();
     // Decoding a large map takes tens of milliseconds, which a worker thread owes to other rooms.
@@ -64,6 +83,14 @@ pub(crate) async fn load(
         .map_err(|_| OpenFailure::Unreadable("decoding it failed".into()))?;
     let loaded = loaded.inspect_err(|failure| tracing::error!(graph = %id, ?failure, "map cannot be opened"))?;
     Ok((key, RoomState::new(id.clone(), limits, loaded)))
+}
+
+/// What the store answers; a store that hangs must not keep a room opening for ever.
+async fn answer<T>(within: Duration, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, OpenFailure> {
+    match timeout(within, call).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(OpenFailure::Store("it did not answer in time".to_owned())),
+    }
 }
 
 fn integrate(client_id: u64, record: GraphRecord, stored: &StoredGraph) -> Result<Loaded, OpenFailure> {
@@ -82,20 +109,6 @@ fn integrate(client_id: u64, record: GraphRecord, stored: &StoredGraph) -> Resul
         },
         is_damaged: stored.damage.iter().any(|damage| damage.is_loss),
     })
-}
-
-/// The document that is stored.
-///
-/// # Errors
-/// What cannot be read, in words.
-pub(crate) fn decode(client_id: u64, stored: &StoredGraph) -> Result<Replica, String> {
-    let updates = stored.snapshot.iter().chain(&stored.tail).map(Vec::as_slice);
-    let replica = Replica::load(client_id, AsideLimits::default(), updates).map_err(|error| error.to_string())?;
-    let is_complete = stored.damage.iter().all(|damage| !damage.is_loss);
-    if is_complete && replica.held_from(Sender::default()) > 0 {
-        return Err("records are missing from its journal".into());
-    }
-    Ok(replica)
 }
 
 /// An id for the server's own edits, never used before: 31 bits at random, as Yjs clients choose theirs.

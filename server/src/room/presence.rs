@@ -27,6 +27,9 @@ const GONE_KEPT_MS: u64 = 60_000;
 /// States that have gone and are remembered at most.
 const GONE_MAX: usize = 2 * PRESENCE_STATES_MAX;
 
+/// Characters of a user's name that are kept.
+const NAME_CHARS_MAX: usize = 64;
+
 /// Why an awareness message was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum PresenceError {
@@ -110,6 +113,15 @@ impl Presence {
         {
             self.remove(client, now_ms);
         }
+    }
+
+    /// What a session's user is called, if their state says so as Yjs programs do: `{"user": {"name": …}}`.
+    pub fn name_of(&self, session: SessionId) -> Option<String> {
+        let present = self.present.get(self.owned.get(&session)?)?;
+        let state: serde_json::Value = serde_json::from_str(&present.state).ok()?;
+        let name = state.get("user").unwrap_or(&state).get("name")?.as_str()?.trim();
+        let name: String = name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect();
+        (!name.is_empty()).then_some(name)
     }
 
     /// Drops states that were not renewed, and memories of those that have gone.

@@ -3,7 +3,10 @@
 //! A graph is a row with an id, a snapshot that covers its updates up to one record, and the tail of records
 //! after it. The journal appends; compaction replaces a tail by a snapshot in slices; nothing else writes.
 
+mod checksum;
+mod choose;
 mod error;
+mod postgres;
 mod sqlite;
 mod version;
 
@@ -15,7 +18,9 @@ use jiff::Timestamp;
 use synapti_protocol::graph_id::GraphId;
 use uuid::Uuid;
 
+pub use choose::{migrate, open, open_to_check};
 pub use error::StoreError;
+pub use postgres::PostgresStore;
 pub use sqlite::{MigrationReport, SqliteStore};
 pub use version::{NewVersion, VersionId, VersionKind, VersionRecord};
 

@@ -18,6 +18,7 @@ use synapti_server::{
     compaction::Compactor,
     config::Config,
     connections::Connections,
+    history::{History, Rule},
     http::{self, AppState},
     hub::{Hub, HubLimits},
     journal::{Journal, JournalOptions},
@@ -57,10 +58,12 @@ impl TestApp {
         let (tracker, draining) = (TaskTracker::new(), CancellationToken::new());
         let options = JournalOptions { unsaved_bytes_max: 0, spill_folders: Vec::new() };
         let (journal, _) = Journal::start(store.clone(), options, &tracker, CancellationToken::new());
+        let compactor = Arc::new(Compactor::default());
         let room_env = Arc::new(RoomEnv {
             store: store.clone(),
             journal: journal.clone(),
-            compactor: Arc::new(Compactor::default()),
+            compactor: compactor.clone(),
+            retention: Rule::default(),
             clock: Clock::system(),
             idle_close_after: Duration::from_secs(30),
             open_rooms: AtomicUsize::new(0),
@@ -68,13 +71,19 @@ impl TestApp {
             closing: CancellationToken::new(),
         });
         let limits = HubLimits {
-            room: RoomLimits { sessions_max: 0, document_bytes_max: config.limits.document_bytes_max },
+            room: RoomLimits {
+                sessions_max: 0,
+                document_bytes_max: config.limits.document_bytes_max,
+                version_every: config.history.auto_every,
+            },
             feed_bytes_max: config.limits.feed_bytes_max,
         };
         let hub = Hub::new(room_env, limits, Connections::new(0), tracker);
         let clock = Clock::system();
         let uptime = Stopwatch::start();
+        let history = History::new(store.clone(), compactor, hub.clone(), clock.clone(), config.history);
         let state = AppState {
+            history,
             hub,
             store: store.clone(),
             journal,

@@ -1,5 +1,7 @@
 //! What becomes of an edit: integrated at once, shown when it is on disk, refused alone.
 
+use std::time::Duration;
+
 use synapti_crdt::map::{Children, EditError, MapEdit, NewNode, NodePatch};
 use synapti_protocol::{close::CloseCode, message};
 use synapti_server::room::{RequestId, RoomError, SessionId, reads::Answer, state::RoomLimits};
@@ -7,7 +9,7 @@ use synapti_server::room::{RequestId, RoomError, SessionId, reads::Answer, state
 use crate::support::{Bench, Client, map_edit, update_of};
 
 fn limited(sessions_max: usize, document_bytes_max: usize) -> Bench {
-    Bench::with(RoomLimits { sessions_max, document_bytes_max })
+    Bench::with(RoomLimits { sessions_max, document_bytes_max, version_every: Duration::ZERO })
 }
 
 #[test]

@@ -27,23 +27,22 @@ fn hasty() -> NodeOptions {
     NodeOptions { idle_close_after: Duration::ZERO, ..NodeOptions::default() }
 }
 
-/// Checks that no opening wrote anything after the next one had loaded: each writes under an id of its own.
+/// Checks that no opening wrote anything after a later one had: each writes under an id of its own.
 fn assert_openings_do_not_overlap(events: &[StoreEvent]) -> usize {
-    let (mut before, mut now) = (HashSet::new(), HashSet::new());
+    let (mut before, mut now) = (HashSet::new(), None);
     let mut openings = 0;
     for event in events {
         match event {
-            StoreEvent::Loaded => {
-                openings += 1;
-                before.extend(now.drain());
-            }
+            // By a compaction, too.
+            StoreEvent::Loaded => openings += 1,
             StoreEvent::Appended(bytes) => {
                 let clients = update::scan(bytes).unwrap().sections().map(|section| section.client);
                 for room in clients.filter(|client| *client < PEOPLE_FROM) {
+                    if now != Some(room) {
+                        before.extend(now.replace(room));
+                    }
                     assert!(!before.contains(&room), "a room wrote after another one had been opened");
-                    now.insert(room);
                 }
-                assert!(now.len() <= 1, "two rooms wrote at the same time");
             }
         }
     }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod acks;
 mod compaction;
 mod deletion;
 mod edits;
@@ -16,3 +17,4 @@ mod slow_reader;
 mod sockets;
 mod store_down;
 mod support;
+mod versions;

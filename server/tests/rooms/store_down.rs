@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use synapti_crdt::map::MapEdit;
 use synapti_protocol::{close::CloseCode, graph_id::GraphId};
 use synapti_server::{
@@ -86,7 +87,10 @@ async fn at_the_bound_writers_wait_and_nothing_is_dropped() {
     assert!(node.journal.health().backlog_bytes < 40 << 20, "{:?}", node.journal.health());
     store.set_stalled(false);
     heard(&joined.slot, "all is saved", |news| news.unsaved == Some(false)).await;
-    assert!(soon("all of it is there", read(&room)).await.nodes().len() >= sent);
+    let own = room.sync(Bytes::from_static(&[0]), Some((SessionId(1), sent)));
+    let mut reader = Client::new(2);
+    reader.hear(&soon("a reader is answered", own).await.unwrap());
+    assert_eq!(reader.nodes().len() as u64, sent, "all of it is there");
 }
 
 #[tokio::test(start_paused = true)]
@@ -121,10 +125,14 @@ async fn nobody_is_left_waiting_by_a_deletion_while_the_store_is_behind() {
     let mut ann = Client::new(1);
     store.set_stalled(true);
     room.update(SessionId(1), ann.add("a")).await.unwrap();
+    store.begun(1).await;
     let early = soon("it is refused", node.hub.delete(room.id())).await;
     assert!(matches!(early, Err(RoomError::NotSaved)), "{early:?}");
     room.update(SessionId(1), ann.add("b")).await.unwrap();
-    assert_eq!(soon("the room goes on", read(&room)).await.nodes(), ["a", "b"]);
+    let own = room.sync(Bytes::from_static(&[0]), Some((SessionId(1), 2)));
+    let mut reader = Client::new(2);
+    reader.hear(&soon("the room goes on", own).await.unwrap());
+    assert_eq!(reader.nodes(), ["a", "b"]);
     let late = soon("it is refused", node.hub.delete(room.id())).await;
     assert!(matches!(late, Err(RoomError::NotSaved)), "{late:?}");
 }

@@ -4,20 +4,32 @@ use std::cell::Cell;
 
 use synapti_server::store::{GraphKey, ListQuery, RecordId, SharedStore, StoredGraph};
 
-use crate::fixture::{Home, compact, create, record};
+use crate::{
+    fixture::{Home, compact, create, record},
+    place::Place,
+    postgres,
+};
 
-const GRAPHS: usize = 3;
-const BATCHES: u64 = 150;
+pub const GRAPHS: usize = 3;
+pub const BATCHES: u64 = 150;
 
 /// Each record is its sequence number, and a snapshot is the records that it covers, one after the other.
-fn document(loaded: &StoredGraph) -> Vec<u64> {
+pub fn document(loaded: &StoredGraph) -> Vec<u64> {
     let bytes = [loaded.snapshot.clone().unwrap_or_default(), loaded.tail.concat()].concat();
     bytes.chunks(8).map(|number| u64::from_le_bytes(number.try_into().unwrap())).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_see_every_acknowledged_record_once_and_in_order() {
-    let home = Home::new();
+    everything_at_once(&Home::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_see_every_acknowledged_record_once_and_in_order_on_postgres() {
+    everything_at_once(&postgres::Home::new()).await;
+}
+
+async fn everything_at_once(home: &impl Place) {
     let store = home.open().await;
     let mut keys = Vec::new();
     for n in 0..GRAPHS {
@@ -39,19 +51,19 @@ async fn readers_see_every_acknowledged_record_once_and_in_order() {
     }
 }
 
-async fn append_all(store: &SharedStore, keys: &[GraphKey], acknowledged: &Cell<u64>) {
-    let mut newest = RecordId(0);
+pub async fn append_all(store: &SharedStore, keys: &[GraphKey], acknowledged: &Cell<u64>) {
+    let mut newest = [RecordId(0); GRAPHS];
     for n in 0..BATCHES {
         let batch: Vec<_> = keys.iter().map(|key| record(*key, &n.to_le_bytes(), 1)).collect();
-        for id in store.append(&batch).await.unwrap() {
-            assert!(id > newest);
-            newest = id;
+        for (id, newest) in store.append(&batch).await.unwrap().into_iter().zip(&mut newest) {
+            assert!(id > *newest);
+            *newest = id;
         }
         acknowledged.set(n + 1);
     }
 }
 
-async fn load_all(store: &SharedStore, keys: &[GraphKey], acknowledged: &Cell<u64>) {
+pub async fn load_all(store: &SharedStore, keys: &[GraphKey], acknowledged: &Cell<u64>) {
     let mut seen = [RecordId(0); GRAPHS];
     while acknowledged.get() < BATCHES {
         for (key, seen) in keys.iter().zip(&mut seen) {
@@ -66,7 +78,7 @@ async fn load_all(store: &SharedStore, keys: &[GraphKey], acknowledged: &Cell<u6
     }
 }
 
-async fn compact_all(store: &SharedStore, keys: &[GraphKey], acknowledged: &Cell<u64>) {
+pub async fn compact_all(store: &SharedStore, keys: &[GraphKey], acknowledged: &Cell<u64>) {
     while acknowledged.get() < BATCHES {
         for key in keys {
             let loaded = store.load(*key).await.unwrap();
@@ -78,7 +90,7 @@ async fn compact_all(store: &SharedStore, keys: &[GraphKey], acknowledged: &Cell
     }
 }
 
-async fn list_all(store: &SharedStore, acknowledged: &Cell<u64>) {
+pub async fn list_all(store: &SharedStore, acknowledged: &Cell<u64>) {
     while acknowledged.get() < BATCHES {
         let page = store.list(&ListQuery { after: None, limit: 10 }).await.unwrap();
         assert_eq!(page.len(), GRAPHS);

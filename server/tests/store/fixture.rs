@@ -13,7 +13,8 @@ use sqlx::{
 };
 use synapti_protocol::graph_id::GraphId;
 use synapti_server::store::{
-    GraphKey, JournalRecord, Lookup, Purpose, RecordId, SharedStore, SnapshotId, SqliteStore, Store, StoreError,
+    GraphKey, JournalRecord, Lookup, NewVersion, Purpose, RecordId, SharedStore, SnapshotId, SqliteStore, Store,
+    StoreError, VersionKind, VersionRecord,
 };
 use tempfile::TempDir;
 
@@ -92,6 +93,27 @@ pub async fn compact(store: &dyn Store, key: GraphKey, covers: RecordId, slices:
     let bytes: usize = slices.iter().map(|slice| slice.len()).sum();
     store.commit_snapshot(snapshot, u32::try_from(slices.len()).unwrap(), bytes as u64).await.unwrap();
     snapshot
+}
+
+/// Writes a whole state in the given slices and keeps it as a version.
+pub async fn keep(
+    store: &dyn Store,
+    key: GraphKey,
+    covers: RecordId,
+    slices: &[&[u8]],
+    version: &NewVersion,
+) -> VersionRecord {
+    let snapshot = store.begin_snapshot(key, covers, Purpose::Version).await.unwrap().unwrap();
+    for (index, slice) in slices.iter().enumerate() {
+        store.append_snapshot(snapshot, u32::try_from(index).unwrap(), slice).await.unwrap();
+    }
+    let bytes: usize = slices.iter().map(|slice| slice.len()).sum();
+    store.commit_version(snapshot, u32::try_from(slices.len()).unwrap(), bytes as u64, version).await.unwrap()
+}
+
+/// A version that the server makes by itself.
+pub fn automatic(second: i64) -> NewVersion {
+    NewVersion { kind: VersionKind::Automatic, name: None, author: Some("Ada".to_owned()), at: at(second) }
 }
 
 /// Trims until nothing is left, at most `rows` at a time; answers the number of calls.

@@ -8,7 +8,7 @@ use std::{
 
 use synapti_server::store::{MigrationReport, SqliteStore, Store, StoreError};
 
-use crate::fixture::{Home, append, create, graph_id, raw, refusal};
+use crate::fixture::{Home, append, compact, create, graph_id, raw, refusal, trim_all};
 
 #[tokio::test]
 async fn every_spelling_of_a_place_opens_the_same_file() {
@@ -229,10 +229,45 @@ async fn migrate_reports_what_it_did_and_existing_only_makes_nothing() {
     let first = SqliteStore::migrate_only(&home.url()).await.unwrap();
     assert_eq!(
         first,
-        MigrationReport { applied: vec!["1 graphs and journal".to_owned(), "2 journal".to_owned()], version: 2 }
+        MigrationReport {
+            applied: ["1 graphs and journal", "2 journal", "3 salvage and versions"].map(str::to_owned).to_vec(),
+            version: 3
+        }
     );
     let second = SqliteStore::migrate_only(&home.url()).await.unwrap();
-    assert_eq!(second, MigrationReport { applied: vec![], version: 2 });
+    assert_eq!(second, MigrationReport { applied: vec![], version: 3 });
     let store = SqliteStore::open_existing_only(&home.url()).await.unwrap();
     create(&store, "one").await;
+}
+
+/// Before version 3 a snapshot had no checksum of its own, none before it, and its records were gone.
+#[tokio::test]
+async fn a_database_of_version_2_keeps_its_snapshots() {
+    let home = Home::new();
+    let store = home.open().await;
+    let key = create(&*store, "one").await;
+    let covers = append(&*store, key, b"a").await;
+    compact(&*store, key, covers, &[b"state"]).await;
+    append(&*store, key, b"b").await;
+    store.close().await;
+    drop(store);
+    raw(
+        &home.path(),
+        "DELETE FROM updates WHERE id = 1; DELETE FROM _sqlx_migrations WHERE version = 3; \
+         DROP TABLE versions; DROP TABLE identity; ALTER TABLE graphs DROP COLUMN previous_snapshot; \
+         ALTER TABLE snapshots DROP COLUMN for_version; ALTER TABLE snapshots DROP COLUMN crc",
+    )
+    .await;
+    let store = home.open().await;
+    assert_eq!(store.examine().await.unwrap(), Vec::<String>::new());
+    let loaded = store.load(key).await.unwrap();
+    assert_eq!((loaded.snapshot, loaded.tail, loaded.damage), (Some(b"state".to_vec()), vec![b"b".to_vec()], vec![]));
+    let last = append(&*store, key, b"c").await;
+    compact(&*store, key, last, &[b"newer"]).await;
+    trim_all(&*store, key, 1).await;
+    // The old one is the one before it now.
+    raw(&home.path(), "DELETE FROM snapshot_slices WHERE snapshot = 2").await;
+    let loaded = store.load(key).await.unwrap();
+    assert_eq!((loaded.snapshot, loaded.tail.concat()), (Some(b"state".to_vec()), b"bc".to_vec()));
+    assert!(loaded.damage.iter().all(|damage| !damage.is_loss));
 }

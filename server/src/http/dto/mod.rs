@@ -4,10 +4,12 @@ mod check;
 mod edge;
 mod graph;
 mod node;
+mod version;
 
 pub use edge::{CreateEdge, PatchEdge};
 pub use graph::{CreateGraph, PatchGraph};
 pub use node::{CreateNode, PatchNode, Position};
+pub use version::{CreateVersion, PatchVersion, RestoreVersion};
 
 use serde::{Deserialize, Deserializer};
 
@@ -19,6 +21,10 @@ pub const SUMMARY_CHARS_MAX: usize = 20_000;
 pub const TOPIC_CHARS_MAX: usize = 1_000;
 /// Characters of a relationship.
 pub const RELATIONSHIP_CHARS_MAX: usize = 200;
+/// Characters of a version's name.
+pub const VERSION_NAME_CHARS_MAX: usize = 200;
+/// Characters of an author's name.
+pub const AUTHOR_CHARS_MAX: usize = 200;
 /// Bytes of the id of a node or an edge.
 pub const ELEMENT_ID_BYTES_MAX: usize = 128;
 /// Largest distance from the origin on one axis.

@@ -27,6 +27,7 @@ impl Actor {
             return false;
         }
         if !hurry {
+            self.state.keep_version_before_close(self.now_ms());
             self.state.compact_before_close();
             self.perform_effects();
         }

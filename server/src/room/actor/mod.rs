@@ -27,6 +27,7 @@ use super::{
 use crate::{
     clock::Clock,
     compaction::Compactor,
+    history::Rule,
     journal::{Journal, Receipt},
     store::{GraphKey, JournalRecord, SharedStore},
     telemetry::metrics,
@@ -52,6 +53,8 @@ pub struct RoomEnv {
     pub journal: Journal,
     /// Who replaces tails.
     pub compactor: Arc<Compactor>,
+    /// How long automatic versions stay.
+    pub retention: Rule,
     /// What time it is.
     pub clock: Clock,
     /// How long an empty room stays open.
@@ -158,6 +161,7 @@ impl Actor {
                     }
                     self.state.tombstoned(result);
                 }
+                Event::Done(Done::VersionKept(done)) => self.state.version_kept(done, self.now_ms()),
                 Event::Done(Done::Purged) => {}
                 Event::Time => self.time_has_passed(),
                 Event::Draining => {
@@ -292,6 +296,7 @@ impl Actor {
                 Effect::Ask(session, question) => self.slots.with(session, |slot| slot.ask(question)),
                 Effect::Refuse(session, refusal) => self.slots.with(session, |slot| slot.refuse(refusal)),
                 Effect::Compact => self.compact(),
+                Effect::KeepVersion { author } => self.keep_version(author),
                 Effect::Tombstone(at) => self.tombstone(at),
             }
         }

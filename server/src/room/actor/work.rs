@@ -1,12 +1,18 @@
 //! What a room has done beside its edits: compaction, deletion, removal.
 
 use super::Actor;
-use crate::{compaction::Compacted, room::RoomError};
+use crate::{
+    compaction::Compacted,
+    history::thin_out,
+    room::RoomError,
+    store::{NewVersion, VersionKind},
+};
 
 /// What came of it.
 pub(super) enum Done {
     Compacted(Option<Compacted>),
     Tombstoned(Result<(), RoomError>),
+    VersionKept(bool),
     Purged,
 }
 
@@ -19,6 +25,20 @@ impl Actor {
                 tracing::warn!(graph = %id, %error, "compaction failed; the journal of this map stays longer");
             }
             Done::Compacted(compacted.ok())
+        });
+    }
+
+    pub(super) fn keep_version(&mut self, author: Option<String>) {
+        let (env, key, id) = (self.env.clone(), self.key, self.handle.id().clone());
+        self.work.spawn(async move {
+            let at = env.clock.now();
+            let version = NewVersion { kind: VersionKind::Automatic, name: None, author, at };
+            let kept = env.compactor.keep(&env.store, key, &version).await;
+            match &kept {
+                Ok(_) => thin_out(&env.store, &env.compactor, key, at, &env.retention).await,
+                Err(error) => tracing::warn!(graph = %id, %error, "no version of this map could be made"),
+            }
+            Done::VersionKept(kept.is_ok())
         });
     }
 

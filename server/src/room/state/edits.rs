@@ -41,6 +41,7 @@ impl RoomState {
         }
         let acks = self.due_acks(edits);
         if let Some(update) = applied.update {
+            self.history.schedule.changed(now_ms);
             self.begin_commit(&update, waiting, acks, now);
         } else if let Some(newest) = self.in_flight.back_mut() {
             // Nothing new, but what the edits say may be on its way to disk.
@@ -59,7 +60,7 @@ impl RoomState {
         let mut senders = std::mem::take(&mut self.held);
         senders.extend(edits.iter().filter_map(|edit| match edit {
             Edit::Update { session, .. } => Some(*session),
-            Edit::Map { .. } => None,
+            Edit::Map { .. } | Edit::Restore { .. } => None,
         }));
         let mut acks = Vec::new();
         for session in senders {
@@ -97,6 +98,8 @@ impl RoomState {
         match edit {
             Edit::Update { update, .. } => update::scan(update).is_ok_and(|update| update.struct_count() == 0),
             Edit::Map { edit, .. } => self.replica.takes_away(edit),
+            // It may be smaller than the map is now: who knows before it is done?
+            Edit::Restore { older, .. } => older.bytes() <= self.bytes,
         }
     }
 
@@ -119,10 +122,11 @@ impl RoomState {
             && let Some(member) = self.members.get_mut(session)
         {
             member.edits += 1;
+            member.has_edited = true;
         }
         match (edit, result) {
-            (Edit::Map { request, .. }, Ok(())) => waiting.push(*request),
-            (Edit::Map { request, .. }, Err(rejection)) => {
+            (Edit::Map { request, .. } | Edit::Restore { request, .. }, Ok(())) => waiting.push(*request),
+            (Edit::Map { request, .. } | Edit::Restore { request, .. }, Err(rejection)) => {
                 let error = self.room_error(rejection);
                 self.effects.push(Effect::Answer(*request, Answer::Failed(error)));
             }
@@ -194,11 +198,14 @@ fn op(edit: &Edit) -> Op<'_> {
     match edit {
         Edit::Update { session, update } => Op::Update { update, from: Sender(session.0) },
         Edit::Map { edit, .. } => Op::Edit(edit),
+        Edit::Restore { older, .. } => Op::Restore(older),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use synapti_crdt::{
         AsideLimits, Replica,
         map::{MapEdit, NewNode},
@@ -218,7 +225,7 @@ mod tests {
             bytes: 0,
             is_damaged: false,
         };
-        let limits = RoomLimits { sessions_max: 0, document_bytes_max: 2_000 };
+        let limits = RoomLimits { sessions_max: 0, document_bytes_max: 2_000, version_every: Duration::ZERO };
         RoomState::new(GraphId::try_from("full").unwrap(), limits, loaded)
     }
 

@@ -1,5 +1,7 @@
 //! What goes into a room's state at the start, and what comes out of it.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use synapti_crdt::Replica;
@@ -14,6 +16,8 @@ pub struct RoomLimits {
     pub sessions_max: usize,
     /// Encoded size of the map; 0 = no limit.
     pub document_bytes_max: usize,
+    /// Time between two automatic versions; zero = none are made.
+    pub version_every: Duration,
 }
 
 /// What the room wants done, in this order.
@@ -44,6 +48,11 @@ pub enum Effect {
     Refuse(SessionId, Refusal),
     /// Replace the stored tail by a snapshot, then call [`RoomState::compacted`].
     Compact,
+    /// Keep the stored state as an automatic version, then call [`RoomState::version_kept`].
+    KeepVersion {
+        /// Names of those who edited, as far as they said.
+        author: Option<String>,
+    },
     /// Mark the graph deleted in the store, then call [`RoomState::tombstoned`].
     Tombstone(Timestamp),
 }
@@ -63,6 +72,6 @@ pub struct Loaded {
     pub tail: Tail,
     /// Size of the snapshot and tail as stored.
     pub bytes: usize,
-    /// Whether something of it could not be read: what is stored must stay as it is.
+    /// Whether something of the map could not be read, so that a snapshot of what there is must not take its place.
     pub is_damaged: bool,
 }

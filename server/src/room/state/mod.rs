@@ -7,6 +7,7 @@
 mod ahead;
 mod edits;
 mod effect;
+mod history;
 mod settle;
 mod tail;
 
@@ -23,8 +24,11 @@ use super::{
     reads::{Answer, Lookups, Read, ReadCache},
 };
 pub use effect::{Effect, Loaded, RoomLimits};
+use history::RoomHistory;
 use tail::Compaction;
 pub use tail::Tail;
+
+use crate::history::Schedule;
 
 /// Shortest time between two presence frames: pointers of fifty people become twenty-five frames a second.
 const PRESENCE_EVERY_MS: u64 = 40;
@@ -40,6 +44,8 @@ struct Member {
     joined: JoinOrder,
     /// Whether it is told what becomes of its edits.
     is_extended: bool,
+    /// Whether it has edited since the last version.
+    has_edited: bool,
     /// Edits of this session that have been looked at.
     edits: u64,
     asked: Option<Asked>,
@@ -101,6 +107,7 @@ pub struct RoomState {
     tail: Tail,
     is_damaged: bool,
     compaction: Compaction,
+    history: RoomHistory,
     deleters: Vec<RequestId>,
     life: Life,
     effects: Vec<Effect>,
@@ -135,6 +142,7 @@ impl RoomState {
             tail,
             is_damaged,
             compaction: Compaction::default(),
+            history: RoomHistory::new(Schedule::new(limits.version_every, None)),
             deleters: Vec::new(),
             life: Life::Open,
             effects: Vec::new(),
@@ -157,7 +165,10 @@ impl RoomState {
         if self.limits.sessions_max > 0 && self.members.len() >= self.limits.sessions_max {
             return Err(RoomError::AtCapacity { what: "connections to this map" });
         }
-        self.members.insert(session, Member { joined: self.presence.join(), is_extended, edits: 0, asked: None });
+        self.members.insert(
+            session,
+            Member { joined: self.presence.join(), is_extended, has_edited: false, edits: 0, asked: None },
+        );
         Ok(Welcome {
             question: self.cache.question(&self.replica),
             presence: self.presence.everybody(),
@@ -168,6 +179,7 @@ impl RoomState {
 
     /// A session has gone. Edits that it sent before stay.
     pub fn leave(&mut self, session: SessionId, now_ms: u64) {
+        self.note_author(session);
         self.members.remove(&session);
         self.to_ask.remove(&session);
         self.held.remove(&session);
@@ -254,6 +266,7 @@ impl RoomState {
         self.presence.expire(now_ms);
         self.flush_presence(now_ms);
         self.cache.sweep();
+        self.keep_version_if_due(now_ms);
         for Sender(session) in self.replica.expire_held(now_ms.saturating_sub(HOLE_CLOSES_WITHIN_MS)) {
             let reason = "edits waited too long for earlier ones: reconnect to send them in order";
             self.refuse(SessionId(session), CloseCode::RateLimited, reason.to_owned());
@@ -283,7 +296,7 @@ impl RoomState {
 
     /// Whether nobody is here and nothing is under way.
     pub fn is_idle(&self) -> bool {
-        self.is_saved() && !self.compaction.is_under_way
+        self.is_saved() && !self.compaction.is_under_way && !self.history.is_under_way
     }
 
     /// Whether nobody is here and all is saved; a compaction may be given up, and the next start removes what is left of it.

@@ -19,7 +19,8 @@ impl RoomState {
             self.modified_at = batch.at;
             self.publish(frame);
         }
-        self.effects.extend(batch.acks.into_iter().map(|(session, edits)| Effect::Ack(session, edits)));
+        let acks = batch.acks.into_iter().filter(|(session, _)| self.members.contains_key(session));
+        self.effects.extend(acks.map(|(session, edits)| Effect::Ack(session, edits)));
         self.reads.extend(batch.waiting.into_iter().map(|request| (request, Read::View)));
         self.show_saved();
         self.settle();

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use jiff::Timestamp;
 use synapti_protocol::graph_id::GraphId;
 
-use super::{SqliteStore, UNKNOWN, read};
+use super::{SqliteStore, UNKNOWN, read, refusal::unusable};
 use crate::store::{GraphKey, JournalRecord, Lookup, RecordId, StoreError};
 
 impl SqliteStore {
@@ -16,6 +16,18 @@ impl SqliteStore {
         at: Timestamp,
     ) -> Result<(Lookup, bool), StoreError> {
         let mut lease = self.writer.lease().await?;
+        if self.are_graphs_in_doubt {
+            let found = read::find(lease.connection(), id).await?;
+            lease.give_back();
+            return match found {
+                // Made anew it would be empty, in the place of one that may be there.
+                Lookup::Missing => Err(unusable(
+                    "the table of maps is damaged, so no new map is made: run `synapti check` and restore a backup"
+                        .to_owned(),
+                )),
+                found => Ok((found, false)),
+            };
+        }
         let made = sqlx::query(
             "INSERT INTO graphs (id, topic, created_at, modified_at) VALUES (?1, ?2, ?3, ?3) ON CONFLICT (id) DO NOTHING",
         )
@@ -53,7 +65,8 @@ impl SqliteStore {
     pub(super) async fn tombstone_graph(&self, key: GraphKey, at: Timestamp) -> Result<(), StoreError> {
         let mut lease = self.writer.lease().await?;
         sqlx::query(
-            "UPDATE graphs SET deleted_at = ?2, topic = '', snapshot = NULL WHERE key = ?1 AND deleted_at IS NULL",
+            "UPDATE graphs SET deleted_at = ?2, topic = '', snapshot = NULL, previous_snapshot = NULL \
+             WHERE key = ?1 AND deleted_at IS NULL",
         )
         .bind(key.0)
         .bind(at.as_microsecond())

@@ -6,6 +6,9 @@ use sqlx::{
 };
 use tokio::sync::{Mutex, MutexGuard};
 
+use super::refusal::unusable;
+use crate::store::StoreError;
+
 /// A connection used by one caller at a time, first come, first served.
 ///
 /// A caller that fails or is cancelled does not give its [`Lease`] back: the connection is then closed, which rolls back
@@ -19,6 +22,8 @@ enum Slot {
     Ready(SqliteConnection),
     Lost,
     Closed,
+    /// The store was opened for reading only.
+    Absent,
 }
 
 /// The right to use the connection until it is given back or dropped.
@@ -33,15 +38,24 @@ impl SoloConnection {
         Self { options, slot: Mutex::new(Slot::Ready(connection)) }
     }
 
+    /// In the place of a connection that a store does not have which was opened for reading only.
+    pub(super) fn absent() -> Self {
+        Self { options: SqliteConnectOptions::new(), slot: Mutex::new(Slot::Absent) }
+    }
+
     /// Waits for its turn, and opens a connection if the last one was lost.
-    pub(super) async fn lease(&self) -> Result<Lease<'_>, sqlx::Error> {
+    pub(super) async fn lease(&self) -> Result<Lease<'_>, StoreError> {
         let mut slot = self.slot.lock().await;
         let connection = match std::mem::replace(&mut *slot, Slot::Lost) {
             Slot::Ready(connection) => connection,
             Slot::Lost => self.options.connect().await?,
             Slot::Closed => {
                 *slot = Slot::Closed;
-                return Err(sqlx::Error::PoolClosed);
+                return Err(sqlx::Error::PoolClosed.into());
+            }
+            Slot::Absent => {
+                *slot = Slot::Absent;
+                return Err(unusable("this database was opened for reading only".to_owned()));
             }
         };
         Ok(Lease { slot, connection })
@@ -51,7 +65,7 @@ impl SoloConnection {
     pub(super) async fn close(&self) -> Result<(), sqlx::Error> {
         match std::mem::replace(&mut *self.slot.lock().await, Slot::Closed) {
             Slot::Ready(connection) => connection.close().await,
-            Slot::Lost | Slot::Closed => Ok(()),
+            Slot::Lost | Slot::Closed | Slot::Absent => Ok(()),
         }
     }
 
@@ -60,7 +74,7 @@ impl SoloConnection {
         match self.slot.try_lock().as_deref() {
             Err(_) => (1, 0),
             Ok(Slot::Ready(_)) => (1, 1),
-            Ok(Slot::Lost | Slot::Closed) => (0, 0),
+            Ok(Slot::Lost | Slot::Closed | Slot::Absent) => (0, 0),
         }
     }
 }

@@ -32,6 +32,10 @@ const MOVE: &str = "INSERT INTO updates (id, graph, at, crc, topic, data) \
 pub(super) const NEWEST: &str = "SELECT max(coalesce((SELECT max(id) FROM journal), 0), \
      coalesce((SELECT max(seq) FROM sqlite_sequence WHERE name = 'updates'), 0))";
 
+/// How many records are not filed, the first and the last of them, and the newest that is.
+pub(super) const SPAN: &str = "SELECT count(*), coalesce(min(id), 0), coalesce(max(id), 0), \
+     coalesce((SELECT max(seq) FROM sqlite_sequence WHERE name = 'updates'), 0) FROM journal";
+
 impl SqliteStore {
     /// Moves every record that was appended before the call, and no more: others may come as fast as these go.
     pub(super) async fn file_records(&self) -> Result<(), StoreError> {
@@ -90,7 +94,7 @@ async fn next_slice(connection: &mut SqliteConnection, rows: i64) -> Result<Opti
          (SELECT id FROM journal ORDER BY id LIMIT ?1)",
     )
     .bind(rows)
-    .fetch_one(connection)
+    .fetch_one(&mut *connection)
     .await?;
     let records: i64 = slice.try_get("records")?;
     if records == 0 {
@@ -105,6 +109,11 @@ async fn next_slice(connection: &mut SqliteConnection, rows: i64) -> Result<Opti
             before = last,
             "records of the journal are missing: the file is damaged"
         );
+        // Once the others are filed nothing else tells of them.
+        sqlx::query("UPDATE identity SET records_missing = records_missing + max(?1, 1)")
+            .bind(missing)
+            .execute(connection)
+            .await?;
     }
     Ok(Some(last))
 }

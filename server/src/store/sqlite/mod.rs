@@ -7,11 +7,10 @@
 
 mod append;
 mod appender;
+mod audit;
 mod checkpoint;
-mod checksum;
 mod compact;
 mod connection;
-mod examine;
 mod file;
 mod filing;
 mod load;
@@ -19,7 +18,12 @@ mod open;
 mod place;
 mod read;
 mod refusal;
+mod reread;
+mod salvage;
+mod schema;
+mod snapshot;
 mod trim;
+mod versions;
 
 use std::{fmt, fs::File, path::PathBuf, sync::atomic::AtomicI64, time::Duration};
 
@@ -35,7 +39,7 @@ pub use open::MigrationReport;
 use self::{appender::Appender, connection::SoloConnection, file::FileIdentity, refusal::unusable};
 use super::{
     GraphKey, GraphRecord, JournalRecord, ListQuery, Lookup, NewVersion, PoolSize, Purpose, RecordId, SnapshotId,
-    Store, StoreError, StoredGraph, VersionId, VersionRecord,
+    Store, StoreError, StoredGraph, VersionId, VersionRecord, checksum,
 };
 
 /// Instead of the newest record's number: it has to be read from the file.
@@ -44,6 +48,7 @@ const UNKNOWN: i64 = i64::MAX;
 /// A [`Store`] in one `SQLite` file. Made by [`SqliteStore::open`].
 pub struct SqliteStore {
     path: PathBuf,
+    identity: Uuid,
     /// Which file `path` named when it was opened.
     file: FileIdentity,
     appender: tokio::sync::Mutex<Option<Appender>>,
@@ -58,6 +63,8 @@ pub struct SqliteStore {
     filed_to: AtomicI64,
     /// Snapshots below this id were begun by an earlier process: those of them that are incomplete stay so.
     first_own_snapshot: i64,
+    /// Whether a graph may be there although no index names it.
+    are_graphs_in_doubt: bool,
     /// Keeps other processes out until the last connection is closed.
     lock: Mutex<Option<File>>,
 }
@@ -65,7 +72,7 @@ pub struct SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     fn identity(&self) -> Uuid {
-        Uuid::nil()
+        self.identity
     }
 
     fn appends_at_once(&self) -> usize {
@@ -100,9 +107,9 @@ impl Store for SqliteStore {
         &self,
         key: GraphKey,
         covers: RecordId,
-        _purpose: Purpose,
+        purpose: Purpose,
     ) -> Result<Option<SnapshotId>, StoreError> {
-        self.start_snapshot(key, covers).await.map(Some)
+        self.start_snapshot(key, covers, purpose).await.map(Some)
     }
 
     async fn append_snapshot(&self, snapshot: SnapshotId, index: u32, slice: &[u8]) -> Result<(), StoreError> {
@@ -115,50 +122,50 @@ impl Store for SqliteStore {
 
     async fn commit_version(
         &self,
-        _snapshot: SnapshotId,
-        _slices: u32,
-        _bytes: u64,
-        _version: &NewVersion,
+        snapshot: SnapshotId,
+        slices: u32,
+        bytes: u64,
+        version: &NewVersion,
     ) -> Result<VersionRecord, StoreError> {
-        Err(unusable("not yet".to_owned()))
+        self.keep_version(snapshot, slices, bytes, version).await
     }
 
     async fn versions(
         &self,
-        _key: GraphKey,
-        _before: Option<VersionId>,
-        _limit: u32,
+        key: GraphKey,
+        before: Option<VersionId>,
+        limit: u32,
     ) -> Result<Vec<VersionRecord>, StoreError> {
-        Ok(Vec::new())
+        self.list_versions(key, before, limit).await
     }
 
     async fn load_version(
         &self,
-        _key: GraphKey,
-        _version: VersionId,
+        key: GraphKey,
+        version: VersionId,
     ) -> Result<Option<(VersionRecord, Vec<u8>)>, StoreError> {
-        Ok(None)
+        self.read_version(key, version).await
     }
 
     async fn name_version(
         &self,
-        _key: GraphKey,
-        _version: VersionId,
-        _name: &str,
+        key: GraphKey,
+        version: VersionId,
+        name: &str,
     ) -> Result<Option<VersionRecord>, StoreError> {
-        Ok(None)
+        self.give_name(key, version, name).await
     }
 
-    async fn remove_versions(&self, _key: GraphKey, _versions: &[VersionId]) -> Result<u64, StoreError> {
-        Ok(0)
+    async fn remove_versions(&self, key: GraphKey, versions: &[VersionId]) -> Result<u64, StoreError> {
+        self.drop_versions(key, versions).await
     }
 
     async fn examine(&self) -> Result<Vec<String>, StoreError> {
-        Ok(Vec::new())
+        self.audit().await
     }
 
-    async fn walk(&self, _after: GraphKey, _limit: u32) -> Result<Vec<GraphRecord>, StoreError> {
-        Ok(Vec::new())
+    async fn walk(&self, after: GraphKey, limit: u32) -> Result<Vec<GraphRecord>, StoreError> {
+        self.walk_graphs(after, limit).await
     }
 
     async fn trim(&self, key: GraphKey, rows_max: u32) -> Result<bool, StoreError> {

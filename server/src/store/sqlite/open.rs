@@ -3,22 +3,23 @@
 use std::{fs::File, path::Path, sync::atomic::AtomicI64, time::Duration};
 
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection,
+    AssertSqlSafe, ConnectOptions, Connection, SqlitePool,
     migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio::sync::Mutex;
+use uuid::Uuid;
 
 use super::{
     SqliteStore,
     appender::Appender,
     checkpoint::WAL_BYTES_MAX,
     connection::SoloConnection,
-    examine::{APPLICATION_ID, examine},
     file::FileIdentity,
     filing,
-    place::Place,
+    place::{self, Place},
     refusal::{cannot, name_failure, name_migration_failure, unusable},
+    schema::{APPLICATION_ID, read_version},
 };
 use crate::store::StoreError;
 
@@ -67,13 +68,58 @@ impl SqliteStore {
         Ok(report)
     }
 
+    /// Opens an existing database for reading only, also one that a server is using: it takes no lock and writes nothing.
+    /// Everything that would write is an error afterwards.
+    ///
+    /// The schema must be this version's; all else is refused as by [`SqliteStore::open`].
+    pub async fn open_read_only(path_or_url: &str) -> Result<Self, StoreError> {
+        let path = place::find(path_or_url)?;
+        let name = |error: StoreError| name_failure(&path, error);
+        let (version, newest) = (read_version(&path, &MIGRATOR).await.map_err(name)?, newest_known());
+        if version < newest {
+            let file = path.display();
+            return Err(unusable(format!(
+                "{file} has schema version {version}, and this program reads version {newest}: \
+                 make a backup and run `synapti migrate` first"
+            )));
+        }
+        Self::connect_reading(&path).await.map_err(name)
+    }
+
+    async fn connect_reading(path: &Path) -> Result<Self, StoreError> {
+        let readers = connect_readers(path).await?;
+        Ok(Self {
+            identity: read_identity(&readers).await?,
+            appender: Mutex::new(None),
+            writer: SoloConnection::absent(),
+            checkpointer: SoloConnection::absent(),
+            readers,
+            // Nothing is filed here, and nothing is to be.
+            newest_record: AtomicI64::new(0),
+            filed_to: AtomicI64::new(0),
+            page_bytes: 0,
+            first_own_snapshot: 0,
+            are_graphs_in_doubt: false,
+            file: FileIdentity::of(path)?,
+            path: path.to_owned(),
+            lock: parking_lot::Mutex::new(None),
+        })
+    }
+
     async fn open_at(place: Place) -> Result<Self, StoreError> {
         let (writer, report) = prepare(&place).await?;
         for migration in &report.applied {
             tracing::info!(migration, "the database schema was brought up to date");
         }
         let store = Self::connect(&place.path, writer, place.lock).await;
-        let store = store.map_err(|error| name_failure(&place.path, error))?;
+        let mut store = store.map_err(|error| name_failure(&place.path, error))?;
+        if let Some(what) = store.doubt_about_graphs().await? {
+            tracing::error!(
+                what,
+                "the table of maps is damaged: no new map is made until it is repaired; run `synapti check` and restore a backup"
+            );
+            store.are_graphs_in_doubt = true;
+        }
         // What an earlier process left; a full disk must not keep maps from being read.
         if let Err(error) = store.file_records().await {
             tracing::warn!(%error, "the newest records could not be filed yet");
@@ -89,17 +135,12 @@ impl SqliteStore {
                 .await?;
         let checkpoint_options = write_options(path).busy_timeout(CHECKPOINT_BUSY_TIMEOUT);
         let checkpointer = checkpoint_options.connect().await?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS_MAX)
-            .acquire_timeout(READER_WAIT_MAX)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_with(read_options(path))
-            .await?;
+        let readers = connect_readers(path).await?;
         let filed_to = filing::filed_to(&mut writer).await?;
         let newest_record = filing::newest(&mut writer).await?;
         let appender = Appender::start(path.to_owned()).map_err(|error| cannot("start a thread for", path, &error))?;
         Ok(Self {
+            identity: read_identity(&readers).await?,
             appender: Mutex::new(Some(appender)),
             writer: SoloConnection::new(writer, write_options(path)),
             checkpointer: SoloConnection::new(checkpointer, checkpoint_options),
@@ -108,6 +149,7 @@ impl SqliteStore {
             filed_to: AtomicI64::new(filed_to),
             page_bytes: u64::try_from(page_bytes).unwrap_or(0),
             first_own_snapshot: last_snapshot + 1,
+            are_graphs_in_doubt: false,
             file: FileIdentity::of(path)?,
             path: path.to_owned(),
             lock: parking_lot::Mutex::new(Some(lock)),
@@ -115,10 +157,26 @@ impl SqliteStore {
     }
 }
 
+async fn connect_readers(path: &Path) -> Result<SqlitePool, sqlx::Error> {
+    SqlitePoolOptions::new()
+        .max_connections(READERS_MAX)
+        .acquire_timeout(READER_WAIT_MAX)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(read_options(path))
+        .await
+}
+
+async fn read_identity(readers: &SqlitePool) -> Result<Uuid, StoreError> {
+    let text: Option<String> = sqlx::query_scalar("SELECT uuid FROM identity").fetch_optional(readers).await?;
+    text.and_then(|text| text.parse().ok())
+        .ok_or_else(|| unusable("the database has lost its identity: restore it from a backup".to_owned()))
+}
+
 /// Checks the file, makes it a Synapti database of this version, and answers the connection that did it.
 async fn prepare(place: &Place) -> Result<(SqliteConnection, MigrationReport), StoreError> {
     let name = |error: StoreError| name_failure(&place.path, error);
-    let version_before = if place.exists { examine(&place.path, newest_known()).await.map_err(name)? } else { 0 };
+    let version_before = if place.exists { read_version(&place.path, &MIGRATOR).await.map_err(name)? } else { 0 };
     let mut connection = connect_writer(place).await.map_err(name)?;
     if !place.exists {
         place.sync_folder()?;

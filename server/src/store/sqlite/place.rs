@@ -49,6 +49,26 @@ impl Place {
     }
 }
 
+/// The absolute path of an existing database, found without opening it: a program that closes a file drops the locks that
+/// `SQLite` holds on it in the same process.
+pub(super) fn find(path_or_url: &str) -> Result<PathBuf, StoreError> {
+    let path = parse(path_or_url)?;
+    check_kind(&path)?;
+    let metadata = match fs::metadata(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(unusable(format!("there is no database at {}", path.display())));
+        }
+        metadata => metadata.map_err(|error| cannot("read", &path, &error))?,
+    };
+    if metadata.len() == 0 {
+        return Err(unusable(format!(
+            "{} is empty: if there were maps in it, restore it from a backup",
+            path.display()
+        )));
+    }
+    fs::canonicalize(&path).map_err(|error| cannot("find", &path, &error))
+}
+
 /// Accepts `sqlite:relative.db`, `sqlite://relative.db`, `sqlite:///absolute.db` and a bare path. The rest of the text is
 /// the path as it is, without percent decoding.
 fn parse(path_or_url: &str) -> Result<PathBuf, StoreError> {

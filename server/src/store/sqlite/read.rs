@@ -10,7 +10,7 @@ use sqlx::{
 };
 use synapti_protocol::graph_id::GraphId;
 
-use super::SqliteStore;
+use super::{SqliteStore, load::name_damage};
 use crate::store::{GraphKey, GraphRecord, ListQuery, Lookup, StoreError};
 
 /// Rows that one page of a listing may have.
@@ -57,6 +57,28 @@ impl SqliteStore {
         rows.iter().map(graph_record).collect()
     }
 
+    pub(super) async fn walk_graphs(&self, after: GraphKey, limit: u32) -> Result<Vec<GraphRecord>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT key, id, topic, created_at, modified_at, deleted_at FROM graphs NOT INDEXED \
+             WHERE key > ?1 AND deleted_at IS NULL ORDER BY key LIMIT ?2",
+        )
+        .bind(after.0)
+        .bind(limit.clamp(1, LIST_ROWS_MAX))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(|error| name_damage(after, error.into()))?;
+        let mut graphs = Vec::with_capacity(rows.len());
+        for row in &rows {
+            match graph_record(row) {
+                Ok(graph) => graphs.push(graph),
+                // Those before it come first; the next call begins with the damaged one.
+                Err(_) if !graphs.is_empty() => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(graphs)
+    }
+
     pub(super) async fn measure_ping(&self) -> Result<Duration, StoreError> {
         let asked = Instant::now();
         sqlx::query("SELECT key FROM graphs LIMIT 1").fetch_optional(&self.readers).await?;
@@ -97,11 +119,12 @@ async fn look_at_unfiled(view: &mut SqliteConnection, record: &mut GraphRecord) 
 
 fn graph_record(row: &SqliteRow) -> Result<GraphRecord, StoreError> {
     let key = GraphKey(row.try_get("key")?);
-    let id: &str = row.try_get("id")?;
+    let text = |column| row.try_get::<&str, _>(column).map_err(|error| name_damage(key, error.into()));
+    let id = text("id")?;
     Ok(GraphRecord {
         key,
         id: id.parse().map_err(|_| damaged(key, format!("{id:?} is not a graph id")))?,
-        topic: row.try_get("topic")?,
+        topic: text("topic")?.to_owned(),
         created_at: timestamp(key.0, row.try_get("created_at")?)?,
         modified_at: timestamp(key.0, row.try_get("modified_at")?)?,
     })

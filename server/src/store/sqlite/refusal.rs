@@ -52,6 +52,11 @@ pub(super) fn name_migration_failure(path: &Path, error: MigrateError) -> StoreE
     }
 }
 
+/// `SQLite`'s word for damage, for those who can go on without what it concerns; all else is an error as before.
+pub(super) fn corruption(error: sqlx::Error) -> Result<String, StoreError> {
+    if is_corruption(&error) { Ok(error.to_string()) } else { Err(error.into()) }
+}
+
 pub(super) fn unusable(message: String) -> StoreError {
     StoreError::Unusable(message)
 }
@@ -75,9 +80,9 @@ pub(super) fn cannot(what: &str, path: &Path, error: &io::Error) -> StoreError {
     unusable(format!("cannot {what} {}: {error}", path.display()))
 }
 
-/// Whether `SQLite` says that the file itself is not what it wrote.
+/// Whether the file itself is not what was written: `SQLite` says so, or a column holds what it cannot.
 pub(super) fn is_corruption(error: &sqlx::Error) -> bool {
-    matches!(primary_code(error), Some(CORRUPT | NOT_A_DATABASE))
+    matches!(error, sqlx::Error::ColumnDecode { .. }) || matches!(primary_code(error), Some(CORRUPT | NOT_A_DATABASE))
 }
 
 /// `SQLite`'s result code without its extension.

@@ -58,6 +58,8 @@ pub struct Metrics {
     pub journal_behind: Gauge,
     /// 1 while the store answers.
     pub store_up: Gauge,
+    /// Tails of records that were replaced by a snapshot.
+    pub compactions: Counter,
     /// Graphs that were found to be damaged since the start.
     pub damaged_graphs: Counter,
     cache: HitRate,
@@ -130,6 +132,7 @@ impl Metrics {
             journal_backlog_bytes: gauge!("synapti_journal_backlog_bytes"),
             journal_behind: gauge!("synapti_journal_behind"),
             store_up: gauge!("synapti_store_up"),
+            compactions: counter!("synapti_compactions_total"),
             damaged_graphs: counter!("synapti_damaged_graphs_total"),
             cache: HitRate::new(gauge!("cache_hit_rate")),
             closes: CLOSE_CODES.map(|code| closes(code.to_string())),

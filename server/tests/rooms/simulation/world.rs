@@ -1,6 +1,9 @@
 //! The room, the disk, and everybody around them.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -337,6 +340,6 @@ fn open(disk: &[Bytes], opening: u64) -> RoomState {
         bytes: disk.iter().map(Bytes::len).sum(),
         is_damaged: false,
     };
-    let limits = RoomLimits { sessions_max: 0, document_bytes_max: 0 };
+    let limits = RoomLimits { sessions_max: 0, document_bytes_max: 0, version_every: Duration::ZERO };
     RoomState::new(GraphId::try_from("map").unwrap(), limits, loaded)
 }

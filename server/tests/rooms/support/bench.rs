@@ -1,5 +1,7 @@
 //! A room's state on its own, with a disk that commits when the test says so.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use synapti_crdt::{AsideLimits, Replica, map::MapEdit};
@@ -24,6 +26,7 @@ pub struct Seen {
     pub acks: Vec<(u64, u64)>,
     pub unsaved: Vec<bool>,
     pub compactions: usize,
+    pub versions: Vec<Option<String>>,
     pub tombstones: usize,
 }
 
@@ -37,6 +40,7 @@ impl Seen {
             && self.acks.is_empty()
             && self.unsaved.is_empty()
             && self.compactions == 0
+            && self.versions.is_empty()
             && self.tombstones == 0
     }
 
@@ -83,7 +87,7 @@ pub struct Bench {
 
 impl Bench {
     pub fn new() -> Self {
-        Self::with(RoomLimits { sessions_max: 0, document_bytes_max: 0 })
+        Self::with(RoomLimits { sessions_max: 0, document_bytes_max: 0, version_every: Duration::ZERO })
     }
 
     pub fn with(limits: RoomLimits) -> Self {
@@ -180,6 +184,7 @@ impl Bench {
                 Effect::Ack(session, edits) => seen.acks.push((session.0, edits)),
                 Effect::Unsaved(is_unsaved) => seen.unsaved.push(is_unsaved),
                 Effect::Compact => seen.compactions += 1,
+                Effect::KeepVersion { author } => seen.versions.push(author),
                 Effect::Checkpoint(state_vector) => assert!(!state_vector.is_empty()),
                 Effect::Tombstone(_) => seen.tombstones += 1,
             }

@@ -16,6 +16,7 @@ use synapti_server::{
     clock::Clock,
     compaction::Compactor,
     connections::Connections,
+    history::Rule,
     hub::{Hub, HubLimits},
     journal::{Journal, JournalOptions},
     room::{
@@ -30,11 +31,17 @@ pub struct NodeOptions {
     pub idle_close_after: Duration,
     pub feed_bytes_max: usize,
     pub unsaved_bytes_max: usize,
+    pub version_every: Duration,
 }
 
 impl Default for NodeOptions {
     fn default() -> Self {
-        Self { idle_close_after: Duration::from_secs(30), feed_bytes_max: 1 << 20, unsaved_bytes_max: 0 }
+        Self {
+            idle_close_after: Duration::from_secs(30),
+            feed_bytes_max: 1 << 20,
+            unsaved_bytes_max: 0,
+            version_every: Duration::ZERO,
+        }
     }
 }
 
@@ -65,13 +72,14 @@ impl Node {
             store: store.shared(),
             journal: journal.clone(),
             compactor: Arc::new(Compactor::default()),
+            retention: Rule::default(),
             clock,
             idle_close_after: options.idle_close_after,
             open_rooms: AtomicUsize::new(0),
             draining: CancellationToken::new(),
             closing: closing.clone(),
         });
-        let room = RoomLimits { sessions_max: 0, document_bytes_max: 0 };
+        let room = RoomLimits { sessions_max: 0, document_bytes_max: 0, version_every: options.version_every };
         let limits = HubLimits { room, feed_bytes_max: options.feed_bytes_max };
         let hub = Hub::new(env.clone(), limits, Connections::new(0), rooms.clone());
         Self { hub, journal, rooms, closing, env, clock_panics }

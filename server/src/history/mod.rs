@@ -1,0 +1,200 @@
+//! Versions of maps: states that are kept, shown and restored.
+
+mod due;
+mod retention;
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use synapti_crdt::{AsideLimits, Replica, Restorable};
+use synapti_protocol::graph_id::GraphId;
+
+use crate::{
+    clock::Clock,
+    compaction::{Compactor, SnapshotError},
+    config::HistoryConfig,
+    hub::{Hub, in_time},
+    room::{GraphView, RoomError},
+    store::{
+        GraphKey, GraphRecord, Lookup, NewVersion, SharedStore, StoreError, VersionId, VersionKind, VersionRecord,
+    },
+};
+pub use due::Schedule;
+pub use retention::{Rule, superseded};
+
+/// Named versions of one map at most.
+pub const NAMED_MAX: usize = 1_000;
+
+/// Versions that are looked at when old ones are thinned out: more than there may be.
+const VERSIONS_MAX: u32 = 2_000;
+
+/// Why something could not be done with a version.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// As with every call on a map.
+    #[error(transparent)]
+    Room(#[from] RoomError),
+    /// The map has no such version.
+    #[error("no such version")]
+    NotFound,
+    /// The map has as many named versions as it may have.
+    #[error("this map has {NAMED_MAX} named versions already: remove some first")]
+    TooMany,
+}
+
+/// Makes, shows and restores versions. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct History {
+    store: SharedStore,
+    compactor: Arc<Compactor>,
+    hub: Hub,
+    clock: Clock,
+    rule: Rule,
+}
+
+impl History {
+    /// The history of all maps in a store.
+    pub fn new(store: SharedStore, compactor: Arc<Compactor>, hub: Hub, clock: Clock, config: HistoryConfig) -> Self {
+        Self { store, compactor, hub, clock, rule: rule(config) }
+    }
+
+    /// Versions of a map, newest first: those before `before`, at most `limit`.
+    pub async fn list(
+        &self,
+        id: &GraphId,
+        before: Option<VersionId>,
+        limit: u32,
+    ) -> Result<Vec<VersionRecord>, HistoryError> {
+        let graph = self.find(id).await?;
+        Ok(in_time(self.store.versions(graph.key, before, limit)).await?)
+    }
+
+    /// Keeps the map as it is now under a name.
+    pub async fn keep(
+        &self,
+        id: &GraphId,
+        name: String,
+        author: Option<String>,
+    ) -> Result<VersionRecord, HistoryError> {
+        let graph = self.find(id).await?;
+        let versions = in_time(self.store.versions(graph.key, None, VERSIONS_MAX)).await?;
+        if versions.iter().filter(|record| record.version.kind == VersionKind::Named).count() >= NAMED_MAX {
+            return Err(HistoryError::TooMany);
+        }
+        let version = NewVersion { kind: VersionKind::Named, name: Some(name), author, at: self.clock.now() };
+        self.add(graph.key, &version).await
+    }
+
+    /// A version with the map as it was then.
+    pub async fn preview(&self, id: &GraphId, version: VersionId) -> Result<(VersionRecord, GraphView), HistoryError> {
+        let graph = self.find(id).await?;
+        let (record, state) = self.load(graph.key, version).await?;
+        let (id, created_at, at) = (id.clone(), graph.created_at, record.version.at);
+        let view = decoded(move || {
+            let replica = Replica::load(0, AsideLimits::default(), [&state[..]])?;
+            Ok(GraphView::of(&id, &replica, created_at, at))
+        });
+        Ok((record, view.await?))
+    }
+
+    /// Makes the map what it was in a version, as an edit that everybody sees; before that, what it is now becomes a
+    /// version. Answers the map when that is on disk.
+    pub async fn restore(
+        &self,
+        id: &GraphId,
+        version: VersionId,
+        author: Option<String>,
+    ) -> Result<Arc<GraphView>, HistoryError> {
+        let graph = self.find(id).await?;
+        let (_, state) = self.load(graph.key, version).await?;
+        let older = decoded(move || Restorable::read(&state)).await?;
+        let before = NewVersion { kind: VersionKind::BeforeRestore, name: None, author, at: self.clock.now() };
+        self.add(graph.key, &before).await?;
+        Ok(self.hub.restore(id, Arc::new(older)).await?)
+    }
+
+    /// Gives a version a name, so that it stays.
+    pub async fn rename(&self, id: &GraphId, version: VersionId, name: &str) -> Result<VersionRecord, HistoryError> {
+        let graph = self.find(id).await?;
+        in_time(self.store.name_version(graph.key, version, name)).await?.ok_or(HistoryError::NotFound)
+    }
+
+    /// Removes a version.
+    pub async fn remove(&self, id: &GraphId, version: VersionId) -> Result<(), HistoryError> {
+        let graph = self.find(id).await?;
+        match in_time(self.store.remove_versions(graph.key, &[version])).await? {
+            0 => Err(HistoryError::NotFound),
+            _ => {
+                self.tidy(graph.key).await;
+                Ok(())
+            }
+        }
+    }
+
+    async fn find(&self, id: &GraphId) -> Result<GraphRecord, HistoryError> {
+        match in_time(self.store.find(id)).await? {
+            Lookup::Live(record) => Ok(record),
+            Lookup::Deleted { .. } => Err(RoomError::Gone.into()),
+            Lookup::Missing => Err(RoomError::NotFound.into()),
+        }
+    }
+
+    async fn load(&self, key: GraphKey, version: VersionId) -> Result<(VersionRecord, Vec<u8>), HistoryError> {
+        in_time(self.store.load_version(key, version)).await?.ok_or(HistoryError::NotFound)
+    }
+
+    async fn add(&self, key: GraphKey, version: &NewVersion) -> Result<VersionRecord, HistoryError> {
+        let kept = self.compactor.keep(&self.store, key, version).await.map_err(room_error)?;
+        thin_out(&self.store, &self.compactor, key, self.clock.now(), &self.rule).await;
+        Ok(kept)
+    }
+
+    async fn tidy(&self, key: GraphKey) {
+        if let Err(error) = self.compactor.purge(&self.store, key).await {
+            tracing::warn!(%error, "the data of a removed version stays for now");
+        }
+    }
+}
+
+/// How long versions stay, by the settings.
+pub fn rule(config: HistoryConfig) -> Rule {
+    let keep_for = match config.keep_days {
+        0 => Duration::MAX,
+        days => Duration::from_hours(24 * u64::from(days)),
+    };
+    Rule { keep_for, ..Rule::default() }
+}
+
+/// Removes the versions of a map that others have made superfluous. What fails is left for the next time.
+pub async fn thin_out(store: &SharedStore, compactor: &Compactor, key: GraphKey, now: Timestamp, rule: &Rule) {
+    let thinned = async {
+        let versions = store.versions(key, None, VERSIONS_MAX).await?;
+        let superfluous = superseded(&versions, now, rule);
+        if !superfluous.is_empty() {
+            store.remove_versions(key, &superfluous).await?;
+            compactor.purge(store, key).await?;
+        }
+        Ok::<_, StoreError>(())
+    };
+    if let Err(error) = thinned.await {
+        tracing::warn!(%error, "old versions could not be removed");
+    }
+}
+
+/// Decoding a large map takes tens of milliseconds, which a worker thread owes to others.
+async fn decoded<T: Send + 'static>(
+    decode: impl FnOnce() -> Result<T, synapti_crdt::ApplyError> + Send + 'static,
+) -> Result<T, RoomError> {
+    match tokio::task::spawn_blocking(decode).await {
+        Ok(decoded) => decoded.map_err(|error| RoomError::Unreadable(error.to_string())),
+        Err(_) => Err(RoomError::Unreadable("decoding a version failed".to_owned())),
+    }
+}
+
+fn room_error(error: SnapshotError) -> RoomError {
+    match error {
+        SnapshotError::Store(error) => RoomError::Store(error),
+        SnapshotError::Damaged(what) => RoomError::Unreadable(what),
+        SnapshotError::Busy => RoomError::Unavailable(error.to_string()),
+    }
+}
