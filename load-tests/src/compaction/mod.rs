@@ -7,7 +7,6 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::{Context as _, ensure};
 use clap::value_parser;
 use hdrhistogram::Histogram;
-use hyper::Method;
 use synapti_crdt::Digest;
 
 use crate::{
@@ -27,9 +26,6 @@ const P99_MORE_AT_MOST_MS: f64 = 20.0;
 
 /// The bar for the opening of the map.
 const OPENED_BELOW: Duration = Duration::from_millis(300);
-
-/// What the server counts.
-const COMPACTIONS: &str = "synapti_compactions_total";
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -104,12 +100,7 @@ fn launch(args: &Args, folder: &std::path::Path) -> anyhow::Result<Launch> {
 
 /// Snapshots that the server has made since it started.
 async fn compactions(server: &Server) -> anyhow::Result<f64> {
-    let answer = http::request(Method::GET, server.authority(), "/metrics").await?;
-    let text = String::from_utf8_lossy(&answer.body).into_owned();
-    let of_line = |line: &str| line.strip_prefix(COMPACTIONS)?.trim().parse().ok();
-    // A counter that was never raised need not be there, but its description is.
-    ensure!(text.contains(COMPACTIONS), "this server does not count compactions: /metrics has no {COMPACTIONS}");
-    Ok(text.lines().find_map(of_line).unwrap_or(0.0))
+    http::counter(server.authority(), http::COMPACTIONS).await
 }
 
 /// Names the large map, and answers its size.

@@ -7,14 +7,22 @@ mod read;
 mod round;
 mod writer;
 
-use std::{cell::RefCell, path::PathBuf, rc::Rc, time::Instant};
+use std::{
+    cell::{Cell, RefCell},
+    path::PathBuf,
+    rc::Rc,
+    time::Instant,
+};
 
 use anyhow::{Context as _, ensure};
 use clap::{ValueEnum, value_parser};
 use rand::{SeedableRng as _, rngs::StdRng};
 use tempfile::TempDir;
 
-use crate::report::{Bar, Fact, Limit, Report};
+use crate::{
+    report::{Bar, Fact, Limit, Report},
+    server::Server,
+};
 use ending::Plan;
 use history::{Fault, History};
 use round::Ground;
@@ -91,6 +99,7 @@ pub async fn run(args: &Args) -> anyhow::Result<Report> {
         folder: folder.path().to_owned(),
         clients: args.clients as usize,
         shared: Rc::new(shared),
+        compactions: Cell::new(0.0),
     };
     let mut campaign = Campaign { args, seed, run, ground, faults: Vec::new(), failed: Vec::new() };
     let begun = Instant::now();
@@ -141,7 +150,7 @@ impl Campaign<'_> {
     }
 
     /// Reads what the round before has left, and judges it.
-    async fn read(&mut self, server: &crate::server::Server, round: u32, all: bool) -> anyhow::Result<()> {
+    async fn read(&mut self, server: &Server, round: u32, all: bool) -> anyhow::Result<()> {
         let Some(last) = round.checked_sub(1) else { return Ok(()) };
         let rooms = if all { 0..self.rooms_of(last).end } else { self.rooms_of(last) };
         for room in rooms {
@@ -206,6 +215,7 @@ impl Campaign<'_> {
             fact("neither", count(&|element| !element.insert.is_certain())),
             fact("deletions", count(&|element| element.delete.sent)),
             fact("deletions acknowledged or seen", count(&|element| element.delete.is_certain())),
+            Fact::new("compactions before the ends", "", [self.ground.compactions.get()]),
             Fact::new("time", "s", [begun.elapsed().as_secs_f64()]),
         ];
         facts.extend(

@@ -1,6 +1,6 @@
 //! One round: a start, a read of all that is there, load, and the end.
 
-use std::{os::unix::process::ExitStatusExt as _, path::PathBuf, rc::Rc};
+use std::{cell::Cell, os::unix::process::ExitStatusExt as _, path::PathBuf, rc::Rc};
 
 use anyhow::{Context as _, bail, ensure};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     client::{ANSWERED_WITHIN, fresh_client_id},
+    http,
     server::{Launch, Server, Signal},
     wire::{self, Address, Closed, Scratch},
 };
@@ -45,6 +46,8 @@ pub struct Ground {
     pub clients: usize,
     /// What they know.
     pub shared: Rc<Shared>,
+    /// Compactions that had begun and ended before the server was told to end; those of its last moments do not count.
+    pub compactions: Cell<f64>,
 }
 
 impl Ground {
@@ -84,6 +87,10 @@ impl Ground {
         tokio::select! {
             () = sleep(plan.load) => {}
             fault = first_fault(&mut clients) => return Err(fault.context("a client was sent away under load")),
+        }
+        // For the report only: a server that is at its limits need not answer.
+        if let Ok(count) = http::counter(server.authority(), http::COMPACTIONS).await {
+            self.compactions.set(self.compactions.get() + count);
         }
         end(server, plan.ending, &mode).await?;
         // What the server has said before its end counts, too.
