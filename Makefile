@@ -9,10 +9,10 @@ help: ## Show this list
 run: ## Build the page and the server and start it on its embedded database; ARGS="--listen 127.0.0.1:9000" goes to the program
 	@scripts/run.sh $(ARGS)
 
-test: ## Format, lints, Rust tests, tests with the real Yjs clients and with a browser; sets up what they need
+test: ## Format, lints, Rust tests, tests with the real Yjs clients, with faults and with a browser; sets up what they need
 	@scripts/test.sh
 
-soak: ## Long campaigns; bounded by PROPTEST_CASES, FUZZ_ITERATIONS, TEST_ROUNDS and SOAK_REPEATS
+soak: ## Long campaigns; bounded by PROPTEST_CASES, FUZZ_ITERATIONS, TEST_ROUNDS, SOAK_REPEATS and CRASH_ROUNDS
 	@scripts/soak.sh
 
 bench: ## Measure the server against its bars; figures and method are in docs/benchmarks.md

@@ -9,6 +9,8 @@ export PROPTEST_CASES=${PROPTEST_CASES:-20000}
 export FUZZ_ITERATIONS=${FUZZ_ITERATIONS:-5000000}
 export TEST_ROUNDS=${TEST_ROUNDS:-100}
 repeats=${SOAK_REPEATS:-10}
+# How often the server is killed under load, on each database.
+crash_rounds=${CRASH_ROUNDS:-300}
 
 need_rust
 need_node
@@ -22,10 +24,17 @@ cargo test --locked --release --workspace
 
 say "tests with real clients, $repeats times"
 install_packages tests/clients
-cargo build --locked --release --bin synapti
-TEST_BINARY="$(target_directory)/release/synapti"
+cargo build --locked --release --bin synapti --bin synapti-load
+release=$(target_directory)/release
+TEST_BINARY=$release/synapti
 export TEST_BINARY
 for repeat in $(seq "$repeats"); do
   say "clients, $repeat of $repeats"
   (cd tests/clients && npm run --silent soak)
 done
+
+crash=("$release/synapti-load" crash --rounds "$crash_rounds" --binary "$TEST_BINARY")
+say "crashes, $crash_rounds on SQLite"
+"${crash[@]}"
+say "crashes, $crash_rounds on PostgreSQL"
+"${crash[@]}" --store postgres --database-url "$TEST_POSTGRES_URL"

@@ -11,6 +11,7 @@ need_rust_component clippy clippy
 need_node
 need_chromium
 need_postgres
+need strace strace
 cd "$root"
 
 logs=$(mktemp -d)
@@ -40,6 +41,20 @@ run_browser() {
   cd "$root/tests/browser" && TEST_BINARY="$(target_directory)/debug/synapti" npm test --silent
 }
 
+# The small disk of these tests is mounted in a namespace of their own, so that nothing of it is left. Who is not root is
+# root in there.
+run_faults() {
+  local alone=(unshare --mount)
+  "${alone[@]}" true 2>/dev/null || alone=(unshare --user --map-root-user --mount)
+  cd "$root/tests/faults" && TEST_BINARY="$(target_directory)/debug/synapti" "${alone[@]}" npm test --silent
+}
+
+run_crash() {
+  local programs
+  programs=$(target_directory)/debug
+  "$programs/synapti-load" crash --binary "$programs/synapti" "$@"
+}
+
 in_web() { cd "$root/web" && npm run --silent "$1"; }
 
 # The page comes first: it is built into the server.
@@ -55,19 +70,22 @@ step 'lints' clippy cargo clippy --locked --workspace --all-targets -- -D warnin
 say 'a PostgreSQL for the tests'
 start_postgres
 step 'Rust tests' rust cargo test --locked --workspace --no-fail-fast
-if step 'npm packages' npm install_packages tests/clients && step 'server for the clients' build cargo build --locked --bin synapti; then
+if step 'npm packages' npm install_packages tests/clients && step 'server for the clients' build cargo build --locked --bin synapti --bin synapti-load; then
   step 'tests with real clients' clients run_clients
+  step 'tests with faults of the machine' faults run_faults
+  step 'crashes, on SQLite' crash-sqlite run_crash --rounds 20
+  step 'crashes, on PostgreSQL' crash-postgres run_crash --rounds 5 --store postgres --database-url "$TEST_POSTGRES_URL"
   if [ -z "$page_failed" ] && step 'packages of the browser tests' npm-browser install_packages tests/browser; then
     step 'tests with a browser' browser run_browser
   else
     failed_steps+=('tests with a browser (not run)')
   fi
 else
-  failed_steps+=('tests with real clients (not run)' 'tests with a browser (not run)')
+  failed_steps+=('tests with real clients (not run)' 'tests with faults (not run)' 'crashes (not run)' 'tests with a browser (not run)')
 fi
 
 # Cargo prints "test result: ok. 12 passed; 0 failed; …" per binary, node "ℹ pass 12" and "ℹ fail 0" at its end.
-counted=$(cat "$logs/rust" "$logs/clients" "$logs/web-test" "$logs/browser" 2>/dev/null | awk '
+counted=$(cat "$logs/rust" "$logs/clients" "$logs/faults" "$logs/web-test" "$logs/browser" 2>/dev/null | awk '
   /^test result:/ { passed += $4; failed += $6 }
   /^ℹ pass / { passed += $3 }
   /^ℹ (fail|cancelled) / { failed += $3 }

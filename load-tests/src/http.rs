@@ -11,6 +11,9 @@ use tokio::net::TcpStream;
 
 use crate::client::answered;
 
+/// How often a server has replaced the tail of a map by a snapshot.
+pub const COMPACTIONS: &str = "synapti_compactions_total";
+
 /// An answer, read to its end.
 pub struct Answer {
     /// The status.
@@ -41,6 +44,16 @@ pub async fn remove_map(url: &str, id: &str) -> anyhow::Result<()> {
     let is_gone = answer.status.is_success() || answer.status == StatusCode::NOT_FOUND;
     ensure!(is_gone, "deleting it is answered with {}", answer.status);
     Ok(())
+}
+
+/// A counter of the server's `/metrics`, since it started.
+pub async fn counter(authority: &str, name: &str) -> anyhow::Result<f64> {
+    let answer = request(Method::GET, authority, "/metrics").await?;
+    let text = String::from_utf8_lossy(&answer.body);
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+    // A counter that was never raised need not be there, but its description is.
+    ensure!(value.is_some() || text.contains(name), "this server does not count {name}");
+    Ok(value.unwrap_or(0.0))
 }
 
 async fn exchange(authority: &str, request: Request<Empty<Bytes>>) -> anyhow::Result<Answer> {

@@ -4,8 +4,12 @@
 //! that does not answer) is an error, never a figure. Exit code 0: measured, and every bar met; 2: a command line that makes no
 //! sense; 1: anything else.
 
+mod acked;
+mod acks;
 mod client;
+mod compaction;
 mod cores;
+mod crash;
 mod crowd;
 mod fanout;
 mod http;
@@ -27,6 +31,7 @@ mod stats;
 mod subject;
 #[cfg(test)]
 mod tests;
+mod update;
 mod versus;
 mod wire;
 
@@ -68,6 +73,12 @@ enum Command {
     Join(join::Args),
     /// Viewers that stop reading: what they cost, and how fast they catch up
     Slow(slow::Args),
+    /// From an edit to the word that it is on disk, under load
+    Acks(acks::Args),
+    /// A large map that is compacted again and again: what the others notice, and how fast it opens
+    Compaction(compaction::Args),
+    /// Killing the server under load, again and again: nothing that it promised may be lost
+    Crash(crash::Args),
     /// Be a server: the naive relay that Synapti is held against
     Relay(relay::Args),
 }
@@ -118,6 +129,9 @@ fn run(cli: &Cli) -> anyhow::Result<Report> {
             Command::Idle(args) => idle::run(args).await,
             Command::Join(args) => join::run(args).await,
             Command::Slow(args) => slow::run(args).await,
+            Command::Acks(args) => acks::run(args).await,
+            Command::Compaction(args) => compaction::run(args).await,
+            Command::Crash(args) => crash::run(args).await,
             Command::Relay(_) => unreachable!("the relay has a runtime of its own"),
         }
     })

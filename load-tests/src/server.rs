@@ -2,20 +2,23 @@
 
 use std::{
     collections::VecDeque,
+    fs::File,
+    io::Write as _,
     path::{Path, PathBuf},
-    process::{ExitStatus, Stdio},
+    process::{ExitStatus, Output, Stdio},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use anyhow::{Context as _, bail, ensure};
-use rustix::process::{Pid, Signal, kill_process};
+pub use rustix::process::Signal;
+use rustix::process::{Pid, kill_process};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::{Child, ChildStderr, Command},
     sync::oneshot,
     task::JoinSet,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use crate::{cores::Cores, process::Process};
@@ -25,6 +28,9 @@ const STARTED_WITHIN: Duration = Duration::from_secs(30);
 
 /// How long a stop may take: clients are sent away and everything is saved.
 const STOPPED_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long a command may take that is not serving: it reads every map.
+const PERFORMED_WITHIN: Duration = Duration::from_mins(5);
 
 /// Lines of the server's log that are kept for an error message.
 const LOG_LINES_MAX: usize = 10;
@@ -44,6 +50,7 @@ type Log = Arc<Mutex<VecDeque<String>>>;
 pub struct Launch {
     command: Command,
     program: PathBuf,
+    whole_log: Option<PathBuf>,
 }
 
 impl Launch {
@@ -61,7 +68,7 @@ impl Launch {
             .env("SYNAPTI_DATABASE_URL", format!("sqlite:{}", folder.join("synapti.db").display()))
             .envs(settings.iter().map(|(name, value)| (name, value)))
             .current_dir(folder);
-        Ok(Self { command, program: binary })
+        Ok(Self { command, program: binary, whole_log: None })
     }
 
     /// The relay of this program.
@@ -69,12 +76,34 @@ impl Launch {
         let program = std::env::current_exe()?;
         let mut command = Command::new(&program);
         command.args(["relay", "--listen", "127.0.0.1:0"]);
-        Ok(Self { command, program })
+        Ok(Self { command, program, whole_log: None })
+    }
+
+    /// Keeps all that it logs in this file.
+    #[must_use]
+    pub fn log_to(self, file: &Path) -> Self {
+        Self { whole_log: Some(file.to_owned()), ..self }
+    }
+
+    /// Starts it and kills it after so long, wherever it is by then.
+    pub async fn start_and_kill(mut self, after: Duration) -> anyhow::Result<()> {
+        let null = || Stdio::null();
+        let spawned = self.command.stdin(null()).stdout(null()).stderr(null()).kill_on_drop(true).spawn();
+        let mut child = spawned.with_context(|| format!("cannot start {}", self.program.display()))?;
+        sleep(after).await;
+        Ok(child.kill().await?)
+    }
+
+    /// Has it do something else than to serve; answers what it said.
+    pub async fn perform(mut self, command: &str) -> anyhow::Result<Output> {
+        let output = self.command.arg(command).stdin(Stdio::null()).kill_on_drop(true).output();
+        let output = timeout(PERFORMED_WITHIN, output).await;
+        output.with_context(|| format!("`{} {command}` does not end", self.program.display()))?.map_err(Into::into)
     }
 
     /// Starts it, on a core of its own if there are cores to choose from; returns when it listens.
     pub async fn start(self, cores: Option<Cores>) -> anyhow::Result<Server> {
-        let Self { mut command, program } = self;
+        let Self { mut command, program, whole_log } = self;
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut spawn = || command.spawn().with_context(|| format!("cannot start {}", program.display()));
         let mut child = match cores {
@@ -85,7 +114,8 @@ impl Launch {
         let log = Log::default();
         let (found, address) = oneshot::channel();
         let mut reading = JoinSet::new();
-        reading.spawn(read_log(stderr, log.clone(), found));
+        let whole_log = whole_log.map(File::create).transpose()?;
+        reading.spawn(read_log(stderr, log.clone(), whole_log, found));
         let address = match timeout(STARTED_WITHIN, address).await {
             Ok(Ok(address)) => address,
             Ok(Err(_)) => bail!("the server ended before it listened{}", last_words(&log)),
@@ -135,10 +165,21 @@ impl Server {
         self.signal(Signal::KILL).await.map(drop)
     }
 
-    async fn signal(&mut self, signal: Signal) -> anyhow::Result<ExitStatus> {
+    /// The last lines of its log, for an error message.
+    pub fn last_words(&self) -> String {
+        last_words(&self.log)
+    }
+
+    /// Tells it something, and does not wait.
+    pub fn tell(&self, signal: Signal) -> anyhow::Result<()> {
         let pid = self.child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
         let pid = pid.with_context(|| format!("the server has ended by itself{}", last_words(&self.log)))?;
-        kill_process(pid, signal)?;
+        Ok(kill_process(pid, signal)?)
+    }
+
+    /// Tells it to end; answers how it did. (It starts no processes: there is nobody else to end.)
+    pub async fn signal(&mut self, signal: Signal) -> anyhow::Result<ExitStatus> {
+        self.tell(signal)?;
         match timeout(STOPPED_WITHIN, self.child.wait()).await {
             Ok(status) => Ok(status?),
             Err(_) => bail!("the server still runs {} s after {signal:?}", STOPPED_WITHIN.as_secs()),
@@ -146,7 +187,7 @@ impl Server {
     }
 }
 
-async fn read_log(stderr: ChildStderr, log: Log, found: oneshot::Sender<String>) {
+async fn read_log(stderr: ChildStderr, log: Log, mut whole_log: Option<File>, found: oneshot::Sender<String>) {
     let mut found = Some(found);
     let mut lines = BufReader::new(stderr).lines();
     while let Ok(Some(line)) = lines.next_line().await {
@@ -155,6 +196,10 @@ async fn read_log(stderr: ChildStderr, log: Log, found: oneshot::Sender<String>)
         {
             // Whoever started the server has given up when this fails.
             let _ = found.send(address);
+        }
+        if let Some(file) = &mut whole_log {
+            // It is there for people; the figures do not need it.
+            let _ = writeln!(file, "{line}");
         }
         let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
         if log.len() == LOG_LINES_MAX {

@@ -63,8 +63,15 @@ struct Own {
 }
 
 impl Target {
-    /// A running server of this kind. One of our own has these settings; one that ran before keeps its own.
-    pub async fn up(&self, kind: Kind, cores: Cores, settings: &[(&str, String)]) -> anyhow::Result<Subject> {
+    /// A running server of this kind. One of our own has these settings, and a core of its own if there are cores to
+    /// choose from; one that ran before keeps its own.
+    pub async fn up(
+        &self,
+        kind: Kind,
+        cores: impl Into<Option<Cores>>,
+        settings: &[(&str, String)],
+    ) -> anyhow::Result<Subject> {
+        let cores = cores.into();
         match (kind, &self.binary) {
             (Kind::Relay, _) => self.start(kind, Launch::relay()?, None, cores).await,
             (Kind::Synapti, Some(binary)) => {
@@ -87,7 +94,7 @@ impl Target {
         };
         server.stop().await?;
         let launch = Launch::synapti(binary, folder.path(), &[])?;
-        self.start(subject.kind, launch, Some(folder), cores).await.map(Some)
+        self.start(subject.kind, launch, Some(folder), Some(cores)).await.map(Some)
     }
 
     async fn start(
@@ -95,9 +102,9 @@ impl Target {
         kind: Kind,
         launch: Launch,
         folder: Option<TempDir>,
-        cores: Cores,
+        cores: Option<Cores>,
     ) -> anyhow::Result<Subject> {
-        let server = launch.start(Some(cores)).await?;
+        let server = launch.start(cores).await?;
         let address = Address::resolve(&server.rooms_url(), self.patience()).await?;
         let process = Some(server.process()?);
         Ok(Subject { kind, address, process, own: Some(Own { server, folder }) })

@@ -12,7 +12,7 @@ use crate::wire::Outbox;
 
 /// How coarse the timer is. An edit that is late by no more than that counts from when it was sent; one that is later,
 /// because client or server were busy, from when it was due.
-const TIMER_IS_COARSE_BY: Duration = Duration::from_millis(2);
+pub const TIMER_IS_COARSE_BY: Duration = Duration::from_millis(2);
 
 /// Sends an editor's edits of this phase.
 pub async fn send(plan: &Plan, phase: Phase, editor: &Member, outbox: &Outbox) -> anyhow::Result<()> {

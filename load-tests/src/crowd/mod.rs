@@ -19,6 +19,7 @@ use synapti_protocol::message::encode_update;
 use tokio::time::{Instant, timeout};
 
 use crate::{marker::Markers, process::Process, progress::Progress, subject::Subject};
+pub use editor::TIMER_IS_COARSE_BY;
 use gather::Gathered;
 pub use gather::NOTHING;
 use outcome::Snapshot;
@@ -27,7 +28,6 @@ pub use plan::{Phase, Plan};
 pub use presence::Presence;
 pub use recent::{Known, Recent};
 pub use script::Script;
-#[cfg(test)]
 pub use tally::histogram;
 
 /// How long after the last edit everything has to be there.

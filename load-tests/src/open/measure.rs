@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use hyper::{Method, StatusCode};
-use synapti_crdt::{AsideLimits, Replica};
+use synapti_crdt::{AsideLimits, Digest, Replica};
 use synapti_protocol::message::{self, Message, SyncMessage, encode_step1};
 
 use super::{
@@ -45,6 +45,16 @@ pub struct Openings {
     json_waited: Vec<Duration>,
 }
 
+/// One opening of a room, from the start of the handshake.
+pub struct Opened {
+    /// The WebSocket is open.
+    pub upgraded: Duration,
+    /// The first message has come.
+    pub loaded: Duration,
+    /// The whole state has come.
+    pub received: Duration,
+}
+
 impl Openings {
     /// Opens the room once and the map as JSON once, each on a server of its own.
     pub async fn measure(&mut self, args: &Args, built: &Built, data: &Path) -> anyhow::Result<()> {
@@ -78,22 +88,7 @@ impl Openings {
     }
 
     async fn open_room(&mut self, url: &str, built: &Built) -> anyhow::Result<()> {
-        let started = Instant::now();
-        let mut connection = Connection::open(url, build::ROOM).await?;
-        let upgraded = started.elapsed();
-        connection.send(encode_step1(NOTHING)).await?;
-        let (loaded, received, frames) = answered("the sync", async {
-            // The server greets with a message of its own as soon as the room is open.
-            let mut frames = vec![connection.frame().await?];
-            let loaded = started.elapsed();
-            while !frames.last().is_some_and(|frame| is_step2(frame)) {
-                frames.push(connection.frame().await?);
-            }
-            Ok((loaded, started.elapsed(), frames))
-        })
-        .await?;
-        let replica = Replica::load(1, AsideLimits::default(), frames.iter().filter_map(|frame| state(frame)))?;
-        ensure!(replica.digest() == built.digest, "the map that was opened is not the one that was written");
+        let Opened { upgraded, loaded, received } = open_room(url, build::ROOM, built.digest).await?;
         self.upgraded.push(upgraded);
         self.loaded.push(loaded);
         self.received.push(received);
@@ -109,6 +104,27 @@ impl Openings {
         self.json.push(answer.took);
         Ok(())
     }
+}
+
+/// Opens a room with a client that has nothing, and looks whether this is the document.
+pub async fn open_room(url: &str, room: &str, digest: Digest) -> anyhow::Result<Opened> {
+    let started = Instant::now();
+    let mut connection = Connection::open(url, room).await?;
+    let upgraded = started.elapsed();
+    connection.send(encode_step1(NOTHING)).await?;
+    let (loaded, received, frames) = answered("the sync", async {
+        // The server greets with a message of its own as soon as the room is open.
+        let mut frames = vec![connection.frame().await?];
+        let loaded = started.elapsed();
+        while !frames.last().is_some_and(|frame| is_step2(frame)) {
+            frames.push(connection.frame().await?);
+        }
+        Ok((loaded, started.elapsed(), frames))
+    })
+    .await?;
+    let replica = Replica::load(1, AsideLimits::default(), frames.iter().filter_map(|frame| state(frame)))?;
+    ensure!(replica.digest() == digest, "the map that was opened is not the one that was written");
+    Ok(Opened { upgraded, loaded, received })
 }
 
 /// A server on a copy of `data` that is not in memory. The copy goes with the guard.

@@ -15,6 +15,8 @@ use clap::value_parser;
 use crate::report::{Bar, Figure, Report};
 use build::Built;
 pub use build::add_branches;
+pub use folder::evict;
+pub use measure::open_room;
 use measure::{OPENED_BELOW, Openings};
 
 #[derive(clap::Args)]

@@ -30,3 +30,9 @@ fn an_edit_that_is_lost_to_one_that_did_not_read_fails_the_run() {
     let arguments = "slow --viewers 3 --stopped 1 --rate 50 --edit-bytes 10 --seconds 1 --is-relay";
     assert!(relay.load(arguments).unwrap_err().to_string().contains("missing"));
 }
+
+#[test]
+fn a_server_that_acknowledges_nothing_is_no_server_for_acks() {
+    let error = Relay::start(Behaviour::default()).load("acks --rooms 2 --rate 10 --seconds 1").unwrap_err();
+    assert!(format!("{error:#}").contains("does not speak synapti.v1"), "{error:#}");
+}

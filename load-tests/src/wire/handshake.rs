@@ -18,6 +18,9 @@ use tokio_tungstenite::tungstenite::handshake::{client::generate_key, derive_acc
 
 use crate::client::{NO_HTTP, not_a_websocket, silent, unreachable};
 
+/// Asks for acknowledgements and notices.
+const EXTENDED: &str = "synapti.v1";
+
 /// Where a server's rooms are.
 #[derive(Debug, Clone)]
 pub struct Address {
@@ -27,6 +30,7 @@ pub struct Address {
     host: SocketAddr,
     answered_within: Duration,
     from: Option<IpAddr>,
+    is_extended: bool,
 }
 
 impl Address {
@@ -42,13 +46,19 @@ impl Address {
         let found = lookup_host(place).await.map_err(|error| unreachable(url, &error))?.next();
         let host = found.with_context(|| format!("the host of {url} has no address"))?;
         let (authority, path) = (authority.to_string(), uri.path().to_owned());
-        Ok(Self { url: url.to_owned(), authority, path, host, answered_within, from: None })
+        Ok(Self { url: url.to_owned(), authority, path, host, answered_within, from: None, is_extended: false })
     }
 
     /// The same place, reached from this address of this machine: one address has only so many ports.
     #[must_use]
     pub fn from(&self, from: IpAddr) -> Self {
         Self { from: Some(from), ..self.clone() }
+    }
+
+    /// The same place, for clients that want acknowledgements.
+    #[must_use]
+    pub fn extended(&self) -> Self {
+        Self { is_extended: true, ..self.clone() }
     }
 
     /// `ws://host:port/v1/ws`.
@@ -73,14 +83,17 @@ impl Address {
         let stream = self.connect().await.map_err(|error| unreachable(&self.url, &error))?;
         stream.set_nodelay(true)?;
         let key = generate_key();
-        let request = Request::builder()
+        let mut request = Request::builder()
             .uri(format!("{}/{room}", self.path))
             .header(header::HOST, &self.authority)
             .header(header::CONNECTION, "Upgrade")
             .header(header::UPGRADE, "websocket")
             .header(header::SEC_WEBSOCKET_VERSION, "13")
-            .header(header::SEC_WEBSOCKET_KEY, &key)
-            .body(Empty::<Bytes>::new())?;
+            .header(header::SEC_WEBSOCKET_KEY, &key);
+        if self.is_extended {
+            request = request.header(header::SEC_WEBSOCKET_PROTOCOL, EXTENDED);
+        }
+        let request = request.body(Empty::<Bytes>::new())?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let exchange = async {
             let response = sender.send_request(request).await.map_err(|_| not_a_websocket(&self.url, NO_HTTP))?;
@@ -109,6 +122,12 @@ impl Address {
         if accepted.is_none_or(|accepted| accepted.as_bytes() != derive_accept_key(key.as_bytes()).as_bytes()) {
             bail!("{} opens something that is no WebSocket", self.url);
         }
+        let subprotocol = response.headers().get(header::SEC_WEBSOCKET_PROTOCOL);
+        ensure!(
+            !self.is_extended || subprotocol.is_some_and(|subprotocol| subprotocol == EXTENDED),
+            "{} does not speak {EXTENDED}: it acknowledges nothing",
+            self.url
+        );
         Ok(())
     }
 }

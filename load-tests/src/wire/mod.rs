@@ -9,13 +9,14 @@ mod outbox;
 
 use std::{
     cell::RefCell,
+    fmt,
     future::poll_fn,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use bytes::Bytes;
 use tokio::{
     io::{AsyncRead as _, ReadBuf},
@@ -43,6 +44,35 @@ pub struct Inbox {
     outbox: Rc<Outbox>,
     scratch: Scratch,
 }
+
+/// The server has said goodbye.
+#[derive(Debug, Clone)]
+pub struct Closed {
+    /// The close code.
+    pub code: u16,
+    /// For people.
+    pub reason: String,
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the server closed the connection: {} {}", self.code, self.reason)
+    }
+}
+
+impl std::error::Error for Closed {}
+
+/// The connection has ended without a word.
+#[derive(Debug)]
+pub struct Ended;
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the server closed the connection")
+    }
+}
+
+impl std::error::Error for Ended {}
 
 impl Default for Scratch {
     fn default() -> Self {
@@ -81,14 +111,14 @@ impl Inbox {
             &std::mem::take(early)[..]
         };
         if bytes.is_empty() {
-            return Poll::Ready(Err(anyhow::anyhow!("the server closed the connection")));
+            return Poll::Ready(Err(Ended.into()));
         }
         let now = Instant::now();
         Poll::Ready(deframer.feed(bytes, |frame| match frame {
             Frame::Binary(payload) => take(payload, now),
             Frame::Ping(payload) => outbox.pong(payload),
             Frame::Pong => Ok(()),
-            Frame::Close(code, reason) => bail!("the server closed the connection: {code} {reason}"),
+            Frame::Close(code, reason) => Err(Closed { code, reason }.into()),
         }))
     }
 }

@@ -56,14 +56,14 @@ const decodeAwareness = bytes => {
   }))
 }
 
-/** A frame as `{type, kind?, body?, entries?}`; a frame that cannot be read throws. */
+/** A frame as `{type, kind?, body?, entries?, count?, notice?}`; a frame that cannot be read throws. */
 export const decode = bytes => {
   const decoder = decoding.createDecoder(bytes)
   const type = decoding.readVarUint(decoder)
   if (type === SYNC) return { type, kind: decoding.readVarUint(decoder), body: decoding.readVarUint8Array(decoder) }
   if (type === AWARENESS) return { type, entries: decodeAwareness(decoding.readVarUint8Array(decoder)) }
-  if (type === ACK) return { type, edits: decoding.readVarUint(decoder) }
-  if (type === NOTICE) return { type, news: JSON.parse(decoding.readVarString(decoder)) }
+  if (type === ACK) return { type, count: decoding.readVarUint(decoder) }
+  if (type === NOTICE) return { type, notice: JSON.parse(decoding.readVarString(decoder)) }
   return { type }
 }
 

@@ -19,8 +19,8 @@ const author = () => {
   return { doc, edits, edit: (key, value = key) => { doc.getMap('nodes').set(key, value); return edits.at(-1) } }
 }
 
-const isAck = edits => message => message.type === ACK && message.edits >= edits
-const acks = client => client.messages.filter(({ type }) => type === ACK).map(({ edits }) => edits)
+const isAck = edits => message => message.type === ACK && message.count >= edits
+const acks = client => client.messages.filter(({ type }) => type === ACK).map(({ count }) => count)
 
 test('acknowledgements count every Update and SyncStep2, and only grow', async t => {
   const id = roomId('counted')
@@ -100,9 +100,9 @@ test('a client that is sent away is told why in full, before', async t => {
   await client.read()
   assert.equal((await server.request('DELETE', `/v1/graphs/${id}`)).status, 204)
   assert.equal((await client.closeCode()).code, 4410)
-  const { news } = client.messages.find(({ type }) => type === NOTICE)
-  assert.deepEqual([news.kind, news.code], ['error', 4410])
-  assert.match(news.message, /deleted/)
+  const { notice } = client.messages.find(({ type }) => type === NOTICE)
+  assert.deepEqual([notice.kind, notice.code], ['error', 4410])
+  assert.match(notice.message, /deleted/)
 })
 
 test('a node that goes says so', async t => {
@@ -111,7 +111,7 @@ test('a node that goes says so', async t => {
   const { code } = await server.stop()
   assert.equal(code, 0)
   assert.equal((await client.closeCode()).code, 1012)
-  const draining = client.messages.find(({ type, news }) => type === NOTICE && news.kind === 'draining')
-  assert.ok(draining.news.reconnect_after_ms > 0)
+  const draining = client.messages.find(({ type, notice }) => type === NOTICE && notice.kind === 'draining')
+  assert.ok(draining.notice.reconnect_after_ms > 0)
   await server.start()
 })
