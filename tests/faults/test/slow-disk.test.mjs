@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { Extended } from '../../clients/lib/extended.mjs'
+import { NOTICE, STEP1, SYNC } from '../../clients/lib/raw.mjs'
 import { Server } from '../../clients/lib/server.mjs'
 import { until } from '../../clients/lib/wait.mjs'
 import { SlowDisk } from '../lib/slow-disk.mjs'
@@ -40,6 +41,27 @@ test('no frame is shown before the flush that began after it was sent', async t 
     await writer.saved()
   }
   assert.deepEqual([...writer.notices, ...reader.notices], [], 'less than a second is not behind')
+})
+
+test('who asks for the state while the store falls behind is told `unsaved` before the answer', async t => {
+  const { disk, server } = await slowServer(t, 0)
+  const [writer, reader] = [await Extended.join(t, server, 'asked'), await Extended.join(t, server, 'asked')]
+  disk.delay(3000)
+  writer.set('key', 'not on disk yet')
+  // The edit is on its way to disk, so the question waits for it.
+  await until('the flush has begun', () => [...disk.logFlushes().values()].includes(false))
+  const from = reader.messages.length
+  await reader.read()
+  assert.equal(reader.map.get('key'), 'not on disk yet')
+  const news = reader.messages.slice(from)
+  const flushed = [...disk.logFlushes().values()].every(ended => ended)
+  const [told, shown] = [
+    news.findIndex(({ type, notice }) => type === NOTICE && notice.kind === 'unsaved'),
+    news.findIndex(({ type, kind, body }) => type === SYNC && kind !== STEP1 && body.length > 2)
+  ]
+  assert.ok(flushed || (told >= 0 && told < shown), `told at message ${told}, shown at message ${shown}`)
+  disk.delay(0)
+  await writer.saved()
 })
 
 test('clients that edit and leave at once lose nothing', async t => {
