@@ -135,6 +135,20 @@ test('the session asks for acknowledgements, and counts what the provider sends'
   assert.equal(session.saved.value, 'saved')
 })
 
+test('who waits for the last change to be saved is told, and not kept waiting for ever', async t => {
+  const { session, socket } = await setUp(t)
+  greet(socket)
+  const waiting = session.whenSaved()
+  socket.ack(1)
+  assert.equal(await waiting, true)
+  assert.equal(await session.whenSaved(), true)
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  change(session)
+  const inVain = session.whenSaved()
+  t.mock.timers.tick(60_000)
+  assert.equal(await inVain, false)
+})
+
 test('a change that falls between the end of a socket and the news of it is not called saved', async t => {
   const { session, socket } = await setUp(t)
   greet(socket)

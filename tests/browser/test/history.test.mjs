@@ -15,6 +15,8 @@ const pick = (page, name) => row(page, name).locator('.pick')
 const strip = page => page.locator('.strip').getByText('This is how the map was on')
 const focused = page => page.evaluate(() => document.activeElement.getAttribute('aria-label'))
 
+const noDialog = page => page.getByRole('dialog').waitFor({ state: 'detached' })
+
 const at = async (t, path, options) => {
   const page = await person(t, browser, server, path, options)
   await card(page, 'Root').waitFor()
@@ -88,6 +90,7 @@ test('by keyboard: open, name, look, leave, rename, remove, close', async t => {
   await page.keyboard.press('?')
   await page.getByText('History: keep, see and restore versions').waitFor()
   await page.keyboard.press('Escape')
+  await noDialog(page)
   await page.keyboard.press('ArrowRight')
   await page.keyboard.press('Alt+h')
   await panel(page).waitFor()
@@ -107,6 +110,7 @@ test('by keyboard: open, name, look, leave, rename, remove, close', async t => {
   await page.keyboard.press('Tab')
   assert.match(await focused(page), /^Rename One, just now$/)
   await page.keyboard.press('Enter')
+  await page.getByLabel(/^Name of One/).waitFor()
   await page.keyboard.type('Renamed')
   await page.keyboard.press('Enter')
   await row(page, 'Renamed').waitFor()
@@ -116,6 +120,7 @@ test('by keyboard: open, name, look, leave, rename, remove, close', async t => {
   await page.keyboard.press('Enter')
   await page.getByText('is removed for everybody').waitFor()
   await page.keyboard.press('Escape')
+  await noDialog(page)
   assert.equal(await rows(page).count(), 1)
   await page.keyboard.press('Enter')
   await page.getByRole('button', { name: 'Remove the version' }).press('Enter')
