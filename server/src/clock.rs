@@ -31,10 +31,11 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// The machine's time, in UTC.
+/// The machine's time, in UTC, in whole microseconds: stores keep no more, and what is read shall be what was written.
 #[expect(clippy::disallowed_methods, reason = "everybody else takes the time from here")]
 pub fn now() -> Timestamp {
-    Timestamp::now()
+    let now = Timestamp::now();
+    Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
 }
 
 #[cfg(test)]

@@ -86,6 +86,8 @@ test('the unmodified provider counts along over a reconnect', async t => {
   initMap(ada.doc, 'Counted')
   await until('it is acknowledged', () => ada.acked >= 2)
   ada.provider.ws.terminate()
+  await until('the connection is known to be lost', () => !ada.provider.wsconnected)
+  ada.acked = 0
   ada.doc.getMap('nodes').set('offline', 1)
   await until('what was made offline is acknowledged on the new connection', () => ada.acked >= 1)
   assert.equal((await freshJSON(t, server, id)).nodes.offline, 1)

@@ -44,11 +44,14 @@ impl RoomState {
         }
     }
 
-    /// Somebody leaves: remembers the name of an author.
+    /// What somebody shows of themselves changes: remembers the name of an author.
     pub(super) fn note_author(&mut self, session: SessionId) {
-        let has_edited = self.members.get_mut(&session).is_some_and(|member| std::mem::take(&mut member.has_edited));
-        if has_edited && self.history.authors.len() < AUTHORS_MAX {
-            self.history.authors.extend(self.presence.name_of(session));
+        let Some(member) = self.members.get_mut(&session).filter(|member| member.has_edited) else { return };
+        if let Some(name) = self.presence.name_of(session) {
+            member.has_edited = false;
+            if self.history.authors.len() < AUTHORS_MAX {
+                self.history.authors.insert(name);
+            }
         }
     }
 

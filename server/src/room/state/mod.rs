@@ -189,6 +189,8 @@ impl RoomState {
 
     /// A session says something of itself.
     pub fn awareness(&mut self, session: SessionId, payload: &[u8], now_ms: u64) {
+        // Whoever leaves politely takes their name away first.
+        self.note_author(session);
         let Some(member) = self.members.get(&session) else { return };
         if let Err(error) = self.presence.apply(session, member.joined, payload, now_ms) {
             let code = match error {
