@@ -90,13 +90,13 @@ impl PostgresStore {
 /// Bounds opening, and names what went wrong with it.
 async fn within<T>(place: &Place, opening: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     // In a box: it holds all that opening needs at once.
-    match timeout(OPENED_WITHIN, Box::pin(opening)).await {
-        Ok(opened) => opened.map_err(|error| name_failure(place, error)),
-        Err(_) => {
-            let minutes = OPENED_WITHIN.as_secs() / 60;
-            Err(unusable(format!("{place} could not be opened within {minutes} minutes: see what holds its locks")))
-        }
-    }
+    let Ok(opened) = timeout(OPENED_WITHIN, Box::pin(opening)).await else {
+        let minutes = OPENED_WITHIN.as_secs() / 60;
+        return Err(unusable(format!(
+            "{place} could not be opened within {minutes} minutes: see what holds its locks"
+        )));
+    };
+    opened.map_err(|error| name_failure(place, error))
 }
 
 /// Checks the server and makes the database one of this version; answers the connection that did it.

@@ -23,6 +23,9 @@ pub(super) async fn update(connection: &mut PgConnection, place: &Place) -> Resu
     // is taken, and the migrator takes it once more.
     connection.lock().await.map_err(|error| name_migration_failure(place, error))?;
     let before = examine(connection, place).await?;
+    // The server's notice that the migrator's table is there already would be in the log of every start.
+    let quiet = sqlx::query("SET client_min_messages = warning").execute(&mut *connection).await;
+    quiet.map_err(|error| name_failure(place, error.into()))?;
     // Not `run`, whose future cannot be sent between threads.
     let migrated = MIGRATOR.run_direct(None, &mut *connection, false).await;
     migrated.map_err(|error| name_migration_failure(place, error))?;
