@@ -1,19 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ASK_EVERY_MS, Saved, SLOW_AFTER_MS, type SavedState } from '../src/live/saved.ts'
+import { Saved, SLOW_AFTER_MS, type SavedState } from '../src/live/saved.ts'
+import { editIn } from '../src/live/socket.ts'
 
-/** A connection that counts questions, and a clock that is moved by hand. */
+/** A clock that is moved by hand. */
 const setUp = () => {
   let now = 0
-  let isOpen = false
   let timers: Array<{ at: number, run: () => void }> = []
   const states: SavedState[] = []
-  const world = { questions: 0, states, saved: undefined as unknown as Saved, open: () => {}, close: () => {}, pass: (_ms: number) => {} }
-  world.saved = new Saved({
-    ask: () => {
-      if (isOpen) world.questions++
-      return isOpen
-    },
+  const saved = new Saved({
     onState: state => states.push(state),
     later: (run, delay_ms) => {
       const timer = { at: now + delay_ms, run }
@@ -22,141 +17,121 @@ const setUp = () => {
     },
     cancel: timer => { timers = timers.filter(other => other !== timer) }
   })
-  world.pass = ms => {
-    const end = now + ms
-    for (;;) {
-      const [next] = timers.filter(timer => timer.at <= end).sort((a, b) => a.at - b.at)
-      if (next === undefined) break
-      timers = timers.filter(timer => timer !== next)
-      now = next.at
-      next.run()
-    }
-    now = end
+  const pass = (ms: number) => {
+    now += ms
+    const due = timers.filter(timer => timer.at <= now)
+    timers = timers.filter(timer => timer.at > now)
+    for (const timer of due) timer.run()
   }
-  world.open = () => {
-    isOpen = true
-    world.saved.opened()
-  }
-  world.close = () => {
-    isOpen = false
-    world.saved.closed()
-  }
-  return world
+  return { saved, states, pass, timers: () => timers.length }
 }
 
-/** Open, with the provider's handshake done and the first question answered. */
+/** Open, with the server's question answered and the answer on disk. */
 const settled = () => {
   const world = setUp()
-  world.open()
-  world.saved.answered()
-  world.saved.gave()
-  world.pass(ASK_EVERY_MS)
-  world.saved.answered()
+  world.saved.opened()
+  world.saved.gave('all')
+  world.saved.acknowledged(1)
   assert.equal(world.saved.state, 'saved')
   return world
 }
 
-test('an open connection alone is no proof, nor is the answer to the handshake', () => {
-  const world = setUp()
-  assert.equal(world.saved.state, 'unknown')
-  world.open()
-  assert.equal(world.saved.state, 'saving')
-  world.saved.answered()
-  assert.equal(world.saved.state, 'saving')
-  world.pass(ASK_EVERY_MS)
-  assert.equal(world.questions, 0, 'before the server has asked for what it lacks, a question proves nothing')
-  world.saved.gave()
-  world.pass(0)
-  assert.equal(world.questions, 1)
-  world.saved.answered()
-  assert.equal(world.saved.state, 'saved')
+test('an open connection alone is no proof, nor is an edit that was sent', () => {
+  const { saved } = setUp()
+  assert.equal(saved.state, 'unknown')
+  saved.opened()
+  assert.equal(saved.state, 'saving')
+  saved.gave('all')
+  assert.equal(saved.state, 'saving')
+  saved.acknowledged(1)
+  assert.equal(saved.state, 'saved')
 })
 
-test('when the server asks before it answers the handshake, the answers are told apart', () => {
-  const world = setUp()
-  world.open()
-  world.saved.gave()
-  world.pass(1000)
-  assert.equal(world.questions, 0, 'one question at a time, and the handshake is one')
-  world.saved.answered()
-  assert.equal(world.saved.state, 'saving')
-  world.pass(ASK_EVERY_MS)
-  assert.equal(world.questions, 1)
-  world.saved.answered()
-  assert.equal(world.saved.state, 'saved')
+test('before the server has asked for what it lacks, acknowledged edits prove nothing', () => {
+  const { saved } = setUp()
+  saved.opened()
+  saved.gave('one')
+  saved.acknowledged(1)
+  assert.equal(saved.state, 'saving', 'what was changed before the connection was opened is not among them')
+  saved.gave('all')
+  saved.acknowledged(2)
+  assert.equal(saved.state, 'saved')
 })
 
-test('a change is saved when a question that was sent after it is answered', () => {
-  const world = settled()
-  world.pass(1000)
-  world.saved.changed()
-  assert.equal(world.saved.state, 'saving')
-  world.pass(0)
-  world.saved.changed()
-  world.saved.answered()
-  assert.equal(world.saved.state, 'saving', 'the second change came after the question')
-  world.pass(ASK_EVERY_MS)
-  world.saved.answered()
-  assert.equal(world.saved.state, 'saved')
-})
-
-test('while the server is silent nothing is saved, one question is enough, and it is said that it is slow', () => {
-  const world = settled()
-  world.pass(1000)
-  const before = world.questions
-  for (let letter = 0; letter < 50; letter++) {
-    world.saved.changed()
-    world.pass(100)
+test('every edit counts, and all of them must be acknowledged', () => {
+  const { saved, states } = settled()
+  for (let edit = 0; edit < 10; edit++) saved.gave('one')
+  for (let edits = 1; edits <= 10; edits++) {
+    saved.acknowledged(edits)
+    assert.equal(saved.state, 'saving', `${edits} of 11`)
   }
-  assert.equal(world.questions - before, 1)
-  assert.equal(world.saved.state, 'slow')
-  world.pass(SLOW_AFTER_MS)
-  assert.ok(!world.states.slice(world.states.indexOf('slow')).includes('saved'))
+  saved.acknowledged(11)
+  assert.deepEqual(states, ['saving', 'saved', 'saving', 'saved'])
 })
 
-test('typing asks at most once in the interval', () => {
-  const world = settled()
-  const before = world.questions
-  for (let letter = 0; letter < 100; letter++) {
-    world.saved.changed()
-    world.pass(ASK_EVERY_MS / 10)
-    if (world.questions > before) world.saved.answered()
-  }
-  assert.ok(world.questions - before <= 11, `${world.questions - before}`)
+test('an acknowledgement that comes late, twice, or for more than was sent is no credit', () => {
+  const { saved } = settled()
+  saved.gave('one')
+  saved.acknowledged(9)
+  assert.equal(saved.state, 'saved')
+  saved.gave('one')
+  saved.acknowledged(2)
+  assert.equal(saved.state, 'saving', 'the number before covers nothing that was sent after it')
+  saved.acknowledged(3)
+  assert.equal(saved.state, 'saved')
 })
 
-test('a lost connection takes unanswered questions with it', () => {
-  const world = settled()
-  world.pass(1000)
-  world.saved.changed()
-  world.pass(0)
-  world.close()
-  assert.equal(world.saved.state, 'unknown')
-  world.saved.answered()
-  assert.equal(world.saved.state, 'unknown', 'an answer on a closed connection is none')
-  world.open()
-  world.saved.answered()
-  world.saved.gave()
-  assert.equal(world.saved.state, 'saving')
-  world.pass(ASK_EVERY_MS)
-  world.saved.answered()
-  assert.equal(world.saved.state, 'saved')
+test('each connection counts anew, and what was not acknowledged is sent again', () => {
+  const { saved } = settled()
+  saved.gave('one')
+  saved.closed()
+  assert.equal(saved.state, 'unknown')
+  saved.opened()
+  saved.acknowledged(2)
+  assert.equal(saved.state, 'saving', 'what the last connection was told counts no more')
+  saved.gave('all')
+  assert.equal(saved.state, 'saving')
+  saved.acknowledged(1)
+  assert.equal(saved.state, 'saved')
 })
 
-test('what is changed while there is no connection is not saved', () => {
-  const world = settled()
-  world.close()
-  assert.equal(world.saved.state, 'saved')
-  world.saved.changed()
-  assert.equal(world.saved.state, 'unknown')
+test('what is changed while there is no connection, or while it is closing, is not saved', () => {
+  const { saved } = settled()
+  saved.closed()
+  assert.equal(saved.state, 'saved', 'nothing was changed since it was')
+  saved.missed()
+  assert.equal(saved.state, 'unknown')
+  saved.opened()
+  saved.gave('all')
+  saved.acknowledged(1)
+  assert.equal(saved.state, 'saved')
+  saved.missed()
+  assert.equal(saved.state, 'saving')
+  saved.closed()
+  assert.equal(saved.state, 'unknown')
 })
 
-test('a server that asks again lacks something', () => {
-  const world = settled()
-  world.pass(1000)
-  world.saved.gave()
-  assert.equal(world.saved.state, 'saving')
-  world.pass(0)
-  world.saved.answered()
-  assert.equal(world.saved.state, 'saved')
+test('it is said when a saving takes long, until it is done', () => {
+  const { saved, states, pass, timers } = settled()
+  saved.gave('one')
+  pass(SLOW_AFTER_MS - 1)
+  assert.equal(saved.state, 'saving')
+  pass(1)
+  assert.equal(saved.state, 'slow')
+  saved.gave('one')
+  saved.acknowledged(2)
+  assert.equal(saved.state, 'slow')
+  saved.acknowledged(3)
+  assert.equal(saved.state, 'saved')
+  saved.gave('one')
+  assert.equal(saved.state, 'saving')
+  saved.destroy()
+  assert.equal(timers(), 0)
+  assert.deepEqual(states.slice(2), ['saving', 'slow', 'saved', 'saving', 'unknown'])
+})
+
+test('what counts as an edit', () => {
+  const kinds = [[0, 0, 1, 0], [0, 1, 2, 0, 0], [0, 2, 2, 0, 0], [0, 3], [1, 1], [3], [120, 1], [], [0]].map(bytes => editIn(Uint8Array.from(bytes)))
+  assert.deepEqual(kinds, [null, 'all', 'one', null, null, null, null, null, null])
+  assert.equal(editIn('0,1'), null)
 })

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { endingOf, lossOf } from '../src/live/close.ts'
 import { colorsOf, isBright, lighter } from '../src/model/color.ts'
 import { derive } from '../src/model/tree.ts'
-import { ago } from '../src/pages/ago.ts'
+import { ago } from '../src/view/ago.ts'
 
 test('each code that ends for good says what to do, and unknown ones give the reason', () => {
   for (const code of [4400, 4401, 4403, 4404, 4410, 4413]) {
@@ -14,12 +14,16 @@ test('each code that ends for good says what to do, and unknown ones give the re
   assert.equal(endingOf(4410, '').canRetry, false)
   // What is too large can only be made smaller by editing.
   assert.ok(endingOf(4413, '').isEditable && endingOf(4413, '').canRetry)
-  assert.equal(endingOf(4499, 'closed for lunch').advice, 'closed for lunch')
+  assert.equal(endingOf(4499, 'closed for lunch').advice, 'Closed for lunch.')
+  assert.equal(endingOf(4499, 'closed', 'closed for lunch, back at 14:00').advice, 'Closed for lunch, back at 14:00.')
   assert.notEqual(endingOf(4499, '').advice, '')
 })
 
 test('a code that is tried again says that it is', () => {
-  for (const code of [0, 1006, 1008, 1012, 1013, 4503]) assert.match(lossOf(code), /again/, `${code}`)
+  for (const code of [0, 1006, 1008, 1012, 1013, 4503]) {
+    for (const words of [null, ' ', 'the store does not answer']) assert.match(lossOf(code, words), /again/, `${code}`)
+  }
+  assert.equal(lossOf(1013, 'the store does not answer'), 'the server says: the store does not answer; trying again')
 })
 
 test('colours follow from the parents as the server says', () => {

@@ -1,13 +1,6 @@
 //! Whether two states show the same somewhere.
 
-use std::collections::BTreeMap;
-
-use synapti_protocol::{lib0::Reader, update::ContentKind};
-
 use super::{run::Run, shape::Shape};
-
-/// The word that ends a text attribute.
-const NULL: &[u8] = b"null";
 
 /// A shared type in the live document, and the one in the older state that shows what it is to become.
 pub(super) type Counterparts = (u32, u32);
@@ -64,68 +57,6 @@ fn lists_are_same<'a, 'b>(
                 pairs.extend(counterparts(&element, &older));
             }
             _ => return false,
-        }
-    }
-}
-
-/// Whether two texts with attributes read the same, though the marks at which attributes begin and end may differ: clients
-/// remove those that have no effect. Answers the types within, which have to be the same elements.
-pub(super) fn read_alike(live: &[Run<'_>], older: &[Run<'_>]) -> Option<Vec<Counterparts>> {
-    let has_marks = |runs: &[Run<'_>]| runs.iter().any(|run| run.kind == ContentKind::Format);
-    if !has_marks(live) && !has_marks(older) {
-        return None;
-    }
-    let (mut live, mut older) = (Attributed::new(live), Attributed::new(older));
-    let mut pairs = Vec::new();
-    let mut were_alike = true;
-    loop {
-        match (live.next_element(), older.next_element()) {
-            (None, None) => return Some(pairs),
-            (Some((element, changed)), Some((older_element, older_changed))) => {
-                if changed || older_changed {
-                    were_alike = live.attributes == older.attributes;
-                }
-                let is_same_element = element.branch.is_none() || element.id == older_element.id;
-                if !were_alike || !is_same_element || !element.holds_same(&older_element) {
-                    return None;
-                }
-                pairs.extend(counterparts(&element, &older_element));
-            }
-            _ => return None,
-        }
-    }
-}
-
-/// The elements of a text, and the attributes of the last one.
-struct Attributed<'a, I> {
-    elements: I,
-    attributes: BTreeMap<&'a [u8], &'a [u8]>,
-}
-
-impl<'a> Attributed<'a, ()> {
-    fn new(runs: &[Run<'a>]) -> Attributed<'a, impl Iterator<Item = Run<'a>>> {
-        Attributed { elements: runs.iter().flat_map(|run| run.elements()), attributes: BTreeMap::new() }
-    }
-}
-
-impl<'a, I: Iterator<Item = Run<'a>>> Attributed<'a, I> {
-    /// The next element that is no mark, and whether there were marks before it.
-    fn next_element(&mut self) -> Option<(Run<'a>, bool)> {
-        let mut changed = false;
-        loop {
-            let element = self.elements.next()?;
-            if element.kind != ContentKind::Format {
-                return Some((element, changed));
-            }
-            changed = true;
-            let mut reader = Reader::new(element.content);
-            // Cannot fail: the scanner has read the same bytes.
-            let (Ok(key), Ok(value)) = (reader.var_bytes(), reader.var_bytes()) else { continue };
-            if value == NULL {
-                self.attributes.remove(key);
-            } else {
-                self.attributes.insert(key, value);
-            }
         }
     }
 }

@@ -13,6 +13,7 @@
 
 mod align;
 mod alike;
+mod marks;
 mod pieces;
 mod reconcile;
 mod run;

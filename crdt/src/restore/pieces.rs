@@ -13,6 +13,8 @@ pub(super) struct Piece {
     pub(super) len: u32,
     pub(super) kind: ContentKind,
     pub(super) is_visible: bool,
+    /// A text's mark that is not deleted but has no effect: not visible.
+    pub(super) is_idle: bool,
     /// Where in the shape's contents it has its own, if it is visible.
     pub(super) content: Range<usize>,
     /// What it holds if it is a shared type.
@@ -107,6 +109,7 @@ impl<'a> Pieces<'a> {
             len: run.len,
             kind: run.kind,
             is_visible,
+            is_idle: false,
             content: start..self.contents.len(),
             branch: None,
             chain: None,

@@ -4,7 +4,8 @@ use synapti_protocol::update::{ContentKind, Id};
 
 use super::{
     align::{Part, align},
-    alike::{counterparts, is_same, read_alike},
+    alike::{counterparts, is_same},
+    marks::read_alike,
     run::Run,
     shape::{Holder, Shape},
     write::{EditWriter, Spot},
@@ -50,8 +51,11 @@ impl<'a> Reconciliation<'a> {
                     self.reconcile_lists(live, older);
                 }
                 Task::Empty { live } => {
-                    let entries = self.live.entries(live).map(|(_, value)| value);
-                    entries.chain(self.live.list(live)).for_each(|run| self.edit.delete(&run));
+                    self.live.entries(live).for_each(|(_, value)| self.edit.delete(&value));
+                    if self.live.list(live).next().is_some() {
+                        let list = self.live.list(live).chain(self.live.idle_marks(live));
+                        list.for_each(|run| self.edit.delete(&run));
+                    }
                 }
                 Task::Fill { holder, older } => self.fill(&holder, older),
             }
@@ -85,7 +89,12 @@ impl<'a> Reconciliation<'a> {
             return;
         }
         let mut before = None;
-        for part in align(&live_runs, &older_runs) {
+        let parts = align(&live_runs, &older_runs);
+        if parts.iter().any(|part| matches!(part, Part::Either { .. })) {
+            // Among other elements they might have an effect.
+            self.live.idle_marks(live).for_each(|mark| self.edit.delete(&mark));
+        }
+        for part in parts {
             match part {
                 Part::Both(run, older_run) => {
                     self.pair_up(&run, &older_run);

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use synapti_protocol::update::{self, Id};
+use synapti_protocol::update::{self, ContentKind, Id};
 
-use super::{pieces::Piece, run::Run, weave::Weave};
+use super::{marks, pieces::Piece, run::Run, weave::Weave};
 use crate::replica::ApplyError;
 
 /// A state of a document, laid out.
@@ -46,7 +46,21 @@ pub(super) enum Holder {
 impl Shape {
     /// Lays out the whole state of a document, as the document wrote it.
     pub(super) fn read(state: &[u8]) -> Result<Self, ApplyError> {
-        Weave::new(&update::scan(state)?).finish()
+        let mut shape = Weave::new(&update::scan(state)?).finish()?;
+        shape.hide_idle_marks();
+        Ok(shape)
+    }
+
+    fn hide_idle_marks(&mut self) {
+        if !self.pieces.iter().any(|piece| piece.is_visible && piece.kind == ContentKind::Format) {
+            return;
+        }
+        for branch in 0..self.branches.len() as u32 {
+            for idle in marks::idle(self.list(branch)) {
+                let piece = &mut self.pieces[idle as usize];
+                (piece.is_visible, piece.is_idle) = (false, true);
+            }
+        }
     }
 
     /// Bytes of the contents and keys that are visible, and of the roots' names.
@@ -61,9 +75,17 @@ impl Shape {
 
     /// The visible elements of a type's list.
     pub(super) fn list(&self, branch: u32) -> impl Iterator<Item = Run<'_>> {
+        self.all_of_list(branch).filter(|&at| self.pieces[at as usize].is_visible).map(|at| self.run(at))
+    }
+
+    /// The marks in a type's list that have no effect.
+    pub(super) fn idle_marks(&self, branch: u32) -> impl Iterator<Item = Run<'_>> {
+        self.all_of_list(branch).filter(|&at| self.pieces[at as usize].is_idle).map(|at| self.run(at))
+    }
+
+    fn all_of_list(&self, branch: u32) -> impl Iterator<Item = u32> {
         let first = self.chains[self.branch(branch).list as usize].first;
-        let pieces = std::iter::successors(first, |&at| self.pieces[at as usize].right);
-        pieces.filter(|&at| self.pieces[at as usize].is_visible).map(|at| self.run(at))
+        std::iter::successors(first, |&at| self.pieces[at as usize].right)
     }
 
     /// The visible entries of a type, by key.

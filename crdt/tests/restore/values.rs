@@ -4,10 +4,10 @@ use synapti_crdt::{
     Op, Restorable,
     map::{MapEdit, NewNode},
 };
-use synapti_protocol::update::{ContentKind, Id, StructKind, scan};
+use synapti_protocol::update::{ContentKind, Id, StructKind, UpdateWriter, scan};
 use yrs::{
     Any, Array, ClientID, Doc, GetString, Map, MapPrelim, OffsetKind, Options, ReadTxn, StateVector, Text, TextPrelim,
-    Transact, Update, updates::decoder::Decode,
+    Transact, Update, types::Attrs, updates::decoder::Decode,
 };
 
 use crate::{
@@ -115,7 +115,6 @@ fn what_both_have_is_not_touched() {
 /// The marks at which attributes begin and end may be others than they were, as long as the text reads the same.
 #[test]
 fn a_text_that_reads_the_same_is_left_alone() {
-    use yrs::types::Attrs;
     let doc = author(7);
     let text = doc.get_or_insert_text("t");
     text.insert(&mut doc.transact_mut(), 0, "bold and plain");
@@ -130,6 +129,30 @@ fn a_text_that_reads_the_same_is_left_alone() {
     check_restore(&mut replica, &plain, "plain").unwrap();
     let published = check_restore(&mut replica, &older, "bold").unwrap();
     assert!(extent(&published).0 <= 4, "marks only: {published:?}");
+}
+
+/// Clients delete marks that have no effect, and may do so at the same time.
+#[test]
+fn nothing_is_built_on_marks_without_effect() {
+    let doc = author(7);
+    let text = doc.get_or_insert_text("t");
+    let color = |value: &str| Attrs::from_iter([("color".into(), value.into())]);
+    text.insert_with_attributes(&mut doc.transact_mut(), 0, "y", color("red"));
+    text.insert_with_attributes(&mut doc.transact_mut(), 0, "x", color("blue"));
+    let older = state(&doc);
+    let view = scan(&older).unwrap();
+    let mut items = view.sections().flat_map(|section| section.structs());
+    let mark = items.find(|item| item.content.ends_with(br#""blue""#)).unwrap().clock;
+    let x = items.find(|item| item.content == b"\x01x").unwrap().clock;
+    let delete = |clock: u32| {
+        let mut writer = UpdateWriter::new();
+        writer.delete(7, &[(clock, 1)]);
+        writer.finish()
+    };
+    let mut replica = load(&[older.clone(), delete(x)]);
+    check_restore(&mut replica, &older, "restored").unwrap();
+    apply(&mut replica, &delete(mark));
+    assert_eq!(show(&replica.snapshot()), show(&older));
 }
 
 /// A character that an edit cut in half since is whole again.

@@ -8,7 +8,7 @@ const PAUSE_MS: u64 = 60_000;
 /// Watches one map. All times are milliseconds of one clock that never goes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {
-    every_ms: u64,
+    every: Duration,
     /// The first change that no version holds.
     changed_since_ms: Option<u64>,
     /// When the last automatic version was made.
@@ -19,8 +19,7 @@ impl Schedule {
     /// A map without changes that no version holds. `every` is how long people edit at most before there is a version of
     /// it; zero makes none at all. `last_version_ms` is when the last automatic one was made, if it is known.
     pub fn new(every: Duration, last_version_ms: Option<u64>) -> Self {
-        let every_ms = u64::try_from(every.as_millis()).unwrap_or(u64::MAX);
-        Self { every_ms, changed_since_ms: None, last_version_ms }
+        Self { every, changed_since_ms: None, last_version_ms }
     }
 
     /// The map has changed.
@@ -37,8 +36,9 @@ impl Schedule {
 
     /// When the next version is due if nothing happens; `is_empty` says that nobody has the map open.
     pub fn due_at_ms(&self, is_empty: bool) -> Option<u64> {
-        let changed_since_ms = self.changed_since_ms.filter(|_| self.every_ms > 0)?;
-        let while_edited = changed_since_ms.saturating_add(self.every_ms);
+        let changed_since_ms = self.changed_since_ms.filter(|_| !self.every.is_zero())?;
+        let every_ms = u64::try_from(self.every.as_millis()).unwrap_or(u64::MAX);
+        let while_edited = changed_since_ms.saturating_add(every_ms);
         if !is_empty {
             return Some(while_edited);
         }

@@ -8,6 +8,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use synapti_crdt::{AsideLimits, Replica, Restorable};
 use synapti_protocol::graph_id::GraphId;
+use tokio::time::timeout;
 
 use crate::{
     clock::Clock,
@@ -27,6 +28,9 @@ pub const NAMED_MAX: usize = 1_000;
 
 /// Versions that are looked at when old ones are thinned out: more than there may be.
 const VERSIONS_MAX: u32 = 2_000;
+
+/// How long whoever asks for a version waits for it; other maps' snapshots may come first.
+const KEPT_WITHIN: Duration = Duration::from_secs(15);
 
 /// Why something could not be done with a version.
 #[derive(Debug, thiserror::Error)]
@@ -144,7 +148,8 @@ impl History {
     }
 
     async fn add(&self, key: GraphKey, version: &NewVersion) -> Result<VersionRecord, HistoryError> {
-        let kept = self.compactor.keep(&self.store, key, version).await.map_err(room_error)?;
+        let keep = self.compactor.keep(&self.store, key, version);
+        let kept = timeout(KEPT_WITHIN, keep).await.map_err(|_| RoomError::NotSaved)?.map_err(room_error)?;
         thin_out(&self.store, &self.compactor, key, self.clock.now(), &self.rule).await;
         Ok(kept)
     }

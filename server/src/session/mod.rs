@@ -200,14 +200,15 @@ impl Session {
     /// # Errors
     /// Why the connection has to be closed.
     pub fn outgoing(&mut self, bytes_max: usize, mut send: impl FnMut(Bytes)) -> Result<bool, Refusal> {
+        // That something is unsaved has to be known before it is seen, in an answer or in the feed.
+        if let Some(frame) = self.extension.as_mut().and_then(|extension| extension.next()) {
+            send(frame);
+            return Ok(true);
+        }
         self.outbox.extend(self.question.take());
         if !self.outbox.is_empty() {
             self.answering = true;
             self.next_of_answer(bytes_max, send);
-            return Ok(true);
-        }
-        if let Some(frame) = self.extension.as_mut().and_then(|extension| extension.next()) {
-            send(frame);
             return Ok(true);
         }
         if self.room.feed().head() == self.cursor {

@@ -33,11 +33,15 @@ async fn what_is_described_is_there_and_nothing_else_is() {
             "/v1/graphs/{graph_id}/edges/{edge_id}",
             "/v1/graphs/{graph_id}/nodes",
             "/v1/graphs/{graph_id}/nodes/{node_id}",
+            "/v1/graphs/{graph_id}/versions",
+            "/v1/graphs/{graph_id}/versions/{version_id}",
+            "/v1/graphs/{graph_id}/versions/{version_id}/restore",
             "/v1/ws/{graph_id}",
         ])
     );
     for (path, operations) in paths.iter().filter(|(path, _)| !path.starts_with("/v1/ws")) {
         let concrete = path.replace("{graph_id}", "x").replace("{node_id}", "y").replace("{edge_id}", "z");
+        let concrete = concrete.replace("{version_id}", "1");
         for method in METHODS {
             let answer = app.send(request(method.clone(), &concrete, None)).await;
             let described = operations.get(method.as_str().to_ascii_lowercase()).is_some();

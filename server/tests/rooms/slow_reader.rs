@@ -74,12 +74,17 @@ async fn who_reads_slowly_is_left_to_finish_however_long_it_takes() {
     let mut slow_ws = server.connect_with("map", 16 << 10).await;
     slow_ws.send(vec![0, 0, 1, 0]).await;
     tokio::time::pause();
+    // While a thread is busy the clock stands still: it would run on whenever everybody waits for the network.
+    let (clock_may_run, clock_stands) = std::sync::mpsc::channel::<()>();
+    let busy = tokio::task::spawn_blocking(move || clock_stands.recv());
     let mut taken_bytes = vec![0; SLOW_READ_BYTES];
     for round in 0..SLOW_READS {
         tokio::time::advance(Duration::from_secs(10)).await;
         let read = slow_ws.stream().read_exact(&mut taken_bytes).await;
         assert!(read.is_ok(), "cut off after {} seconds: {read:?}", 10 * round);
     }
+    drop(clock_may_run);
+    assert!(busy.await.unwrap().is_err());
     tokio::time::resume();
     server.ended().await.unwrap();
 }

@@ -36,9 +36,10 @@ export const launch = async t => {
  * A person with a page at `path`. At the end of the test `t` it fails if the page has failed, complained, or asked
  * another server for anything.
  *
- * @param {{mayLoseServer?: boolean}} [options] and whatever a browser context takes
+ * @param {{mayLoseServer?: boolean, before?: (page: import('playwright-core').Page) => Promise<void>}} [options] and whatever a
+ *   browser context takes; `before` prepares the page before it is opened
  */
-export const person = async (t, browser, server, path, { mayLoseServer = false, ...options } = {}) => {
+export const person = async (t, browser, server, path, { mayLoseServer = false, before, ...options } = {}) => {
   const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, ...options })
   if (process.env.TEST_SITE !== undefined) await serveFrom(context, process.env.TEST_SITE)
   const page = await context.newPage()
@@ -61,6 +62,7 @@ export const person = async (t, browser, server, path, { mayLoseServer = false, 
     await context.close()
     assert.deepEqual(complaints, [])
   })
+  await before?.(page)
   await page.goto(server.http + path)
   return page
 }

@@ -11,6 +11,7 @@ export const SYNC = 0
 export const AWARENESS = 1
 export const AUTH = 2
 export const QUERY_AWARENESS = 3
+/** Extensions: the first n edits are on disk; news as JSON. */
 export const ACK = 120
 export const NOTICE = 121
 export const STEP1 = 0

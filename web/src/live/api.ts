@@ -1,4 +1,4 @@
-/** The HTTP API, as far as the list of maps needs it. */
+/** The HTTP API, as far as the list of maps needs it; `versions.ts` has more of it. */
 
 export interface GraphSummary {
   readonly id: string
@@ -19,7 +19,7 @@ const ANSWER_WITHIN_MS = 15_000
 /** A failure in words for the person who waits. */
 export class ApiFailure extends Error {}
 
-const request = async (method: string, path: string, body?: unknown): Promise<unknown> => {
+export const request = async (method: string, path: string, body?: unknown): Promise<unknown> => {
   let response: Response
   try {
     response = await fetch(path, {

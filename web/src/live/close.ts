@@ -13,27 +13,40 @@ export interface Ending {
 const ending = (title: string, advice: string, { isEditable = false, canRetry = false } = {}) =>
   ({ title, advice, isEditable, canRetry })
 
+const KEPT = 'Your changes are kept in this browser.'
+
 const ENDINGS: Record<number, Omit<Ending, 'code'>> = {
-  4400: ending('The server did not understand this page', 'Reload the page to get its newest version. Your changes are kept in this browser.', { isEditable: true, canRetry: true }),
-  4401: ending('You are not signed in, or no longer', 'Sign in again and come back. Your changes are kept in this browser.', { canRetry: true }),
+  4400: ending('The server did not understand this page', `Reload the page to get its newest version. ${KEPT}`, { isEditable: true, canRetry: true }),
+  4401: ending('You are not signed in, or no longer', `Sign in again and come back. ${KEPT}`, { canRetry: true }),
   4403: ending('You may not open this map', 'Ask whoever shared it with you for access.', { canRetry: true }),
   4404: ending('There is no such map', 'Check the address, or choose a map from the list.'),
   4410: ending('This map was deleted', 'Nobody can edit or restore it any more.'),
-  4413: ending('The map, or the last change, is too large for this server', 'Undo the last change (Ctrl+Z) or make it smaller, then try again. Your changes are kept in this browser.', { isEditable: true, canRetry: true })
+  4413: ending('The map, or the last change, is too large for this server', `Undo the last change (Ctrl+Z) or make it smaller, then try again. ${KEPT}`, { isEditable: true, canRetry: true })
 }
 
-/** y-websocket stops by itself after codes from 4400 to 4499; anything unknown among them ends here too. */
-export const endingOf = (code: number, reason: string): Ending => ({
-  code,
-  ...(ENDINGS[code] ?? ending('The server closed this map for good', reason === '' ? 'Go back to the list and try again later.' : reason, { canRetry: true }))
-})
+/** The server writes its reasons as parts of sentences. */
+const sentence = (words: string): string => {
+  const text = words.trim()
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`
+}
+
+/**
+ * y-websocket stops by itself after codes from 4400 to 4499; anything unknown among them ends here too. `words` is the
+ * server's own account, when it gave one: it says more than the code.
+ */
+export const endingOf = (code: number, reason: string, words: string | null = null): Ending => {
+  const known = ENDINGS[code] ?? ending('The server closed this map for good', reason === '' ? 'Go back to the list and try again later.' : sentence(reason), { canRetry: true })
+  if (words === null || words.trim() === '') return { code, ...known }
+  return { code, ...known, advice: known.advice.endsWith(KEPT) ? `${sentence(words)} ${KEPT}` : sentence(words) }
+}
 
 /** Why a connection that will be tried again was lost. */
-export const lossOf = (code: number): string => {
+export const lossOf = (code: number, words: string | null = null): string => {
+  const said = words === null || words.trim() === '' ? null : `the server says: ${words.trim()}`
   switch (code) {
-    case 1008: return 'too many messages or connections; trying again more slowly'
+    case 1008: return `${said ?? 'too many messages or connections'}; trying again more slowly`
     case 1012: return 'the server is restarting; connecting again'
-    case 1013: return 'the server is full; trying again'
+    case 1013: return `${said ?? 'the server is full'}; trying again`
     default: return 'the server cannot be reached; trying again'
   }
 }

@@ -7,7 +7,7 @@ import { go, mapPath, open } from '../route.ts'
 import { Confirm } from '../view/dialog.tsx'
 import { useFocus } from '../view/focus.ts'
 import icon from '../icon.svg'
-import { ago } from './ago.ts'
+import { ago } from '../view/ago.ts'
 
 interface Listed {
   readonly graphs: readonly GraphSummary[]

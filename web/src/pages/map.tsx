@@ -4,15 +4,17 @@ import type { Ending } from '../live/close.ts'
 import { Session } from '../live/session.ts'
 import { TITLE_LENGTH_MAX } from '../model/schema.ts'
 import { go } from '../route.ts'
-import { Bar } from '../view/bar.tsx'
+import { Bar, DiskBanner } from '../view/bar.tsx'
 import { Board } from '../view/board.ts'
 import { begin } from '../view/commands.ts'
 import { Details } from '../view/details.tsx'
 import { Confirm, Dialog } from '../view/dialog.tsx'
 import { useFocus } from '../view/focus.ts'
 import { KEYS } from '../view/keys.ts'
+import { Preview, PreviewEdge } from '../view/preview.tsx'
 import { Scene } from '../view/scene.tsx'
 import { Tools } from '../view/tools.tsx'
+import { Versions } from '../view/versions.tsx'
 
 const Welcome = ({ board }: { board: Board }) => {
   const [topic, setTopic] = useState('')
@@ -37,8 +39,8 @@ const Welcome = ({ board }: { board: Board }) => {
 /** A map that nobody has written to yet, or that is not there yet. */
 const Empty = ({ board }: { board: Board }) => {
   const { link, hasSynced } = board.session
-  if (board.model.value.tree.root !== null || link.value.kind === 'ended') return null
-  const text = link.value.kind === 'lost' ? 'This map cannot be loaded now: the server cannot be reached. Trying again…' : 'Loading…'
+  if (board.past.value !== null || board.model.value.tree.root !== null || link.value.kind === 'ended') return null
+  const text = link.value.kind === 'lost' ? `This map cannot be loaded now: ${link.value.why}…` : 'Loading…'
   return <div class='cover'>{hasSynced.value ? <Welcome board={board} /> : <p>{text}</p>}</div>
 }
 
@@ -91,9 +93,15 @@ export const MapPage = ({ id }: { id: string }) => {
       <Title board={board} />
       <Scene key={id} board={board} />
       <Bar board={board} />
+      <PreviewEdge board={board} />
+      <div class='strips'>
+        <DiskBanner session={board.session} />
+        <Preview board={board} />
+      </div>
       <Empty board={board} />
       <Tools board={board} />
       <Details board={board} />
+      <Versions board={board} />
       <Overlays board={board} />
     </main>
   )

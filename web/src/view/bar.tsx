@@ -15,10 +15,10 @@ export const savedText = (session: Session): { tone: Tone, text: string } => {
   const link = session.link.value
   if (link.kind === 'ended') return { tone: 'bad', text: link.ending.title }
   if (link.kind === 'connecting') return { tone: 'busy', text: 'Connecting…' }
-  if (link.kind === 'lost') {
-    const place = session.isKept.value ? 'in this browser' : 'while this tab is open'
-    return { tone: 'bad', text: `Not connected – your changes are kept ${place} and will be sent (${link.why})` }
-  }
+  const place = session.isKept.value ? 'in this browser' : 'while this tab is open'
+  if (link.kind === 'moving') return { tone: 'busy', text: `The server restarts – your changes are kept ${place}` }
+  if (link.kind === 'lost') return { tone: 'bad', text: `Not connected – your changes are kept ${place} and will be sent (${link.why})` }
+  if (session.notices.disk.value === 'failing') return { tone: 'busy', text: 'Not saved yet' }
   switch (session.saved.value) {
     case 'saved': return { tone: 'good', text: 'Saved' }
     case 'slow': return { tone: 'busy', text: 'Saving… the server is slow to answer' }
@@ -29,6 +29,13 @@ export const savedText = (session: Session): { tone: Tone, text: string } => {
 const SavedMark = ({ session }: { session: Session }) => {
   const { tone, text } = savedText(session)
   return <div class={`saved ${tone}`} role='status' aria-live={tone === 'bad' ? 'polite' : 'off'} data-saved={tone} title={text}><span class='dot' aria-hidden='true' /><span class='text'>{text}</span></div>
+}
+
+/** The server's own trouble concerns everybody, also those who only look on. Always there, so that screen readers hear it change. */
+export const DiskBanner = ({ session }: { session: Session }) => {
+  const disk = session.link.value.kind === 'live' ? session.notices.disk.value : 'well'
+  const text = { well: '', failing: 'The server cannot save at the moment. Keep this page open.', recovered: 'Saved. The server can save again.' }[disk]
+  return <div class={`disk ${disk}`} role='status'>{text !== '' && <p class='strip panel'>{text}</p>}</div>
 }
 
 const initials = (name: string): string =>

@@ -12,6 +12,7 @@ import { type MapModel, Mirror } from '../model/mirror.ts'
 import type { Tree } from '../model/tree.ts'
 import { Camera } from './camera.ts'
 import type { Drop } from './drop.ts'
+import { History } from './history.ts'
 import { type Holders, holdersOf } from './holders.ts'
 import { type Bounds, type Box, type Layout, layOut } from './layout.ts'
 import { Measure } from './measure.ts'
@@ -20,6 +21,8 @@ import { Tween } from './tween.ts'
 
 /** Edits of one kind that follow each other within this time are undone together. */
 const UNDO_TOGETHER_MS = 600
+
+const NOBODY: readonly Other[] = []
 
 export interface Editing {
   readonly id: string
@@ -44,6 +47,8 @@ export interface Question {
   readonly text: string
   readonly action: string
   readonly onYes: () => void
+  /** Nothing is lost by a yes. */
+  readonly isSafe?: boolean
 }
 
 export class Board {
@@ -58,6 +63,10 @@ export class Board {
   readonly isPanelOpen = signal(false)
   readonly isHelpOpen = signal(false)
   readonly question = signal<Question | null>(null)
+  readonly history = new History(this)
+  /** How the map was, when that is shown instead of how it is. */
+  readonly past = signal<MapModel | null>(null)
+  readonly isEditable: ReadonlySignal<boolean>
   /** For screen readers: what just happened. */
   readonly news = signal('')
   readonly undo: Y.UndoManager
@@ -79,12 +88,16 @@ export class Board {
   private measure: Measure | null = null
   private frame = 0
   private hasFitted = false
+  /** What was selected before the look at how the map was. */
+  private selectedBefore: string | null = null
   private readonly stops: Array<() => void>
 
   constructor (readonly session: Session) {
     this.model = this.seen
-    this.others = session.presence.others
-    this.mirror = new Mirror(session.doc, () => this.refreshSoon())
+    this.isEditable = computed(() => session.isEditable.value && this.past.value === null)
+    // Where others are on the map as it is says nothing on the map as it was.
+    this.others = computed(() => this.past.value === null ? session.presence.others.value : NOBODY)
+    this.mirror = new Mirror(session.doc, () => { if (this.past.value === null) this.refreshSoon() })
     const { meta, nodes, edges } = this.mirror.roots
     this.undo = new Y.UndoManager([meta, nodes, edges], { trackedOrigins: new Set([Local]), captureTimeout: UNDO_TOGETHER_MS })
     this.colors = computed(() => colorsOf(this.seen.value.tree, this.seen.value.nodes))
@@ -93,7 +106,7 @@ export class Board {
     this.holders = computed(() => { holders = holdersOf(this.others.value, holders); return holders })
     this.drawn = computed(() => drawnOf(this.boxes.value, this.seen.value, this.sight.value, this.selected.value))
     this.stops = [
-      effect(() => { if (!session.isEditable.value) this.editing.value = null }),
+      effect(() => { if (!this.isEditable.value) this.editing.value = null }),
       effect(() => { if (this.editing.value === null) session.presence.edit(null) })
     ]
     this.refresh()
@@ -128,7 +141,7 @@ export class Board {
   refresh (): void {
     cancelAnimationFrame(this.frame)
     this.frame = 0
-    const model = this.mirror.read()
+    const model = this.past.value ?? this.mirror.read()
     batch(() => {
       this.seen.value = model
       if (this.editing.value !== null && !model.nodes.has(this.editing.value.id)) this.editing.value = null
@@ -140,7 +153,7 @@ export class Board {
   select (id: string | null): void {
     if (this.selected.value === id) return
     this.selected.value = id
-    this.session.presence.select(id)
+    if (this.past.value === null) this.session.presence.select(id)
   }
 
   selectAndReveal (id: string | null): void {
@@ -149,12 +162,29 @@ export class Board {
     if (box !== undefined) this.camera?.reveal(box)
   }
 
+  /**
+   * Shows how the map was; null shows how it is again. The map goes on meanwhile, but nothing of it is drawn, nothing
+   * can be edited, and others do not see what is looked at.
+   */
+  show (past: MapModel | null): void {
+    if (this.past.value === null) this.selectedBefore = this.selected.value
+    batch(() => {
+      this.past.value = past
+      if (past === null) this.selected.value = this.selectedBefore
+      this.refresh()
+      this.session.presence.point(null)
+      this.session.presence.select(past === null ? this.selected.value : null)
+    })
+    if (![...this.layout.value.boxes.values()].some(box => this.isInView(box))) this.fit()
+  }
+
   fit (): void {
     this.camera?.fit(this.layout.value.bounds, false)
   }
 
   /** The selected node is gone: its parent, or what is nearest above it, is what people were looking at. */
   private selectInstead (gone: string): void {
+    if (this.past.value !== null) return this.select(null)
     const next = this.layout.value.boxes.get(gone)?.parent ?? null
     this.select(next !== null && this.seen.value.nodes.has(next) ? next : this.seen.value.tree.root)
   }

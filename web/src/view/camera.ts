@@ -78,22 +78,29 @@ export class Camera {
 
   /** Shows all of it, or, when the map is just opened and too large for that, its middle. */
   fit (bounds: Bounds, isFirst: boolean): void {
-    const { clientWidth, clientHeight } = this.element
+    const { clientHeight } = this.element
+    const { freeWidth } = this
     const [width, height] = [bounds.right - bounds.left || 1, bounds.bottom - bounds.top || 1]
-    const whole = Math.min((clientWidth - 2 * MARGIN.x) / width, (clientHeight - MARGIN.top - MARGIN.bottom) / height)
+    const whole = Math.min((freeWidth - 2 * MARGIN.x) / width, (clientHeight - MARGIN.top - MARGIN.bottom) / height)
     const k = Math.min(Math.max(whole, isFirst ? FIRST_SCALE_MIN : SCALE_MIN), FIRST_SCALE_MAX)
     const middle = k > whole ? { x: 0, y: 0 } : { x: (bounds.left + bounds.right) / 2, y: (bounds.top + bounds.bottom) / 2 }
     const y = (clientHeight + MARGIN.top - MARGIN.bottom) / 2
-    this.set(zoomIdentity.translate(clientWidth / 2, y).scale(k).translate(-middle.x, -middle.y))
+    this.set(zoomIdentity.translate(freeWidth / 2, y).scale(k).translate(-middle.x, -middle.y))
   }
 
   /** Moves just as far as needed to have a card in the frame. */
   reveal (box: Box): void {
     const { k, x, y } = zoomTransform(this.element)
-    const { clientWidth, clientHeight } = this.element
-    const dx = push(box.x * k + x, (box.x + box.w) * k + x, MARGIN.x, clientWidth - MARGIN.x)
+    const { clientHeight } = this.element
+    const dx = push(box.x * k + x, (box.x + box.w) * k + x, MARGIN.x, this.freeWidth - MARGIN.x)
     const dy = push(box.y * k + y, (box.y + box.h) * k + y, MARGIN.top, clientHeight - MARGIN.bottom)
     if (dx !== 0 || dy !== 0) this.glide(dx, dy)
+  }
+
+  /** A panel at the side lies over the map; on a phone it lies at the bottom, as wide as the map. */
+  private get freeWidth (): number {
+    const left = document.querySelector('.details')?.getBoundingClientRect().left ?? 0
+    return left > 0 ? left : this.element.clientWidth
   }
 
   private glide (dx: number, dy: number): void {

@@ -6,7 +6,7 @@ import type { Board } from './board.ts'
 import { shownTitle } from './measure.ts'
 import { type Direction, shift, walk } from './walk.ts'
 
-const mayEdit = (board: Board): boolean => board.session.isEditable.value
+const mayEdit = (board: Board): boolean => board.isEditable.value
 
 /** Ends the step that undo takes back, does something, and shows it at once, with the card `held` where it is. */
 const step = (board: Board, held: string | null, run: () => void): void => {
@@ -137,6 +137,11 @@ export const go = (board: Board, direction: Direction): void => {
   board.catchUp()
   const next = walk(board.model.value.tree, board.layout.value, board.selected.value, direction)
   if (next !== null) board.selectAndReveal(next)
+}
+
+export const toggleDetails = (board: Board): void => {
+  board.history.close()
+  board.isPanelOpen.value = !board.isPanelOpen.value
 }
 
 export const undo = (board: Board): void => {

@@ -9,7 +9,7 @@ import { redo, undo } from './commands.ts'
 
 const Summary = ({ board, id }: { board: Board, id: string }) => {
   const field = useRef<HTMLTextAreaElement>(null)
-  const isEditable = board.session.isEditable.value
+  const isEditable = board.isEditable.value
   // Read here so that the panel is drawn again, and tied anew, when somebody replaces the text.
   const text = nodeMap(rootsOf(board.session.doc), id)?.get('summary')
   useLayoutEffect(() => {
@@ -68,7 +68,7 @@ const Colors = ({ board, id }: { board: Board, id: string }) => {
 
 export const Details = ({ board }: { board: Board }) => {
   const id = board.selected.value
-  if (!board.isPanelOpen.value || id === null) return null
+  if (!board.isPanelOpen.value || board.past.value !== null || id === null) return null
   const node = board.model.value.nodes.get(id)
   if (node === undefined) return null
   return (
@@ -80,7 +80,7 @@ export const Details = ({ board }: { board: Board }) => {
       <h3>Summary</h3>
       <Summary key={id} board={board} id={id} />
       <h3>Colour</h3>
-      <fieldset disabled={!board.session.isEditable.value}><Colors board={board} id={id} /></fieldset>
+      <fieldset disabled={!board.isEditable.value}><Colors board={board} id={id} /></fieldset>
     </aside>
   )
 }

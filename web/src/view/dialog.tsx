@@ -22,16 +22,18 @@ export interface ConfirmProps {
   readonly text: string
   readonly action: string
   readonly onYes: () => void
+  /** Nothing is lost by a yes. */
+  readonly isSafe?: boolean
   readonly onClose: () => void
 }
 
-export const Confirm = ({ title, text, action, onYes, onClose }: ConfirmProps) => (
+export const Confirm = ({ title, text, action, onYes, isSafe = false, onClose }: ConfirmProps) => (
   <Dialog title={title} onClose={onClose}>
     <p>{text}</p>
     <div class='choices'>
       <button type='button' class='button' onClick={onClose}>Cancel</button>
       <button
-        type='button' class='button danger' autofocus onClick={() => {
+        type='button' class={isSafe ? 'button primary' : 'button danger'} autofocus onClick={() => {
           onClose()
           onYes()
         }}

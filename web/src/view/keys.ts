@@ -14,6 +14,7 @@ export const KEYS: ReadonlyArray<readonly [keys: string, what: string]> = [
   ['Alt + ↑ ↓', 'Move among its siblings'],
   ['Alt + ← →', 'Move out of, or into, the neighbour; from one side of the root to the other'],
   ['Alt + Enter', 'Details: summary and colour'],
+  ['Alt + H', 'History: keep, see and restore versions'],
   ['Ctrl + Z, Ctrl + Shift + Z', 'Undo, redo what you did'],
   ['+  −  0', 'Zoom in, zoom out, show the whole map'],
   ['?', 'These keys']
@@ -38,6 +39,9 @@ const PLAIN: Record<string, Command> = {
   '?': board => { board.isHelpOpen.value = true }
 }
 
+/** By its place on the keyboard: on a Mac, Alt makes another letter of it. */
+export const isHistoryKey = ({ altKey, ctrlKey, metaKey, code }: KeyboardEvent): boolean => altKey && !ctrlKey && !metaKey && code === 'KeyH'
+
 /** These would leave the map when nothing is selected: then Tab goes to the next control, as everywhere. */
 const NEED_SELECTION = new Set(['Tab', 'Enter', ' ', 'Delete', 'Backspace', 'Escape', 'F2'])
 
@@ -50,7 +54,8 @@ const commandOf = (event: KeyboardEvent, hasSelection: boolean): Command | null 
   }
   if (event.altKey) {
     if (arrow !== undefined) return board => commands.move(board, arrow)
-    return key === 'Enter' && hasSelection ? board => { board.isPanelOpen.value = !board.isPanelOpen.value } : null
+    if (isHistoryKey(event)) return board => board.history.toggle()
+    return key === 'Enter' && hasSelection ? commands.toggleDetails : null
   }
   if (arrow !== undefined) return board => commands.go(board, arrow)
   if (event.shiftKey && key === 'Tab') return null
@@ -60,6 +65,7 @@ const commandOf = (event: KeyboardEvent, hasSelection: boolean): Command | null 
 
 /** A key on the map itself, not in a text field. */
 export const onMapKey = (board: Board, event: KeyboardEvent): void => {
+  if (event.key === 'Escape' && board.past.value !== null) return board.history.back()
   const hasSelection = board.selected.value !== null
   const command = commandOf(event, hasSelection)
   if (command !== null) {

@@ -32,11 +32,11 @@ export const watchPointer = (board: Board, frame: HTMLElement): (() => void) => 
   const onMove = (event: PointerEvent) => {
     if (board.camera === null) return
     const point = board.camera.toMap(event.clientX, event.clientY)
-    if (event.pointerType === 'mouse') board.session.presence.point(pointerOf(board, point))
+    if (event.pointerType === 'mouse' && board.past.value === null) board.session.presence.point(pointerOf(board, point))
     if (press === null) return
     const isFar = Math.hypot(event.clientX - press.x, event.clientY - press.y) >= DRAG_FROM
     const { tree } = board.model.value
-    if (board.dragging.value === null && (!isFar || press.id === tree.root || !board.session.isEditable.value)) return
+    if (board.dragging.value === null && (!isFar || press.id === tree.root || !board.isEditable.value)) return
     if (board.dragging.value === null) {
       // From here on the frame gets all of it, also from outside the window.
       frame.setPointerCapture(press.pointer)

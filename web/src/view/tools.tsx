@@ -1,13 +1,23 @@
 /** Buttons for all that the keyboard can do; on a phone they are the only way. */
 import type { Board } from './board.ts'
-import { addChild, addSibling, move, redo, remove, rename, toggle, undo } from './commands.ts'
+import { addChild, addSibling, move, redo, remove, rename, toggle, toggleDetails, undo } from './commands.ts'
 import type { Direction } from './walk.ts'
 
 const ZOOM_STEP = 1.25
 
-const Tool = ({ label, keys, icon, onClick, isOff = false }: { label: string, keys?: string, icon: string, onClick: () => void, isOff?: boolean }) => (
+interface ToolProps {
+  readonly label: string
+  readonly keys?: string
+  readonly icon: string
+  readonly onClick: () => void
+  readonly isOff?: boolean
+  /** For what is switched on and off. */
+  readonly isOn?: boolean
+}
+
+const Tool = ({ label, keys, icon, onClick, isOff = false, isOn }: ToolProps) => (
   <button
-    type='button' class='tool' title={keys === undefined ? label : `${label} (${keys})`} aria-label={label} disabled={isOff}
+    type='button' class='tool' title={keys === undefined ? label : `${label} (${keys})`} aria-label={label} aria-pressed={isOn} disabled={isOff}
     // The map keeps the keyboard.
     onMouseDown={event => event.preventDefault()} onClick={onClick}
   ><svg viewBox='0 0 24 24' aria-hidden='true'><path d={icon} /></svg><span>{label}</span>
@@ -30,6 +40,7 @@ const ICONS = {
   plus: 'M12 5v14M5 12h14',
   minus: 'M5 12h14',
   fit: 'M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5',
+  history: 'M4 12a8 8 0 1 0 2.5-5.8M4 4v4h4M12 8v4.5l3 2',
   help: 'M9 9a3 3 0 1 1 4 3c-1 .5-1 1-1 2M12 18v0'
 }
 
@@ -44,7 +55,7 @@ const NodeTools = ({ board, id }: { board: Board, id: string }) => {
       <Tool label='Add child' keys='Tab' icon={ICONS.child} onClick={() => addChild(board)} />
       <Tool label='Add sibling' keys='Enter' icon={ICONS.sibling} isOff={isRoot} onClick={() => addSibling(board)} />
       <Tool label='Rename' keys='F2' icon={ICONS.rename} onClick={() => rename(board)} />
-      <Tool label='Details' keys='Alt+Enter' icon={ICONS.details} onClick={() => { board.isPanelOpen.value = !board.isPanelOpen.value }} />
+      <Tool label='Details' keys='Alt+Enter' icon={ICONS.details} onClick={() => toggleDetails(board)} />
       <Tool label={nodes.get(id)?.collapsed === true ? 'Open' : 'Close'} keys='Space' icon={ICONS.fold} isOff={isRoot || !hasChildren} onClick={() => toggle(board)} />
       <Tool label='Delete' keys='Del' icon={ICONS.remove} isOff={isRoot} onClick={() => remove(board)} />
       <span class='rule' />
@@ -55,16 +66,17 @@ const NodeTools = ({ board, id }: { board: Board, id: string }) => {
 
 export const Tools = ({ board }: { board: Board }) => {
   const selected = board.selected.value
-  const isEditable = board.session.isEditable.value
+  const isEditable = board.isEditable.value
   return (
     <>
       {isEditable && selected !== null && board.editing.value === null && <NodeTools board={board} id={selected} />}
       <div class='tools view-tools panel' role='toolbar' aria-label='View'>
-        <Tool label='Undo' keys='Ctrl+Z' icon={ICONS.undo} onClick={() => undo(board)} />
-        <Tool label='Redo' keys='Ctrl+Shift+Z' icon={ICONS.redo} onClick={() => redo(board)} />
+        <Tool label='Undo' keys='Ctrl+Z' icon={ICONS.undo} isOff={!isEditable} onClick={() => undo(board)} />
+        <Tool label='Redo' keys='Ctrl+Shift+Z' icon={ICONS.redo} isOff={!isEditable} onClick={() => redo(board)} />
         <Tool label='Zoom out' keys='−' icon={ICONS.minus} onClick={() => board.camera?.zoomBy(1 / ZOOM_STEP)} />
         <Tool label='Zoom in' keys='+' icon={ICONS.plus} onClick={() => board.camera?.zoomBy(ZOOM_STEP)} />
         <Tool label='Whole map' keys='0' icon={ICONS.fit} onClick={() => board.fit()} />
+        <Tool label='History' keys='Alt+H' icon={ICONS.history} isOn={board.history.isOpen.value} onClick={() => board.history.toggle()} />
         <Tool label='Keys' keys='?' icon={ICONS.help} onClick={() => { board.isHelpOpen.value = true }} />
       </div>
     </>

@@ -45,10 +45,10 @@ const APPENDS_AT_ONCE: usize = 4;
 const ANSWERED_WITHIN: Duration = Duration::from_secs(40);
 
 /// How long reading a document may take.
-const READ_WITHIN: Duration = Duration::from_secs(120);
+const READ_WITHIN: Duration = Duration::from_mins(2);
 
 /// How long looking for damage may take.
-const EXAMINED_WITHIN: Duration = Duration::from_secs(3600);
+const EXAMINED_WITHIN: Duration = Duration::from_hours(1);
 
 /// How long closing waits for calls under way.
 const CLOSED_WITHIN: Duration = Duration::from_secs(5);

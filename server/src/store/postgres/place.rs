@@ -89,9 +89,9 @@ impl Place {
     }
 
     /// The same server by databases that are always there.
-    pub(super) fn maintenance(&self) -> impl Iterator<Item = Self> + '_ {
+    pub(super) fn maintenance(&self) -> Vec<Self> {
         let others = MAINTENANCE.into_iter().filter(|name| *name != self.database());
-        others.map(|name| Self { options: self.options.clone().database(name) })
+        others.map(|name| Self { options: self.options.clone().database(name) }).collect()
     }
 
     /// Where the server is.

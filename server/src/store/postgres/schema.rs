@@ -23,7 +23,9 @@ pub(super) async fn update(connection: &mut PgConnection, place: &Place) -> Resu
     // is taken, and the migrator takes it once more.
     connection.lock().await.map_err(|error| name_migration_failure(place, error))?;
     let before = examine(connection, place).await?;
-    MIGRATOR.run(&mut *connection).await.map_err(|error| name_migration_failure(place, error))?;
+    // Not `run`, whose future cannot be sent between threads.
+    let migrated = MIGRATOR.run_direct(None, &mut *connection, false).await;
+    migrated.map_err(|error| name_migration_failure(place, error))?;
     connection.unlock().await.map_err(|error| name_migration_failure(place, error))?;
     let applied = MIGRATOR.iter().filter(|migration| migration.version > before);
     Ok(MigrationReport {

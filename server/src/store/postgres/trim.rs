@@ -125,14 +125,11 @@ async fn trim_snapshot(connection: &mut PgConnection, snapshot: i64, budget: &mu
     .bind(budget.rows)
     .fetch_all(&mut *connection)
     .await?;
-    let removal = match budget.take(&rows) {
-        Some(last) => {
-            sqlx::query("DELETE FROM snapshot_slices WHERE snapshot = $1 AND idx <= $2").bind(snapshot).bind(last)
-        }
-        None => {
-            budget.rows -= 1;
-            sqlx::query("DELETE FROM snapshots WHERE id = $1").bind(snapshot)
-        }
+    let removal = if let Some(last) = budget.take(&rows) {
+        sqlx::query("DELETE FROM snapshot_slices WHERE snapshot = $1 AND idx <= $2").bind(snapshot).bind(last)
+    } else {
+        budget.rows -= 1;
+        sqlx::query("DELETE FROM snapshots WHERE id = $1").bind(snapshot)
     };
     removal.execute(connection).await?;
     Ok(())

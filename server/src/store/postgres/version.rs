@@ -119,7 +119,7 @@ impl PostgresStore {
             lease.give_back();
             Ok(position)
         };
-        replica.must_have(position).await;
+        Box::pin(replica.must_have(position)).await;
     }
 }
 

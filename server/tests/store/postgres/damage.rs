@@ -135,7 +135,7 @@ async fn pages_that_the_server_cannot_read_are_made_up_for() {
     let second = append(&*store, key, b"b").await;
     compact(&*store, key, first, &[b"a"]).await;
     // Large enough to be kept out of line, in a file of its own.
-    compact(&*store, key, second, &[&[7; 50_000]]).await;
+    compact(&*store, key, second, &[&vec![7; 50_000]]).await;
     trim_all(&*store, key, 100).await;
     let mut connection = home.connect().await;
     let file: String = sqlx::query_scalar(
