@@ -89,7 +89,8 @@ struct Campaign<'a> {
 pub async fn run(args: &Args) -> anyhow::Result<Report> {
     let folder =
         tempfile::tempdir_in(&args.folder).with_context(|| format!("no data folder in {}", args.folder.display()))?;
-    let seed = args.seed.unwrap_or_else(rand::random);
+    // Small enough for a report, which knows numbers as JavaScript does.
+    let seed = args.seed.unwrap_or_else(|| rand::random::<u32>().into());
     eprintln!("seed {seed}, data in {}", folder.path().display());
     let run = rand::random();
     let shared = Shared { history: RefCell::new(History::new(run)), pools: RefCell::default() };

@@ -1,6 +1,6 @@
 //! One round: a start, a read of all that is there, load, and the end.
 
-use std::{cell::Cell, os::unix::process::ExitStatusExt as _, path::PathBuf, rc::Rc};
+use std::{cell::Cell, fmt, os::unix::process::ExitStatusExt as _, path::PathBuf, rc::Rc};
 
 use anyhow::{Context as _, bail, ensure};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
@@ -48,6 +48,16 @@ pub struct Ground {
     pub shared: Rc<Shared>,
     /// Compactions that had begun and ended before the server was told to end; those of its last moments do not count.
     pub compactions: Cell<f64>,
+}
+
+/// A client did not get in.
+#[derive(Debug)]
+struct NotOpened;
+
+impl fmt::Display for NotOpened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a connection was not opened")
+    }
 }
 
 impl Ground {
@@ -120,7 +130,7 @@ impl Ground {
             let (extended, scratch, room, index) = (extended.clone(), scratch.clone(), room.clone(), *index);
             let (shared, rng, modes) = (self.shared.clone(), StdRng::seed_from_u64(rng.random()), modes.clone());
             clients.spawn_local(async move {
-                let (inbox, outbox) = wire::open(&extended, &room, &scratch).await?;
+                let (inbox, outbox) = wire::open(&extended, &room, &scratch).await.context(NotOpened)?;
                 // As every client does: it also reads what is there.
                 outbox.send(encode_step1(NOTHING)).await?;
                 Writer::new(shared, index, outbox, fresh_client_id(), rng).run(inbox, modes).await
@@ -167,7 +177,7 @@ async fn watch_plainly(
     scratch: Scratch,
     mut modes: watch::Receiver<Mode>,
 ) -> anyhow::Result<()> {
-    let (mut inbox, outbox) = wire::open(&address, &room, &scratch).await?;
+    let (mut inbox, outbox) = wire::open(&address, &room, &scratch).await.context(NotOpened)?;
     outbox.send(encode_step1(NOTHING)).await?;
     loop {
         let read = inbox.read(|frame, _| match message::parse(frame)? {
@@ -204,6 +214,8 @@ fn check(ended: anyhow::Result<()>) -> anyhow::Result<()> {
     match error.downcast_ref::<Closed>() {
         Some(closed) if !SENT_AWAY.contains(&closed.code) => Err(error),
         Some(_) => Ok(()),
+        // It came too late.
+        None if error.is::<NotOpened>() => Ok(()),
         None if error.root_cause().is::<std::io::Error>() || error.is::<wire::Ended>() => Ok(()),
         None => Err(error),
     }
