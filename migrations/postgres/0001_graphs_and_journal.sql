@@ -43,6 +43,8 @@ CREATE TABLE snapshots (
     graph    bigint      NOT NULL REFERENCES graphs (key),
     -- The newest record of the graph that the snapshot contains.
     covers   bigint      NOT NULL,
+    -- Whether it is to be kept as a version, and not to take the place of records.
+    for_version boolean  NOT NULL,
     slices   bigint      NOT NULL DEFAULT 0,
     bytes    bigint      NOT NULL DEFAULT 0,
     -- `doomed`: nothing needs it, and nobody may write to it; its rows are being removed.

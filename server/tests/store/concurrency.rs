@@ -2,10 +2,11 @@
 
 use std::cell::Cell;
 
-use synapti_server::store::{GraphKey, ListQuery, RecordId, SharedStore, StoredGraph};
+use futures_util::future::join_all;
+use synapti_server::store::{GraphKey, ListQuery, Lookup, RecordId, SharedStore, StoredGraph};
 
 use crate::{
-    fixture::{Home, compact, create, record},
+    fixture::{Home, at, compact, create, graph_id, record},
     place::Place,
     postgres,
 };
@@ -27,6 +28,29 @@ async fn readers_see_every_acknowledged_record_once_and_in_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_see_every_acknowledged_record_once_and_in_order_on_postgres() {
     everything_at_once(&postgres::Home::new()).await;
+}
+
+#[tokio::test]
+async fn graphs_that_are_wanted_at_once_are_made_once_each() {
+    creations_at_once(&Home::new()).await;
+}
+
+#[tokio::test]
+async fn graphs_that_are_wanted_at_once_are_made_once_each_on_postgres() {
+    creations_at_once(&postgres::Home::new()).await;
+}
+
+async fn creations_at_once(home: &impl Place) {
+    let store = home.open().await;
+    let ids: Vec<_> = (0..300).map(|n| graph_id(&format!("graph{n}"))).collect();
+    let wanted = ids.iter().cycle().take(3 * ids.len());
+    let made = join_all(wanted.map(|id| store.create(id, "", at(1)))).await;
+    let made: Vec<_> = made.into_iter().map(Result::unwrap).collect();
+    assert_eq!(made.iter().filter(|(_, is_fresh)| *is_fresh).count(), ids.len());
+    for (n, (found, _)) in made.iter().enumerate() {
+        assert!(matches!(found, Lookup::Live(graph) if graph.id == ids[n % ids.len()]), "{found:?}");
+        assert_eq!(*found, made[n % ids.len()].0);
+    }
 }
 
 async fn everything_at_once(home: &impl Place) {

@@ -34,6 +34,7 @@ impl PostgresStore {
         // A page that the server itself finds torn ends the transaction; the next one does without that snapshot.
         loop {
             let mut lease = self.lease().await?;
+            sqlx::query(SETTLE).bind(key.0).fetch_optional(lease.connection()).await?;
             lease.begin(View::Still).await?;
             let loaded = load(lease.connection(), key, &corruption).await;
             match loaded {
@@ -48,6 +49,10 @@ impl PostgresStore {
         }
     }
 }
+
+/// Waits for appends to the graph that are under way. A server that was killed leaves behind the statement that it sent last:
+/// PostgreSQL finishes it, and what is read before that would lack a record that comes to light later.
+const SETTLE: &str = "SELECT FROM graphs WHERE key = $1 FOR SHARE";
 
 /// Runs the hot statements on nothing.
 pub(super) async fn warm(connection: &mut PgConnection) -> Result<(), sqlx::Error> {

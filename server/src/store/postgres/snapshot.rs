@@ -19,12 +19,12 @@ impl PostgresStore {
         purpose: Purpose,
     ) -> Result<Option<SnapshotId>, StoreError> {
         if purpose == Purpose::Version {
-            return self.insert_snapshot(key, covers).await.map(Some);
+            return self.insert_snapshot(key, covers, purpose).await.map(Some);
         }
         if !self.turns.take(key).await? {
             return Ok(None);
         }
-        let begun = self.insert_snapshot(key, covers).await;
+        let begun = self.insert_snapshot(key, covers, purpose).await;
         match &begun {
             Ok(snapshot) => self.turns.is_for(*snapshot).await,
             Err(_) => self.turns.give_up(None).await,
@@ -32,9 +32,14 @@ impl PostgresStore {
         begun.map(Some)
     }
 
-    async fn insert_snapshot(&self, key: GraphKey, covers: RecordId) -> Result<SnapshotId, StoreError> {
+    async fn insert_snapshot(
+        &self,
+        key: GraphKey,
+        covers: RecordId,
+        purpose: Purpose,
+    ) -> Result<SnapshotId, StoreError> {
         let mut lease = self.lease().await?;
-        let begun = insert(lease.connection(), key, covers).await;
+        let begun = insert(lease.connection(), key, covers, purpose).await;
         lease.settle(begun)
     }
 
@@ -71,7 +76,12 @@ impl PostgresStore {
     }
 }
 
-async fn insert(connection: &mut PgConnection, key: GraphKey, covers: RecordId) -> Result<SnapshotId, StoreError> {
+async fn insert(
+    connection: &mut PgConnection,
+    key: GraphKey,
+    covers: RecordId,
+    purpose: Purpose,
+) -> Result<SnapshotId, StoreError> {
     let row = sqlx::query("SELECT records FROM graphs WHERE key = $1 AND deleted_at IS NULL")
         .bind(key.0)
         .fetch_optional(&mut *connection)
@@ -82,9 +92,10 @@ async fn insert(connection: &mut PgConnection, key: GraphKey, covers: RecordId) 
     if covers > newest {
         return Err(invalid(format!("a snapshot cannot cover record {covers}: the newest is {newest}")));
     }
-    let id = sqlx::query_scalar("INSERT INTO snapshots (graph, covers) VALUES ($1, $2) RETURNING id")
+    let id = sqlx::query_scalar("INSERT INTO snapshots (graph, covers, for_version) VALUES ($1, $2, $3) RETURNING id")
         .bind(key.0)
         .bind(covers)
+        .bind(purpose == Purpose::Version)
         .fetch_one(connection)
         .await?;
     Ok(SnapshotId(id))
@@ -122,7 +133,8 @@ async fn make_current(
     slices: u32,
     bytes: u64,
 ) -> Result<(), StoreError> {
-    let Finished { key, covers, was_complete } = finish(connection, snapshot, slices, bytes).await?;
+    let Finished { key, covers, was_complete } =
+        finish(connection, snapshot, Purpose::Compaction, slices, bytes).await?;
     if was_complete {
         // The commit before this one succeeded, but its caller did not hear of it.
         return Ok(());
@@ -154,6 +166,7 @@ pub(super) struct Finished {
 pub(super) async fn finish(
     connection: &mut PgConnection,
     snapshot: SnapshotId,
+    purpose: Purpose,
     slices: u32,
     bytes: u64,
 ) -> Result<Finished, StoreError> {
@@ -161,7 +174,7 @@ pub(super) async fn finish(
         .bind(snapshot.0)
         .fetch_optional(&mut *connection)
         .await?;
-    let row = sqlx::query("SELECT graph, covers, state FROM snapshots WHERE id = $1 FOR UPDATE")
+    let row = sqlx::query("SELECT graph, covers, state, for_version FROM snapshots WHERE id = $1 FOR UPDATE")
         .bind(snapshot.0)
         .fetch_optional(&mut *connection)
         .await?
@@ -169,6 +182,9 @@ pub(super) async fn finish(
     let state: &str = row.try_get("state")?;
     if state == "doomed" {
         return Err(snapshot_gone(snapshot));
+    }
+    if row.try_get::<bool, _>("for_version")? != (purpose == Purpose::Version) {
+        return Err(invalid(format!("snapshot {} was begun for another purpose", snapshot.0)));
     }
     let was_complete = state == "complete";
     let finished =

@@ -15,7 +15,9 @@ use super::{
     snapshot::{Finished, finish},
     text::storable,
 };
-use crate::store::{GraphKey, NewVersion, RecordId, SnapshotId, StoreError, VersionId, VersionKind, VersionRecord};
+use crate::store::{
+    GraphKey, NewVersion, Purpose, RecordId, SnapshotId, StoreError, VersionId, VersionKind, VersionRecord,
+};
 
 /// Rows that one page of a list may have.
 const ROWS_MAX: u32 = 1_000;
@@ -130,7 +132,7 @@ async fn keep(
     bytes: u64,
     version: &NewVersion,
 ) -> Result<VersionRecord, StoreError> {
-    let Finished { key, .. } = finish(connection, snapshot, slices, bytes).await?;
+    let Finished { key, .. } = finish(connection, snapshot, Purpose::Version, slices, bytes).await?;
     // A version made by an earlier call, whose caller did not hear of it, stays as it is.
     sqlx::query(
         "INSERT INTO versions (graph, snapshot, kind, name, author, at) \

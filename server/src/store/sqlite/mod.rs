@@ -11,6 +11,7 @@ mod audit;
 mod checkpoint;
 mod compact;
 mod connection;
+mod create;
 mod file;
 mod filing;
 mod load;
@@ -36,7 +37,7 @@ use uuid::Uuid;
 
 pub use open::MigrationReport;
 
-use self::{appender::Appender, connection::SoloConnection, file::FileIdentity, refusal::unusable};
+use self::{appender::Appender, connection::SoloConnection, create::Creations, file::FileIdentity, refusal::unusable};
 use super::{
     GraphKey, GraphRecord, JournalRecord, ListQuery, Lookup, NewVersion, PoolSize, Purpose, RecordId, SnapshotId,
     Store, StoreError, StoredGraph, VersionId, VersionRecord, checksum,
@@ -65,6 +66,7 @@ pub struct SqliteStore {
     first_own_snapshot: i64,
     /// Whether a graph may be there although no index names it.
     are_graphs_in_doubt: bool,
+    creations: Creations,
     /// Keeps other processes out until the last connection is closed.
     lock: Mutex<Option<File>>,
 }
