@@ -169,7 +169,14 @@ impl App {
             self.draining.clone(),
             self.connections.clone(),
         );
-        let history = History::new(self.store.clone(), compactor, hub.clone(), Clock::system(), self.config.history);
+        let history = History::new(
+            self.store.clone(),
+            compactor,
+            hub.clone(),
+            self.journal.clone(),
+            Clock::system(),
+            self.config.history,
+        );
         let state = AppState {
             history,
             hub,
@@ -291,6 +298,10 @@ impl App {
         match end? {
             JournalEnd::Saved if is_flushed || rooms.is_empty() => tracing::info!("stopped; everything is saved"),
             JournalEnd::Saved => anyhow::bail!("stopped before every map had handed its last edits over"),
+            JournalEnd::Spilled { records, path } if !rooms.is_empty() => anyhow::bail!(
+                "stopped before every map had handed its last edits over; {records} batches that had been are in {}",
+                path.display()
+            ),
             JournalEnd::Spilled { records, path } => tracing::warn!(
                 records,
                 path = %path.display(),
@@ -305,7 +316,7 @@ impl App {
 }
 
 /// Where what cannot be saved is set aside: beside the data, and where there is room when that disk is full.
-fn spill_folders(config: &Config) -> Vec<PathBuf> {
+pub fn spill_folders(config: &Config) -> Vec<PathBuf> {
     let beside = match (&config.spill_folder, &config.database_url) {
         (Some(folder), _) => folder.clone(),
         (None, DatabaseUrl::Sqlite(url)) => sqlite_folder(url),

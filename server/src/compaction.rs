@@ -3,6 +3,7 @@
 //! A snapshot is made from what is stored, on a thread of its own: an open room has nothing to do with it and waits for
 //! nothing, and the snapshot contains exactly the records that it covers, whoever wrote them.
 
+use jiff::SignedDuration;
 use synapti_protocol::update::EMPTY_UPDATE;
 use tokio::sync::Semaphore;
 
@@ -10,7 +11,7 @@ use crate::{
     room::decode,
     store::{
         GraphKey, NewVersion, Purpose, RecordId, SNAPSHOT_SLICE_BYTES_MAX, SharedStore, SnapshotId, StoreError,
-        StoredGraph, VersionRecord,
+        StoredGraph, VersionKind, VersionRecord,
     },
     telemetry::metrics,
 };
@@ -23,6 +24,9 @@ const TIDY_AT_ONCE: u32 = 100;
 
 /// Snapshots made at once; they share the writer with the journal, and each needs its map in memory.
 const AT_ONCE_MAX: usize = 1;
+
+/// Between two automatic versions of a map that is opened and closed again and again.
+const RECENT: SignedDuration = SignedDuration::from_secs(60);
 
 /// Makes snapshots for all rooms of the process.
 #[derive(Debug)]
@@ -98,6 +102,37 @@ impl Compactor {
         version: &NewVersion,
     ) -> Result<VersionRecord, SnapshotError> {
         let _turn = self.turns.acquire().await;
+        self.keep_now(store, key, version).await
+    }
+
+    /// As [`Compactor::keep`], unless the newest version is an automatic one and hardly older than this.
+    ///
+    /// # Errors
+    /// [`SnapshotError`]; then there is no version.
+    pub async fn keep_unless_recent(
+        &self,
+        store: &SharedStore,
+        key: GraphKey,
+        version: &NewVersion,
+    ) -> Result<(), SnapshotError> {
+        let newest = store.versions(key, None, 1).await?.pop();
+        let is_recent = newest.is_some_and(|newest| {
+            let age = version.at.duration_since(newest.version.at);
+            newest.version.kind == VersionKind::Automatic && age.abs() < RECENT
+        });
+        if is_recent { Ok(()) } else { self.keep(store, key, version).await.map(|_| ()) }
+    }
+
+    /// As [`Compactor::keep`], without waiting for its turn.
+    ///
+    /// # Errors
+    /// [`SnapshotError`]; then there is no version.
+    pub async fn keep_now(
+        &self,
+        store: &SharedStore,
+        key: GraphKey,
+        version: &NewVersion,
+    ) -> Result<VersionRecord, SnapshotError> {
         let State { covers, update, .. } = stored_state(store, key).await?;
         let (snapshot, slices) = write(store, key, covers, Purpose::Version, &update).await?;
         Ok(store.commit_version(snapshot, slices, update.len() as u64, version).await?)

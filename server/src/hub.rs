@@ -9,10 +9,7 @@ use std::{
 
 use dashmap::{DashMap, Entry};
 use futures_util::FutureExt as _;
-use synapti_crdt::{
-    Restorable,
-    map::{EditError, MapEdit},
-};
+use synapti_crdt::map::{EditError, MapEdit};
 use synapti_protocol::graph_id::GraphId;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
@@ -20,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     connections::Connections,
     room::{
-        Feed, GraphView, Joined, RoomError, RoomHandle, SessionId,
+        Feed, GraphView, Joined, Restoring, RoomError, RoomHandle, SessionId,
         actor::{Actor, RoomEnv},
         handle::{CallError, Lanes},
         open,
@@ -131,11 +128,11 @@ impl Hub {
         self.saved(self.call(id, false, call)).await
     }
 
-    /// Makes a map what it was in an older state; returns it when the edit is durable.
-    pub async fn restore(&self, id: &GraphId, older: Arc<Restorable>) -> Result<Arc<GraphView>, RoomError> {
+    /// Makes a map what it was in an older state, after keeping what it is as a version; returns it when that is durable.
+    pub async fn restore(&self, id: &GraphId, restoring: Restoring) -> Result<Arc<GraphView>, RoomError> {
         let call = |room: RoomHandle| {
-            let older = older.clone();
-            async move { room.restore(older).await }
+            let restoring = restoring.clone();
+            async move { room.restore(restoring).await }
         };
         self.saved(self.call(id, false, call)).await
     }

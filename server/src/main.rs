@@ -11,7 +11,7 @@ use synapti_server::{
     cli::{self, Cli, Command, EXIT_USAGE},
     config::Config,
     http::openapi,
-    store, telemetry,
+    journal, store, telemetry,
 };
 use tokio::{
     runtime::Runtime,
@@ -128,6 +128,9 @@ async fn check(config: &Config) -> anyhow::Result<ExitCode> {
     let checked = check::check_showing(&store, &mut |finding: &Finding| println!("{finding}"), progress).await;
     if shows_progress {
         eprintln!();
+    }
+    for path in journal::spilled(&app::spill_folders(config), store.identity())? {
+        println!("note: {} holds edits that the next start saves", path.display());
     }
     store.close().await;
     let summary = checked?;

@@ -93,7 +93,8 @@ impl Aside {
     pub(super) fn expire(&mut self, deadline_ms: u64) -> BTreeSet<Sender> {
         let mut expired = BTreeSet::new();
         self.retain(|claim| {
-            let keep = claim.since_ms >= deadline_ms;
+            // What the store holds has no sender who could send it again.
+            let keep = claim.since_ms >= deadline_ms || claim.from == Sender::default();
             if !keep {
                 expired.insert(claim.from);
             }

@@ -8,14 +8,15 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use synapti_crdt::{AsideLimits, Replica, Restorable};
 use synapti_protocol::graph_id::GraphId;
-use tokio::time::timeout;
+use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
     clock::Clock,
     compaction::{Compactor, SnapshotError},
     config::HistoryConfig,
     hub::{Hub, in_time},
-    room::{GraphView, RoomError},
+    journal::Journal,
+    room::{GraphView, Restoring, RoomError},
     store::{
         GraphKey, GraphRecord, Lookup, NewVersion, SharedStore, StoreError, VersionId, VersionKind, VersionRecord,
     },
@@ -26,8 +27,14 @@ pub use retention::{Rule, superseded};
 /// Named versions of one map at most.
 pub const NAMED_MAX: usize = 1_000;
 
-/// Versions that are looked at when old ones are thinned out: more than there may be.
-const VERSIONS_MAX: u32 = 2_000;
+/// Versions decoded at once.
+const DECODED_AT_ONCE_MAX: usize = 2;
+
+/// How long a version waits for edits that are on their way to disk.
+const SETTLED_WITHIN: Duration = Duration::from_secs(5);
+
+/// Versions that are asked of the store at once.
+const VERSIONS_AT_ONCE: u32 = 500;
 
 /// How long whoever asks for a version waits for it; other maps' snapshots may come first.
 const KEPT_WITHIN: Duration = Duration::from_secs(15);
@@ -52,14 +59,25 @@ pub struct History {
     store: SharedStore,
     compactor: Arc<Compactor>,
     hub: Hub,
+    journal: Journal,
+    /// Each holds a whole map in memory.
+    decoding: Arc<Semaphore>,
     clock: Clock,
     rule: Rule,
 }
 
 impl History {
     /// The history of all maps in a store.
-    pub fn new(store: SharedStore, compactor: Arc<Compactor>, hub: Hub, clock: Clock, config: HistoryConfig) -> Self {
-        Self { store, compactor, hub, clock, rule: rule(config) }
+    pub fn new(
+        store: SharedStore,
+        compactor: Arc<Compactor>,
+        hub: Hub,
+        journal: Journal,
+        clock: Clock,
+        config: HistoryConfig,
+    ) -> Self {
+        let decoding = Arc::new(Semaphore::new(DECODED_AT_ONCE_MAX));
+        Self { store, compactor, hub, journal, decoding, clock, rule: rule(config) }
     }
 
     /// Versions of a map, newest first: those before `before`, at most `limit`.
@@ -81,10 +99,9 @@ impl History {
         author: Option<String>,
     ) -> Result<VersionRecord, HistoryError> {
         let graph = self.find(id).await?;
-        let versions = in_time(self.store.versions(graph.key, None, VERSIONS_MAX)).await?;
-        if versions.iter().filter(|record| record.version.kind == VersionKind::Named).count() >= NAMED_MAX {
-            return Err(HistoryError::TooMany);
-        }
+        self.check_named(graph.key).await?;
+        // What is on its way to disk has been seen by whoever made it.
+        timeout(SETTLED_WITHIN, self.journal.barrier()).await.map_err(|_| RoomError::NotSaved)?;
         let version = NewVersion { kind: VersionKind::Named, name: Some(name), author, at: self.clock.now() };
         self.add(graph.key, &version).await
     }
@@ -92,6 +109,8 @@ impl History {
     /// A version with the map as it was then.
     pub async fn preview(&self, id: &GraphId, version: VersionId) -> Result<(VersionRecord, GraphView), HistoryError> {
         let graph = self.find(id).await?;
+        // The semaphore is never closed.
+        let _turn = self.decoding.acquire().await;
         let (record, state) = self.load(graph.key, version).await?;
         let (id, created_at, at) = (id.clone(), graph.created_at, record.version.at);
         let view = decoded(move || {
@@ -110,16 +129,17 @@ impl History {
         author: Option<String>,
     ) -> Result<Arc<GraphView>, HistoryError> {
         let graph = self.find(id).await?;
+        let turn = self.decoding.acquire().await;
         let (_, state) = self.load(graph.key, version).await?;
         let older = decoded(move || Restorable::read(&state)).await?;
-        let before = NewVersion { kind: VersionKind::BeforeRestore, name: None, author, at: self.clock.now() };
-        self.add(graph.key, &before).await?;
-        Ok(self.hub.restore(id, Arc::new(older)).await?)
+        drop(turn);
+        Ok(self.hub.restore(id, Restoring { older: Arc::new(older), author }).await?)
     }
 
     /// Gives a version a name, so that it stays.
     pub async fn rename(&self, id: &GraphId, version: VersionId, name: &str) -> Result<VersionRecord, HistoryError> {
         let graph = self.find(id).await?;
+        self.check_named(graph.key).await?;
         in_time(self.store.name_version(graph.key, version, name)).await?.ok_or(HistoryError::NotFound)
     }
 
@@ -133,6 +153,12 @@ impl History {
                 Ok(())
             }
         }
+    }
+
+    async fn check_named(&self, key: GraphKey) -> Result<(), HistoryError> {
+        let versions = in_time(all_versions(&self.store, key)).await?;
+        let named = versions.iter().filter(|record| record.version.kind == VersionKind::Named).count();
+        if named >= NAMED_MAX { Err(HistoryError::TooMany) } else { Ok(()) }
     }
 
     async fn find(&self, id: &GraphId) -> Result<GraphRecord, HistoryError> {
@@ -173,7 +199,7 @@ pub fn rule(config: HistoryConfig) -> Rule {
 /// Removes the versions of a map that others have made superfluous. What fails is left for the next time.
 pub async fn thin_out(store: &SharedStore, compactor: &Compactor, key: GraphKey, now: Timestamp, rule: &Rule) {
     let thinned = async {
-        let versions = store.versions(key, None, VERSIONS_MAX).await?;
+        let versions = all_versions(store, key).await?;
         let superfluous = superseded(&versions, now, rule);
         if !superfluous.is_empty() {
             store.remove_versions(key, &superfluous).await?;
@@ -183,6 +209,20 @@ pub async fn thin_out(store: &SharedStore, compactor: &Compactor, key: GraphKey,
     };
     if let Err(error) = thinned.await {
         tracing::warn!(%error, "old versions could not be removed");
+    }
+}
+
+/// All versions of a map, newest first; there are as many as [`NAMED_MAX`] and the retention rule allow.
+async fn all_versions(store: &SharedStore, key: GraphKey) -> Result<Vec<VersionRecord>, StoreError> {
+    let mut versions = Vec::new();
+    loop {
+        let before = versions.last().map(|record: &VersionRecord| record.id);
+        let page = store.versions(key, before, VERSIONS_AT_ONCE).await?;
+        let is_last = page.len() < VERSIONS_AT_ONCE as usize;
+        versions.extend(page);
+        if is_last {
+            return Ok(versions);
+        }
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Rule {
     pub keep_for: Duration,
     /// How many of one map there may be in all; the oldest go first.
     pub automatic_max: usize,
+    /// How large they may be together, in bytes; the oldest go first.
+    pub automatic_bytes_max: u64,
 }
 
 impl Default for Rule {
@@ -29,6 +31,7 @@ impl Default for Rule {
             keep_all_for: Duration::from_secs(DAY_SECONDS as u64),
             keep_for: Duration::from_secs(90 * DAY_SECONDS as u64),
             automatic_max: 200,
+            automatic_bytes_max: 256 << 20,
         }
     }
 }
@@ -39,7 +42,7 @@ impl Default for Rule {
 /// rule says. Hours and days are those of UTC, so that what is kept does not depend on when this is asked.
 pub fn superseded(versions: &[VersionRecord], now: Timestamp, rule: &Rule) -> Vec<VersionId> {
     let mut periods = BTreeSet::new();
-    let mut kept = 0;
+    let (mut kept, mut kept_bytes) = (0, 0);
     let unnamed = versions.iter().filter(|record| record.version.kind != VersionKind::Named);
     let gone = unnamed.enumerate().filter(|(number, record)| {
         let at = record.version.at;
@@ -52,8 +55,12 @@ pub fn superseded(versions: &[VersionRecord], now: Timestamp, rule: &Rule) -> Ve
             age if age <= HOURLY_FOR => is_first_of_hour,
             _ => is_first_of_day,
         };
-        let stays = *number == 0 || (is_wanted && kept < rule.automatic_max);
-        kept += usize::from(stays);
+        let is_within = kept < rule.automatic_max && kept_bytes + record.bytes <= rule.automatic_bytes_max;
+        let stays = *number == 0 || (is_wanted && is_within);
+        if stays {
+            kept += 1;
+            kept_bytes += record.bytes;
+        }
         !stays
     });
     gone.map(|(_, record)| record.id).collect()
@@ -133,10 +140,18 @@ mod tests {
 
     #[test]
     fn the_newest_stays_whatever_the_rule_says() {
-        let rule = Rule { keep_all_for: Duration::ZERO, keep_for: Duration::ZERO, automatic_max: 0 };
+        let rule =
+            Rule { keep_all_for: Duration::ZERO, keep_for: Duration::ZERO, automatic_max: 0, automatic_bytes_max: 0 };
         let old = 1000 * DAY_SECONDS;
         assert_eq!(left(&automatic([old, old + 1]), &rule), [old]);
         assert_eq!(left(&automatic([old, old + 1]), &Rule::default()), [old]);
+    }
+
+    #[test]
+    fn large_ones_leave_less_room() {
+        let mut large = automatic(0..10);
+        large.iter_mut().for_each(|record| record.bytes = 100 << 20);
+        assert_eq!(left(&large, &Rule::default()), [0, 1], "256 MiB hold two of 100");
     }
 
     fn any_versions() -> impl Strategy<Value = Vec<VersionRecord>> {
@@ -151,10 +166,11 @@ mod tests {
 
     fn any_rule() -> impl Strategy<Value = Rule> {
         let days = |days: u64| Duration::from_secs(days * DAY_SECONDS as u64);
-        (0u64..10, 0u64..100, 0usize..40).prop_map(move |(all, long, automatic_max)| Rule {
+        (0u64..10, 0u64..100, 0usize..40, 1u64..60).prop_map(move |(all, long, automatic_max, bytes_max)| Rule {
             keep_all_for: days(all),
             keep_for: days(long),
             automatic_max,
+            automatic_bytes_max: bytes_max,
         })
     }
 
@@ -173,7 +189,7 @@ mod tests {
             // Those of the last days go only where there are too many.
             let young = versions.iter().filter(|record| !is_named(record));
             let young = young.filter(|record| at(0).duration_since(record.version.at) <= signed(rule.keep_all_for));
-            let expected: Vec<_> = young.take(rule.automatic_max).collect();
+            let expected: Vec<_> = young.take(rule.automatic_max.min(rule.automatic_bytes_max as usize)).collect();
             prop_assert_eq!(&unnamed[..expected.len()], &expected[..]);
         }
     }

@@ -27,7 +27,8 @@ impl From<RoomError> for ApiError {
             RoomError::Panicked => Self::unavailable("room_restarting", message, NOT_SAVED_RETRY_SECONDS),
             RoomError::Store(store) => store.into(),
             RoomError::Unavailable(what) => {
-                tracing::error!(what, "a graph could not be opened");
+                // Once for each request: what is wrong with the store is in the log already.
+                tracing::debug!(what, "a graph could not be opened");
                 Self::store_unavailable()
             }
             RoomError::Unreadable(what) => {

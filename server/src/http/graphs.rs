@@ -3,7 +3,7 @@
 use axum::{
     Json,
     extract::{Query, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use jiff::Timestamp;
@@ -30,6 +30,9 @@ use crate::{
 const LIST_LIMIT_DEFAULT: u32 = 50;
 /// Rows of a page at most.
 const LIST_LIMIT_MAX: u32 = 500;
+
+/// On a map that is not all on disk, because the store is behind.
+const UNSAVED: HeaderName = HeaderName::from_static("synapti-unsaved");
 
 /// One page of graphs, last modified first.
 #[derive(Debug, Serialize, ToSchema)]
@@ -126,7 +129,10 @@ pub async fn list_graphs(
     ("graph_id" = String, Path, description = "The graph", example = "solar-system"),
     ("If-None-Match" = Option<String>, Header, description = "Tag of a state that the client has"),
 ), responses(
-    (status = 200, description = "The map", body = Graph, headers(("ETag" = String, description = "Names its state"))),
+    (status = 200, description = "The map", body = Graph, headers(
+        ("ETag" = String, description = "Names its state"),
+        ("Synapti-Unsaved" = Option<String>, description = "`true` when not all of it is on disk, because the store is behind"),
+    )),
     (status = 304, description = "The client has this state"),
     (status = 400, description = "Not a graph id", body = ErrorBody),
     (status = 404, description = "No such graph", body = ErrorBody),
@@ -211,6 +217,9 @@ fn put_validators(response: &mut Response, view: &GraphView) {
     response.headers_mut().insert(header::ETAG, etag);
     // A cache may keep it and must ask each time: maps change while one looks.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if !view.is_saved {
+        response.headers_mut().insert(UNSAVED, HeaderValue::from_static("true"));
+    }
 }
 
 /// How many rows of a list are wanted.

@@ -17,6 +17,7 @@ const COMMIT_BYTES_MAX: u64 = 8 << 20;
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) records: Vec<JournalRecord>,
+    pub(super) numbers: Vec<u64>,
     pub(super) done: Vec<oneshot::Sender<RecordId>>,
     pub(super) cost: u64,
 }
@@ -84,8 +85,9 @@ impl Backlog {
 }
 
 impl Batch {
-    fn push(&mut self, Entry { record, done }: Entry) {
+    fn push(&mut self, Entry { number, record, done }: Entry) {
         self.cost += cost(&record);
+        self.numbers.push(number);
         self.records.push(record);
         self.done.push(done);
     }

@@ -18,7 +18,7 @@ pub(super) struct Shared {
     pub(super) submitted: AtomicU64,
     pub(super) commits: AtomicU64,
     last_commit_us: AtomicU64,
-    /// Records that are done with; the largest number once the journal has ended.
+    /// The number up to which all records are done with; the largest there is once the journal has ended.
     pub(super) done: watch::Sender<u64>,
     /// Whether a commit is older than a store in order needs.
     pub(super) behind: watch::Sender<bool>,

@@ -20,7 +20,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::store::{JournalRecord, RecordId, SharedStore};
 pub use health::JournalHealth;
 use health::Shared;
-pub use spill::{SpillError, recover};
+pub use spill::{SpillError, recover, spilled};
 use worker::Worker;
 
 /// What a record costs besides its update: a bound in bytes must hold for many tiny records, too.
@@ -40,6 +40,8 @@ pub struct Journal {
 
 #[derive(Debug)]
 struct Entry {
+    /// Counts what was handed over, from 1.
+    number: u64,
     record: JournalRecord,
     done: oneshot::Sender<RecordId>,
 }
@@ -98,9 +100,9 @@ impl Journal {
     pub fn submit(&self, record: JournalRecord) -> Receipt {
         let (done, receipt) = oneshot::channel();
         self.shared.backlog_bytes.fetch_add(cost(&record), Ordering::Relaxed);
-        self.shared.submitted.fetch_add(1, Ordering::Relaxed);
+        let number = self.shared.submitted.fetch_add(1, Ordering::Relaxed) + 1;
         // When the worker is gone the receipt says so.
-        let _ = self.entries.send(Entry { record, done });
+        let _ = self.entries.send(Entry { number, record, done });
         receipt
     }
 

@@ -8,6 +8,7 @@
 //! All numbers are little-endian. A file is complete or not there: it is written under another name first.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
@@ -22,6 +23,9 @@ use super::JournalEnd;
 use crate::store::{GraphKey, JournalRecord, SharedStore, StoreError};
 
 const MAGIC: &[u8; 8] = b"SYNSPIL1";
+
+/// How the names of files end that the next start reads.
+const SPILLED: &str = "spill";
 
 /// Bytes of records in one commit of a recovery, about.
 const RECOVER_BYTES_MAX: usize = 4 << 20;
@@ -68,8 +72,8 @@ pub(super) fn end(store: &SharedStore, folders: &[PathBuf], records: &[JournalRe
     let content = encode(store.identity(), records);
     let mut failures = Vec::new();
     for folder in folders {
-        let path = folder.join(file_name(store.identity()));
-        match write(folder, &path, &content) {
+        let path = folder.join(file_name(store.identity(), records));
+        match write(&path, &content) {
             Ok(()) => return JournalEnd::Spilled { records: records.len(), path },
             Err(error) => failures.push((path, error)),
         }
@@ -84,25 +88,56 @@ pub(super) fn end(store: &SharedStore, folders: &[PathBuf], records: &[JournalRe
 /// [`SpillError`]. Except after [`SpillError::Damaged`], serving would show maps without edits that somebody saw.
 pub async fn recover(store: &SharedStore, folders: &[PathBuf]) -> Result<usize, SpillError> {
     let mut count = 0;
-    for folder in folders {
-        let path = folder.join(file_name(store.identity()));
+    for path in spilled(folders, store.identity())? {
         let unreadable = |error| SpillError::Unreadable { path: path.clone(), error };
         let content = match read_own(&path) {
             Ok(content) => content,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => continue,
+            // Another node of this database had it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(unreadable(error)),
         };
         let (records, is_whole) = decode(store.identity(), &content.into());
-        save(store, &records).await.map_err(|error| SpillError::Store { path: path.clone(), error })?;
+        save(store, &path, &records).await?;
         count += records.len();
         if !is_whole {
             let kept = path.with_extension("damaged");
             fs::rename(&path, &kept).map_err(unreadable)?;
             return Err(SpillError::Damaged { path, kept, records: records.len() });
         }
-        fs::remove_file(&path).map_err(unreadable)?;
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unreadable(error)),
+            _ => {}
+        }
     }
     Ok(count)
+}
+
+/// The files of this store, oldest first: edits that are not in the database yet. Each is written once and under a name of its own, so that nodes which share a
+/// folder do not meet; what two of them read is only saved twice.
+///
+/// # Errors
+/// [`SpillError::Unreadable`] for a folder that cannot be listed.
+pub fn spilled(folders: &[PathBuf], identity: Uuid) -> Result<Vec<PathBuf>, SpillError> {
+    let mut found = Vec::new();
+    for folder in folders {
+        let unreadable = |error| SpillError::Unreadable { path: folder.clone(), error };
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => continue,
+            Err(error) => return Err(unreadable(error)),
+        };
+        for entry in entries {
+            let path = entry.map_err(unreadable)?.path();
+            let is_ours =
+                path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(&prefix(identity)));
+            if is_ours && path.extension().is_some_and(|extension| extension == SPILLED) {
+                found.push(path);
+            }
+        }
+    }
+    // The rest of a name is made of the time.
+    found.sort_by(|left, right| left.file_name().cmp(&right.file_name()));
+    Ok(found)
 }
 
 /// Reads a file that this user has written: in a folder that others share, one of theirs may lie in wait.
@@ -117,7 +152,8 @@ fn read_own(path: &Path) -> io::Result<Vec<u8>> {
     fs::read(path)
 }
 
-async fn save(store: &SharedStore, records: &[JournalRecord]) -> Result<(), StoreError> {
+async fn save(store: &SharedStore, path: &Path, records: &[JournalRecord]) -> Result<(), SpillError> {
+    let failed = |error| SpillError::Store { path: path.to_owned(), error };
     let mut begin = 0;
     while begin < records.len() {
         let mut bytes = 0;
@@ -126,27 +162,62 @@ async fn save(store: &SharedStore, records: &[JournalRecord]) -> Result<(), Stor
             bytes <= RECOVER_BYTES_MAX
         });
         // A record above the bound goes alone.
-        let count = batch.count().max(1);
-        store.append(&records[begin..begin + count]).await?;
-        begin += count;
+        let end = begin + batch.count().max(1);
+        let batch = &records[begin..end];
+        if let Err(error) = store.append(batch).await {
+            let known = set_strangers_aside(store, path, batch).await.map_err(failed)?;
+            if known.len() == batch.len() {
+                return Err(failed(error));
+            }
+            store.append(&known).await.map_err(failed)?;
+        }
+        begin = end;
     }
     Ok(())
 }
 
-/// Only the store that the records belong to finds them.
-fn file_name(identity: Uuid) -> String {
-    format!("synapti-{}.spill", identity.simple())
+/// Answers the records whose graphs the store has. One that was restored from an older backup may lack some: their records
+/// must not keep the others', and every start, from going on.
+async fn set_strangers_aside(
+    store: &SharedStore,
+    path: &Path,
+    records: &[JournalRecord],
+) -> Result<Vec<JournalRecord>, StoreError> {
+    let mut strange = BTreeSet::new();
+    for key in records.iter().map(|record| record.key.0).collect::<BTreeSet<_>>() {
+        if let Err(StoreError::Gone(_)) = store.load(GraphKey(key)).await {
+            strange.insert(key);
+        }
+    }
+    let (aside, known): (Vec<_>, Vec<_>) = records.iter().cloned().partition(|record| strange.contains(&record.key.0));
+    if !aside.is_empty() {
+        let kept = path.with_extension(format!("{:08x}.unknown", rand::random::<u32>()));
+        write(&kept, &encode(store.identity(), &aside))
+            .map_err(|error| StoreError::Unusable(format!("cannot write {}: {error}", kept.display())))?;
+        tracing::error!(
+            records = aside.len(), path = %kept.display(),
+            "edits that an earlier run could not save are of maps that the database does not have; they are kept in this file"
+        );
+    }
+    Ok(known)
 }
 
-fn write(folder: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
+/// A name that no other file has, and that sorts by the time of the oldest record.
+fn file_name(identity: Uuid, records: &[JournalRecord]) -> String {
+    let oldest = records.first().map_or(0, |record| record.at.as_microsecond());
+    format!("{}-{oldest:020}-{:08x}.{SPILLED}", prefix(identity), rand::random::<u32>())
+}
+
+/// Only the store that the records belong to finds them.
+fn prefix(identity: Uuid) -> String {
+    format!("synapti-{}", identity.simple())
+}
+
+fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
     let unfinished = path.with_extension("unfinished");
     let written = (|| {
         fs::create_dir_all(folder)?;
-        // Left by a process that was killed in the middle of this.
-        match fs::remove_file(&unfinished) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
         // For nobody else's eyes, and never through a link that somebody put there.
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
         file.write_all(content)?;

@@ -1,7 +1,7 @@
 //! The journal's task: cuts batches, commits them, and tries again what failed.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     panic::AssertUnwindSafe,
     path::PathBuf,
     sync::{Arc, atomic::Ordering},
@@ -47,6 +47,8 @@ pub(super) struct Worker {
     under_way: BTreeMap<u64, UnderWay>,
     /// The graphs of what is under way: of each, one batch at a time.
     keys: HashSet<GraphKey>,
+    /// Numbers of records that are done with before an earlier one is.
+    done_early: BTreeSet<u64>,
     next_number: u64,
     next_begins: Instant,
 }
@@ -54,6 +56,7 @@ pub(super) struct Worker {
 /// A batch on its way to disk.
 struct UnderWay {
     records: Arc<Vec<JournalRecord>>,
+    numbers: Vec<u64>,
     done: Vec<oneshot::Sender<RecordId>>,
     cost: u64,
     begun: Instant,
@@ -90,6 +93,7 @@ impl Worker {
             commits: FuturesUnordered::new(),
             under_way: BTreeMap::new(),
             keys: HashSet::new(),
+            done_early: BTreeSet::new(),
             next_number: 0,
             next_begins: Instant::now(),
         }
@@ -138,24 +142,24 @@ impl Worker {
         if self.commits.len() >= self.store.appends_at_once() {
             return;
         }
-        let Some(Batch { records, done, cost }) = self.backlog.cut(&self.keys) else { return };
+        let Some(Batch { records, numbers, done, cost }) = self.backlog.cut(&self.keys) else { return };
         let now = Instant::now();
         self.next_begins = now + COMMIT_EVERY;
         self.next_number += 1;
         self.keys.extend(records.iter().map(|record| record.key));
         let (number, records) = (self.next_number, Arc::new(records));
-        self.under_way.insert(number, UnderWay { records: records.clone(), done, cost, begun: now });
+        self.under_way.insert(number, UnderWay { records: records.clone(), numbers, done, cost, begun: now });
         self.commits.push(commit(self.store.clone(), self.shared.clone(), number, records).boxed());
     }
 
     fn settle(&mut self, Committed { number, ids, took }: Committed) {
-        let Some(UnderWay { records, done, cost, .. }) = self.under_way.remove(&number) else { return };
+        let Some(UnderWay { records, numbers, done, cost, .. }) = self.under_way.remove(&number) else { return };
         for record in records.iter() {
             self.keys.remove(&record.key);
         }
         self.shared.commits.fetch_add(1, Ordering::Relaxed);
         self.shared.backlog_bytes.fetch_sub(cost, Ordering::Relaxed);
-        self.shared.done.send_modify(|count| *count += records.len() as u64);
+        self.note_done(numbers);
         let is_overdue = self.under_way.values().any(|other| other.begun.elapsed() >= BEHIND_AFTER);
         let is_all = self.under_way.is_empty() && !self.backlog.has_head();
         if !is_overdue && (took < BEHIND_AFTER || is_all) {
@@ -165,6 +169,17 @@ impl Worker {
             // A room that is gone needs no receipt.
             let _ = done.send(id);
         }
+    }
+
+    /// Batches may overtake each other; whoever waits for "everything up to here" must not be told too early.
+    fn note_done(&mut self, numbers: Vec<u64>) {
+        self.done_early.extend(numbers);
+        self.shared.done.send_modify(|done| {
+            while self.done_early.first() == Some(&(*done + 1)) {
+                self.done_early.pop_first();
+                *done += 1;
+            }
+        });
     }
 
     fn end(mut self) -> JournalEnd {

@@ -1,9 +1,9 @@
 //! Edits on their way into a room's document.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use bytes::Bytes;
-use synapti_crdt::{Restorable, map::MapEdit};
+use synapti_crdt::map::MapEdit;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{
@@ -29,13 +29,6 @@ pub enum Edit {
         /// What to do.
         edit: Box<MapEdit>,
     },
-    /// The map becomes what it was.
-    Restore {
-        /// Who waits for it to be durable.
-        request: RequestId,
-        /// What it was.
-        older: Arc<Restorable>,
-    },
 }
 
 impl Edit {
@@ -44,7 +37,6 @@ impl Edit {
         match self {
             Self::Update { update, .. } => update.len(),
             Self::Map { edit, .. } => MAP_EDIT_BYTES + edit.text_bytes(),
-            Self::Restore { older, .. } => older.bytes(),
         }
     }
 }
@@ -98,9 +90,6 @@ impl Gathering {
         let (edit, permit) = match message {
             LaneEdit::Update { session, update, permit } => (Edit::Update { session, update }, permit),
             LaneEdit::Map { edit, reply, permit } => (Edit::Map { request: callers.add(reply), edit }, permit),
-            LaneEdit::Restore { older, reply, permit } => {
-                (Edit::Restore { request: callers.add(reply), older }, permit)
-            }
         };
         self.bytes += edit.bytes();
         self.edits.push(edit);

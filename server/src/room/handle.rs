@@ -74,6 +74,15 @@ pub enum CallError {
 /// Where a room's answer goes.
 type Reply = oneshot::Sender<Result<Answer, CallError>>;
 
+/// An older state that a map is to become.
+#[derive(Clone, Debug)]
+pub struct Restoring {
+    /// The state.
+    pub older: Arc<Restorable>,
+    /// Who wants it; noted in the version that the map as it is becomes first.
+    pub author: Option<String>,
+}
+
 /// Messages of the control lane.
 #[derive(Debug)]
 pub(crate) enum Control {
@@ -97,6 +106,10 @@ pub(crate) enum Control {
     Delete {
         reply: Reply,
     },
+    Restore {
+        restoring: Restoring,
+        reply: Reply,
+    },
 }
 
 /// Messages of the edits lane. The permit is the message's share of the lane's bytes.
@@ -104,7 +117,6 @@ pub(crate) enum Control {
 pub(crate) enum LaneEdit {
     Update { session: SessionId, update: Bytes, permit: OwnedSemaphorePermit },
     Map { edit: Box<MapEdit>, reply: Reply, permit: OwnedSemaphorePermit },
-    Restore { older: Arc<Restorable>, reply: Reply, permit: OwnedSemaphorePermit },
 }
 
 /// Cheap to clone; the room lives on without it.
@@ -137,14 +149,15 @@ impl Lanes {
             match *message {
                 // Whoever asked may have given up.
                 Control::Join { reply, .. } => drop(reply.send(Err(why()))),
-                Control::Read { reply, .. } | Control::Delete { reply } => drop(reply.send(Err(why()))),
+                Control::Read { reply, .. } | Control::Delete { reply } | Control::Restore { reply, .. } => {
+                    drop(reply.send(Err(why())));
+                }
                 Control::Leave { .. } | Control::Awareness { .. } => {}
             }
         }
         while let Some(message) = self.edits.recv().await {
-            match *message {
-                LaneEdit::Map { reply, .. } | LaneEdit::Restore { reply, .. } => drop(reply.send(Err(why()))),
-                LaneEdit::Update { .. } => {}
+            if let LaneEdit::Map { reply, .. } = *message {
+                drop(reply.send(Err(why())));
             }
         }
     }
@@ -234,29 +247,26 @@ impl RoomHandle {
         let message = Box::new(LaneEdit::Update { session, update, permit });
         self.0.edits.try_send(message).map_err(|error| match *error.into_inner() {
             LaneEdit::Update { update, .. } => update,
-            LaneEdit::Map { .. } | LaneEdit::Restore { .. } => Bytes::new(),
+            LaneEdit::Map { .. } => Bytes::new(),
         })
     }
 
     /// Edits the map; returns the map with the edit when it is durable.
     pub async fn edit(&self, edit: MapEdit) -> Result<Arc<GraphView>, CallError> {
-        let edit = Box::new(edit);
-        self.edited(1024, |reply, permit| LaneEdit::Map { edit, reply, permit }).await
-    }
-
-    /// Makes the map what it was; returns it when that is durable.
-    pub async fn restore(&self, older: Arc<Restorable>) -> Result<Arc<GraphView>, CallError> {
-        self.edited(older.bytes(), |reply, permit| LaneEdit::Restore { older, reply, permit }).await
-    }
-
-    async fn edited(
-        &self,
-        bytes: usize,
-        message: impl FnOnce(Reply, OwnedSemaphorePermit) -> LaneEdit,
-    ) -> Result<Arc<GraphView>, CallError> {
-        let permit = self.permit(bytes).await.map_err(|Closed| CallError::Closed)?;
+        let permit = self.permit(1024).await.map_err(|Closed| CallError::Closed)?;
         let (reply, answer) = oneshot::channel();
-        self.0.edits.send(Box::new(message(reply, permit))).await.map_err(|_| CallError::Closed)?;
+        let message = Box::new(LaneEdit::Map { edit: Box::new(edit), reply, permit });
+        self.0.edits.send(message).await.map_err(|_| CallError::Closed)?;
+        match settled(answer).await? {
+            Answer::View(view) => Ok(view),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Makes the map what it was, after keeping what it is as a version; returns it when that is durable.
+    pub async fn restore(&self, restoring: Restoring) -> Result<Arc<GraphView>, CallError> {
+        let (reply, answer) = oneshot::channel();
+        self.control(Control::Restore { restoring, reply }).await?;
         match settled(answer).await? {
             Answer::View(view) => Ok(view),
             other => Err(unexpected(&other)),

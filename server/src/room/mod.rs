@@ -22,7 +22,7 @@ use crate::store::StoreError;
 
 pub(crate) use decode::decode;
 pub use feed::{Cursor, Feed};
-pub use handle::{CallError, Joined, RoomHandle, SyncReply, Welcome};
+pub use handle::{CallError, Joined, Restoring, RoomHandle, SyncReply, Welcome};
 pub use slot::{Refusal, SessionSlot};
 pub use view::GraphView;
 

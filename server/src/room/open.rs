@@ -18,8 +18,8 @@ use crate::telemetry::metrics;
 /// How long the store may take to look a graph up.
 const FOUND_WITHIN: Duration = Duration::from_secs(5);
 
-/// How long it may take to read one: the largest takes a second from a slow disk.
-const LOADED_WITHIN: Duration = Duration::from_secs(20);
+/// How long it may take to read one: the largest takes a second from a slow disk, a damaged one is looked for everywhere.
+const LOADED_WITHIN: Duration = Duration::from_secs(120);
 
 /// Why a room could not be opened, for everybody who waits for it.
 #[derive(Clone, Debug)]

@@ -17,6 +17,8 @@ pub struct GraphView {
     pub body: Bytes,
     /// Strong entity tag, quoted: equal states have equal tags on every node and after every restart.
     pub etag: String,
+    /// Whether all of it is on disk.
+    pub is_saved: bool,
 }
 
 impl GraphView {
@@ -32,6 +34,6 @@ impl GraphView {
         let graph = project(&replica.map(), &context);
         // Plain data with string keys: there is nothing in it that could fail to serialise.
         let body = serde_json::to_vec(&graph).unwrap_or_default().into();
-        Self { graph, body, etag: format!("\"{}\"", replica.digest()) }
+        Self { graph, body, etag: format!("\"{}\"", replica.digest()), is_saved: true }
     }
 }

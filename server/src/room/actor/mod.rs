@@ -161,7 +161,10 @@ impl Actor {
                     }
                     self.state.tombstoned(result);
                 }
-                Event::Done(Done::VersionKept(done)) => self.state.version_kept(done, self.now_ms()),
+                Event::Done(Done::VersionKept) => self.state.version_kept(),
+                Event::Done(Done::KeptBeforeRestore(is_kept)) => {
+                    self.state.kept_before_restore(is_kept, self.env.clock.now(), self.now_ms());
+                }
                 Event::Done(Done::Purged) => {}
                 Event::Time => self.time_has_passed(),
                 Event::Draining => {
@@ -270,6 +273,11 @@ impl Actor {
                 let request = self.callers.add(reply);
                 self.state.read(request, read);
             }
+            Control::Restore { restoring, reply } => {
+                let request = self.callers.add(reply);
+                self.idle_close_after = self.env.idle_close_after;
+                self.state.restore(request, restoring);
+            }
             Control::Delete { reply } => {
                 let request = self.callers.add(reply);
                 self.state.delete(request, self.env.clock.now());
@@ -296,7 +304,7 @@ impl Actor {
                 Effect::Ask(session, question) => self.slots.with(session, |slot| slot.ask(question)),
                 Effect::Refuse(session, refusal) => self.slots.with(session, |slot| slot.refuse(refusal)),
                 Effect::Compact => self.compact(),
-                Effect::KeepVersion { author } => self.keep_version(author),
+                Effect::KeepVersion { kind, author } => self.keep_version(kind, author),
                 Effect::Tombstone(at) => self.tombstone(at),
             }
         }

@@ -1,5 +1,9 @@
 //! What a room has done beside its edits: compaction, deletion, removal.
 
+use std::time::Duration;
+
+use tokio::time::timeout;
+
 use super::Actor;
 use crate::{
     compaction::Compacted,
@@ -8,11 +12,15 @@ use crate::{
     store::{NewVersion, VersionKind},
 };
 
+/// How long a room waits for the version that a restoring needs; edits gather meanwhile.
+const KEPT_WITHIN: Duration = Duration::from_secs(8);
+
 /// What came of it.
 pub(super) enum Done {
     Compacted(Option<Compacted>),
     Tombstoned(Result<(), RoomError>),
-    VersionKept(bool),
+    VersionKept,
+    KeptBeforeRestore(bool),
     Purged,
 }
 
@@ -28,17 +36,26 @@ impl Actor {
         });
     }
 
-    pub(super) fn keep_version(&mut self, author: Option<String>) {
+    pub(super) fn keep_version(&mut self, kind: VersionKind, author: Option<String>) {
         let (env, key, id) = (self.env.clone(), self.key, self.handle.id().clone());
         self.work.spawn(async move {
-            let at = env.clock.now();
-            let version = NewVersion { kind: VersionKind::Automatic, name: None, author, at };
-            let kept = env.compactor.keep(&env.store, key, &version).await;
+            let version = NewVersion { kind, name: None, author, at: env.clock.now() };
+            let kept = match kind {
+                // The room waits for this one.
+                VersionKind::BeforeRestore => timeout(KEPT_WITHIN, env.compactor.keep_now(&env.store, key, &version))
+                    .await
+                    .map(|kept| kept.map(drop)),
+                _ => Ok(env.compactor.keep_unless_recent(&env.store, key, &version).await),
+            };
             match &kept {
-                Ok(_) => thin_out(&env.store, &env.compactor, key, at, &env.retention).await,
-                Err(error) => tracing::warn!(graph = %id, %error, "no version of this map could be made"),
+                Ok(Ok(_)) => thin_out(&env.store, &env.compactor, key, version.at, &env.retention).await,
+                Ok(Err(error)) => tracing::warn!(graph = %id, %error, "no version of this map could be made"),
+                Err(_) => tracing::warn!(graph = %id, "no version of this map could be made in time"),
             }
-            Done::VersionKept(kept.is_ok())
+            match kind {
+                VersionKind::BeforeRestore => Done::KeptBeforeRestore(matches!(kept, Ok(Ok(_)))),
+                _ => Done::VersionKept,
+            }
         });
     }
 

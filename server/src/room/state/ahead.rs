@@ -10,6 +10,7 @@ impl RoomState {
         self.is_ahead = is_behind;
         if is_behind {
             self.give_up_deleting();
+            self.give_up_restoring(|| RoomError::NotSaved);
             self.show_unsaved();
         }
         self.settle();
@@ -38,6 +39,7 @@ impl RoomState {
         }
         if !self.has_unsaved {
             self.has_unsaved = true;
+            self.cache.invalidate();
             self.effects.push(Effect::Unsaved(true));
         }
         for at in 0..self.in_flight.len() {
@@ -51,6 +53,7 @@ impl RoomState {
     /// Everything that was shown is on disk.
     pub(super) fn show_saved(&mut self) {
         if self.in_flight.is_empty() && std::mem::take(&mut self.has_unsaved) {
+            self.cache.invalidate();
             self.effects.push(Effect::Unsaved(false));
         }
     }

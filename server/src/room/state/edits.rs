@@ -23,7 +23,7 @@ impl RoomState {
     /// further ahead of a store that is behind.
     pub fn can_integrate(&self, has_room: bool) -> bool {
         let may_go_on = self.in_flight.is_empty() || (self.is_ahead && has_room);
-        may_go_on && !matches!(self.life, Life::Deleting { .. })
+        may_go_on && !matches!(self.life, Life::Deleting { .. }) && self.restore.under_way.is_none()
     }
 
     /// Integrates what has gathered and asks for it to be committed.
@@ -60,7 +60,7 @@ impl RoomState {
         let mut senders = std::mem::take(&mut self.held);
         senders.extend(edits.iter().filter_map(|edit| match edit {
             Edit::Update { session, .. } => Some(*session),
-            Edit::Map { .. } | Edit::Restore { .. } => None,
+            Edit::Map { .. } => None,
         }));
         let mut acks = Vec::new();
         for session in senders {
@@ -98,8 +98,6 @@ impl RoomState {
         match edit {
             Edit::Update { update, .. } => update::scan(update).is_ok_and(|update| update.struct_count() == 0),
             Edit::Map { edit, .. } => self.replica.takes_away(edit),
-            // It may be smaller than the map is now: who knows before it is done?
-            Edit::Restore { older, .. } => older.bytes() <= self.bytes,
         }
     }
 
@@ -125,8 +123,8 @@ impl RoomState {
             member.has_edited = true;
         }
         match (edit, result) {
-            (Edit::Map { request, .. } | Edit::Restore { request, .. }, Ok(())) => waiting.push(*request),
-            (Edit::Map { request, .. } | Edit::Restore { request, .. }, Err(rejection)) => {
+            (Edit::Map { request, .. }, Ok(())) => waiting.push(*request),
+            (Edit::Map { request, .. }, Err(rejection)) => {
                 let error = self.room_error(rejection);
                 self.effects.push(Effect::Answer(*request, Answer::Failed(error)));
             }
@@ -155,7 +153,13 @@ impl RoomState {
         }
     }
 
-    fn begin_commit(&mut self, update: &[u8], waiting: Vec<RequestId>, acks: Vec<(SessionId, u64)>, at: Timestamp) {
+    pub(super) fn begin_commit(
+        &mut self,
+        update: &[u8],
+        waiting: Vec<RequestId>,
+        acks: Vec<(SessionId, u64)>,
+        at: Timestamp,
+    ) {
         self.version += 1;
         self.bytes += update.len();
         self.cache.invalidate();
@@ -198,7 +202,6 @@ fn op(edit: &Edit) -> Op<'_> {
     match edit {
         Edit::Update { session, update } => Op::Update { update, from: Sender(session.0) },
         Edit::Map { edit, .. } => Op::Edit(edit),
-        Edit::Restore { older, .. } => Op::Restore(older),
     }
 }
 

@@ -7,7 +7,10 @@ use jiff::Timestamp;
 use synapti_crdt::Replica;
 
 use super::tail::Tail;
-use crate::room::{Refusal, RequestId, SessionId, reads::Answer};
+use crate::{
+    room::{Refusal, RequestId, SessionId, reads::Answer},
+    store::VersionKind,
+};
 
 /// Bounds of one room.
 #[derive(Clone, Copy, Debug)]
@@ -48,8 +51,11 @@ pub enum Effect {
     Refuse(SessionId, Refusal),
     /// Replace the stored tail by a snapshot, then call [`RoomState::compacted`].
     Compact,
-    /// Keep the stored state as an automatic version, then call [`RoomState::version_kept`].
+    /// Keep the stored state as a version, then call [`RoomState::version_kept`], or [`RoomState::kept_before_restore`]
+    /// when that is what it is for.
     KeepVersion {
+        /// Why.
+        kind: VersionKind,
         /// Names of those who edited, as far as they said.
         author: Option<String>,
     },

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Effect, Life, RoomState};
-use crate::{history::Schedule, room::SessionId};
+use crate::{history::Schedule, room::SessionId, store::VersionKind};
 
 /// Authors that one version names at most.
 const AUTHORS_MAX: usize = 8;
@@ -25,17 +25,13 @@ impl RoomHistory {
 impl RoomState {
     /// Nobody is here any more: what has changed becomes a version before the room closes.
     pub fn keep_version_before_close(&mut self, now_ms: u64) {
-        if self.history.schedule.due_at_ms(true).is_some() {
-            self.keep_version(now_ms);
-        }
+        self.keep_version_if_due(now_ms);
     }
 
-    /// The version of [`Effect::KeepVersion`] is there, or could not be made.
-    pub fn version_kept(&mut self, done: bool, now_ms: u64) {
+    /// The automatic version of [`Effect::KeepVersion`] is there, or could not be made: then the next change is a reason to
+    /// try again, and until then the room may close.
+    pub fn version_kept(&mut self) {
         self.history.is_under_way = false;
-        if !done {
-            self.history.schedule.changed(now_ms);
-        }
     }
 
     pub(super) fn keep_version_if_due(&mut self, now_ms: u64) {
@@ -65,6 +61,7 @@ impl RoomState {
         let authors: Vec<String> = std::mem::take(&mut self.history.authors).into_iter().collect();
         self.history.schedule.taken(now_ms);
         self.history.is_under_way = true;
-        self.effects.push(Effect::KeepVersion { author: (!authors.is_empty()).then(|| authors.join(", ")) });
+        let author = (!authors.is_empty()).then(|| authors.join(", "));
+        self.effects.push(Effect::KeepVersion { kind: VersionKind::Automatic, author });
     }
 }

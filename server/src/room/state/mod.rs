@@ -8,6 +8,7 @@ mod ahead;
 mod edits;
 mod effect;
 mod history;
+mod restore;
 mod settle;
 mod tail;
 
@@ -25,6 +26,7 @@ use super::{
 };
 pub use effect::{Effect, Loaded, RoomLimits};
 use history::RoomHistory;
+use restore::Restore;
 use tail::Compaction;
 pub use tail::Tail;
 
@@ -108,6 +110,7 @@ pub struct RoomState {
     is_damaged: bool,
     compaction: Compaction,
     history: RoomHistory,
+    restore: Restore,
     deleters: Vec<RequestId>,
     life: Life,
     effects: Vec<Effect>,
@@ -143,6 +146,7 @@ impl RoomState {
             is_damaged,
             compaction: Compaction::default(),
             history: RoomHistory::new(Schedule::new(limits.version_every, None)),
+            restore: Restore::default(),
             deleters: Vec::new(),
             life: Life::Open,
             effects: Vec::new(),
@@ -254,6 +258,7 @@ impl RoomState {
             return self.settle();
         }
         self.life = Life::Deleted;
+        self.give_up_restoring(|| RoomError::Gone);
         self.effects.extend(deleters.into_iter().map(|request| Effect::Answer(request, Answer::Deleted)));
         for session in self.members.keys().copied().collect::<Vec<_>>() {
             self.refuse(session, CloseCode::Deleted, CloseCode::Deleted.reason().to_owned());
@@ -308,7 +313,7 @@ impl RoomState {
 
     /// Whether nobody is here and all is with the journal at least.
     pub fn is_handed_over(&self) -> bool {
-        self.members.is_empty() && self.reads.is_empty() && self.deleters.is_empty()
+        self.members.is_empty() && self.reads.is_empty() && self.deleters.is_empty() && self.restore.is_idle()
     }
 
     /// Whether the graph is deleted, so that the room has nothing more to do.

@@ -42,6 +42,7 @@ impl RoomState {
             self.life = Life::Deleting { at, asked_store: true };
             self.effects.push(Effect::Tombstone(at));
         }
+        self.begin_restore();
         for session in std::mem::take(&mut self.to_ask) {
             let question = self.cache.question(&self.replica);
             self.effects.push(Effect::Ask(session, question));
@@ -75,8 +76,11 @@ impl RoomState {
                 cursor: self.published,
             }),
             Read::View => {
-                let Self { id, replica, created_at, modified_at, .. } = self;
-                Answer::View(self.cache.view(|| GraphView::of(id, replica, *created_at, *modified_at)))
+                let Self { id, replica, created_at, modified_at, has_unsaved, .. } = self;
+                Answer::View(self.cache.view(|| {
+                    let view = GraphView::of(id, replica, *created_at, *modified_at);
+                    GraphView { is_saved: !*has_unsaved, ..view }
+                }))
             }
             Read::Presence => Answer::Presence(self.presence.everybody()),
         }

@@ -1,8 +1,12 @@
 //! Appending: one statement for a whole batch, whatever graphs it is of.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use sqlx::postgres::PgConnection;
+use tokio::time::timeout;
 
 use super::{
     PostgresStore,
@@ -36,6 +40,9 @@ const APPEND: &str = "WITH held AS MATERIALIZED ( \
         FROM unnest($5::int[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bytea[]) AS r (place, nth, at, crc, data) \
     ) SELECT before FROM numbered";
 
+/// How long a batch may take. It is tried again on another connection: this one may lead to a server that is gone.
+const APPENDED_WITHIN: Duration = Duration::from_secs(8);
+
 /// What a batch does to one graph.
 #[derive(Default)]
 struct Change<'a> {
@@ -49,9 +56,12 @@ impl PostgresStore {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        let mut lease = self.lease().await?;
-        let appended = append(lease.connection(), batch).await;
-        lease.settle(appended)
+        let appended = timeout(APPENDED_WITHIN, async {
+            let mut lease = self.lease().await?;
+            let appended = append(lease.connection(), batch).await;
+            lease.settle(appended)
+        });
+        appended.await.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()).into()))
     }
 }
 

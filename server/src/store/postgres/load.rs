@@ -108,7 +108,7 @@ fn account_for(
 }
 
 /// A snapshot with the record that it covers. The inner error says what is wrong with it.
-async fn read_snapshot(
+pub(super) async fn read_snapshot(
     view: &mut PgConnection,
     key: GraphKey,
     id: i64,

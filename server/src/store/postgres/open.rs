@@ -80,7 +80,7 @@ impl PostgresStore {
         let position = newest_position(&mut connection).await?;
         close(connection).await;
         tracing::info!(phase = "pool", min = CONNECTIONS_MIN, max = CONNECTIONS_MAX, "opening connections");
-        let pool = open_pool(place, pinned).await?;
+        let pool = open_pool(place, pinned, identity).await?;
         let replica = replica.map(|place| Replica::new(place, identity, position));
         tracing::info!(phase = "ready", %identity, "the database is open");
         Ok(Self { turns: Turns::new(place.clone()), place: place.clone(), pool, identity, replica })
@@ -159,7 +159,7 @@ async fn read_identity(connection: &mut PgConnection) -> Result<Uuid, StoreError
 }
 
 /// Opens the connections one after the other, so that a server that is short of something is asked for no more.
-async fn open_pool(place: &Place, pinned: Pinned) -> Result<PgPool, StoreError> {
+async fn open_pool(place: &Place, pinned: Pinned, identity: Uuid) -> Result<PgPool, StoreError> {
     let pool = PgPoolOptions::new()
         .min_connections(CONNECTIONS_MIN)
         .max_connections(CONNECTIONS_MAX)
@@ -170,6 +170,7 @@ async fn open_pool(place: &Place, pinned: Pinned) -> Result<PgPool, StoreError> 
             Box::pin(async move {
                 session::settle(connection, Some(&pinned)).await?;
                 session::verify(connection, &pinned).await?;
+                session::verify_identity(connection, identity).await?;
                 session::warm(connection).await
             })
         })

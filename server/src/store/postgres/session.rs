@@ -1,6 +1,7 @@
 //! What every connection is told before it is used, whatever the server's own settings say.
 
 use sqlx::postgres::PgConnection;
+use uuid::Uuid;
 
 use super::{append, load, read};
 
@@ -55,6 +56,17 @@ pub(super) async fn verify(connection: &mut PgConnection, pinned: &Pinned) -> Re
         format!("synchronous_commit is {now} in spite of {wanted}: connect to PostgreSQL without a pooler between")
             .into(),
     ))
+}
+
+/// Checks that it is still the same database: in one that was put in its place under a running program, a graph's key is
+/// another graph's.
+pub(super) async fn verify_identity(connection: &mut PgConnection, identity: Uuid) -> Result<(), sqlx::Error> {
+    let found: Option<String> =
+        sqlx::query_scalar("SELECT identity::text FROM store").persistent(false).fetch_optional(connection).await?;
+    if found.and_then(|found| found.parse().ok()) == Some(identity) {
+        return Ok(());
+    }
+    Err(sqlx::Error::Configuration("another database was put in this one's place: restart synapti".into()))
 }
 
 /// Has the hot statements prepared by running them on nothing, so that no user waits for it.

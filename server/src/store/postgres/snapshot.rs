@@ -5,7 +5,8 @@ use sqlx::{Row, postgres::PgConnection};
 use super::{
     PostgresStore,
     lease::View,
-    refusal::{gone, invalid},
+    load::read_snapshot,
+    refusal::{gone, invalid, is_corruption},
 };
 use crate::store::{
     GraphKey, Purpose, RecordId, SNAPSHOT_SLICE_BYTES_MAX, SnapshotId, StoreError, checksum::slice_crc,
@@ -67,12 +68,40 @@ impl PostgresStore {
         slices: u32,
         bytes: u64,
     ) -> Result<(), StoreError> {
+        let replaced = self.readable_current(snapshot).await?;
         let mut lease = self.lease().await?;
         lease.begin(View::Newest).await?;
-        let made = make_current(lease.connection(), snapshot, slices, bytes).await;
+        let made = make_current(lease.connection(), snapshot, slices, bytes, replaced).await;
         let made = lease.end(made).await;
         self.turns.give_up(Some(snapshot)).await;
         made
+    }
+}
+
+impl PostgresStore {
+    /// The snapshot that this one is to replace, if every byte of it can be read. A damaged one must not become the previous
+    /// one: the graph was read from the one before it then, which stays with its records.
+    async fn readable_current(&self, replacing: SnapshotId) -> Result<Option<i64>, StoreError> {
+        let mut lease = self.lease().await?;
+        let current: Option<(i64, Option<i64>)> = sqlx::query_as(
+            "SELECT g.key, g.snapshot FROM snapshots s JOIN graphs g ON g.key = s.graph WHERE s.id = $1",
+        )
+        .bind(replacing.0)
+        .fetch_optional(lease.connection())
+        .await?;
+        let Some((key, Some(current))) = current else {
+            lease.give_back();
+            return Ok(None);
+        };
+        match read_snapshot(lease.connection(), GraphKey(key), current).await {
+            Ok(read) => {
+                lease.give_back();
+                Ok(read.is_ok().then_some(current))
+            }
+            // A page that the server itself finds torn.
+            Err(StoreError::Backend(error)) if is_corruption(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -132,6 +161,7 @@ async fn make_current(
     snapshot: SnapshotId,
     slices: u32,
     bytes: u64,
+    replaced: Option<i64>,
 ) -> Result<(), StoreError> {
     let Finished { key, covers, was_complete } =
         finish(connection, snapshot, Purpose::Compaction, slices, bytes).await?;
@@ -140,14 +170,17 @@ async fn make_current(
         return Ok(());
     }
     // One that covers less than the current one stays beside it, complete and superseded: `trim` takes it. The one that is
-    // replaced stays as well, with the records after it, until the next is whole.
+    // replaced stays as well, if it can be read, with the records after it, until the next is whole.
     sqlx::query(
-        "UPDATE graphs SET snapshot = $2, previous_snapshot = snapshot WHERE key = $1 AND deleted_at IS NULL \
+        "UPDATE graphs SET snapshot = $2, \
+            previous_snapshot = CASE WHEN snapshot = $4 THEN snapshot ELSE previous_snapshot END \
+         WHERE key = $1 AND deleted_at IS NULL \
          AND coalesce((SELECT covers FROM snapshots WHERE id = graphs.snapshot), -1) <= $3",
     )
     .bind(key.0)
     .bind(snapshot.0)
     .bind(covers.0)
+    .bind(replaced)
     .execute(connection)
     .await?;
     Ok(())

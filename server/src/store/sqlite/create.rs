@@ -27,12 +27,16 @@ struct Wanted {
 impl Creations {
     fn push(&self, id: &GraphId, topic: &str, at: Timestamp) -> oneshot::Receiver<(Lookup, bool)> {
         let (made, answer) = oneshot::channel();
-        self.0.lock().push(Wanted { id: id.clone(), topic: topic.to_owned(), at, made });
+        let mut wanted = self.0.lock();
+        wanted.retain(|wanted| !wanted.made.is_closed());
+        wanted.push(Wanted { id: id.clone(), topic: topic.to_owned(), at, made });
         answer
     }
 
     fn take(&self) -> Vec<Wanted> {
         let mut wanted = self.0.lock();
+        // Whoever gave up wants nothing any more.
+        wanted.retain(|wanted| !wanted.made.is_closed());
         let count = wanted.len().min(CREATED_AT_ONCE_MAX);
         wanted.drain(..count).collect()
     }

@@ -105,7 +105,9 @@ async fn serve(mut socket: Box<Socket>, _permit: Admitted) {
 async fn leave(socket: Box<Socket>, goodbye: Goodbye) {
     let Socket { wire, mut session, .. } = *socket;
     // What the client sent last may still wait for a place in the lane.
-    let _ = timeout(HANDED_OVER_WITHIN, session.finish_work()).await;
+    if timeout(HANDED_OVER_WITHIN, session.finish_work()).await.is_err() {
+        tracing::warn!("the last edit of a client that has gone found no place in time; it was not acknowledged");
+    }
     let last_word = match &goodbye {
         Goodbye::Close { code, reason, .. } if session.is_extended() => Some(refused(*code, reason)),
         _ => None,

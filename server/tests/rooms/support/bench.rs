@@ -184,7 +184,7 @@ impl Bench {
                 Effect::Ack(session, edits) => seen.acks.push((session.0, edits)),
                 Effect::Unsaved(is_unsaved) => seen.unsaved.push(is_unsaved),
                 Effect::Compact => seen.compactions += 1,
-                Effect::KeepVersion { author } => seen.versions.push(author),
+                Effect::KeepVersion { author, .. } => seen.versions.push(author),
                 Effect::Checkpoint(state_vector) => assert!(!state_vector.is_empty()),
                 Effect::Tombstone(_) => seen.tombstones += 1,
             }
