@@ -43,8 +43,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Version {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         // What is no number names no version.
-        let number = param(parts, state, &["version_id"]).await?.parse();
-        number.map(|number| Self(VersionId(number))).map_err(|_| HistoryError::NotFound.into())
+        let text = param(parts, state, &["version_id"]).await?;
+        let number = text.parse().ok().filter(|number: &i64| number.to_string() == text);
+        number.map(|number| Self(VersionId(number))).ok_or_else(|| HistoryError::NotFound.into())
     }
 }
 

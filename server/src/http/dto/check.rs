@@ -18,6 +18,14 @@ pub(super) fn element_id(id: &str, (): &()) -> garde::Result {
     Ok(())
 }
 
+/// A name that people can see.
+pub(super) fn visible(name: &str, (): &()) -> garde::Result {
+    if name.chars().any(char::is_control) {
+        return Err(garde::Error::new("must not have control characters"));
+    }
+    if name.trim().is_empty() { Err(garde::Error::new("must not be blank")) } else { Ok(()) }
+}
+
 pub(super) fn color(color: &str, (): &()) -> garde::Result {
     let is_hex = |digits: &str| digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     if color.strip_prefix('#').is_some_and(is_hex) { Ok(()) } else { Err(garde::Error::new("must be #RRGGBB")) }

@@ -2,19 +2,19 @@ use garde::Validate;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{AUTHOR_CHARS_MAX, VERSION_NAME_CHARS_MAX};
+use super::{AUTHOR_CHARS_MAX, VERSION_NAME_CHARS_MAX, check};
 
 /// A version to keep.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateVersion {
     /// What it is called.
-    #[garde(length(chars, min = 1, max = VERSION_NAME_CHARS_MAX))]
+    #[garde(length(chars, min = 1, max = VERSION_NAME_CHARS_MAX), custom(check::visible))]
     #[schema(example = "Before the workshop", min_length = 1, max_length = 200)]
     pub name: String,
     /// Who makes it.
     #[serde(default)]
-    #[garde(inner(length(chars, min = 1, max = AUTHOR_CHARS_MAX)))]
+    #[garde(inner(length(chars, min = 1, max = AUTHOR_CHARS_MAX)), inner(custom(check::visible)))]
     #[schema(example = "Ada", min_length = 1, max_length = 200)]
     pub author: Option<String>,
 }
@@ -24,7 +24,7 @@ pub struct CreateVersion {
 #[serde(deny_unknown_fields)]
 pub struct PatchVersion {
     /// What it is called from now on.
-    #[garde(length(chars, min = 1, max = VERSION_NAME_CHARS_MAX))]
+    #[garde(length(chars, min = 1, max = VERSION_NAME_CHARS_MAX), custom(check::visible))]
     #[schema(example = "The good one", min_length = 1, max_length = 200)]
     pub name: String,
 }
@@ -35,7 +35,7 @@ pub struct PatchVersion {
 pub struct RestoreVersion {
     /// Who restores it; noted in the version that is made of the map as it is now.
     #[serde(default)]
-    #[garde(inner(length(chars, min = 1, max = AUTHOR_CHARS_MAX)))]
+    #[garde(inner(length(chars, min = 1, max = AUTHOR_CHARS_MAX)), inner(custom(check::visible)))]
     #[schema(example = "Ada", min_length = 1, max_length = 200)]
     pub author: Option<String>,
 }

@@ -12,6 +12,8 @@ impl SqliteStore {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
+        // Commits would go on into a file that nobody finds again.
+        self.check_in_place()?;
         // Nobody else writes meanwhile.
         let lease = self.writer.lease().await?;
         let newest = self.newest_record.load(Ordering::Acquire);

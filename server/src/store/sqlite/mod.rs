@@ -223,7 +223,7 @@ impl Store for SqliteStore {
 
 impl SqliteStore {
     /// Commits go on into a file that was removed or replaced under us, but the next start would not find them.
-    fn check_in_place(&self) -> Result<(), StoreError> {
+    pub(super) fn check_in_place(&self) -> Result<(), StoreError> {
         if FileIdentity::of(&self.path).is_ok_and(|now| now == self.file) {
             return Ok(());
         }
