@@ -169,14 +169,7 @@ impl App {
             self.draining.clone(),
             self.connections.clone(),
         );
-        let history = History::new(
-            self.store.clone(),
-            compactor,
-            hub.clone(),
-            self.journal.clone(),
-            Clock::system(),
-            self.config.history,
-        );
+        let history = History::new(self.store.clone(), compactor, hub.clone(), Clock::system(), self.config.history);
         let state = AppState {
             history,
             hub,

@@ -5,7 +5,7 @@
 
 use jiff::SignedDuration;
 use synapti_protocol::update::EMPTY_UPDATE;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::{
     room::decode,
@@ -32,6 +32,8 @@ const RECENT: SignedDuration = SignedDuration::from_secs(60);
 #[derive(Debug)]
 pub struct Compactor {
     turns: Semaphore,
+    /// Held while a version is written: of one map, stores expect one at a time.
+    versions: Mutex<()>,
 }
 
 /// What a compaction has replaced.
@@ -69,7 +71,7 @@ struct State {
 
 impl Default for Compactor {
     fn default() -> Self {
-        Self { turns: Semaphore::new(AT_ONCE_MAX) }
+        Self { turns: Semaphore::new(AT_ONCE_MAX), versions: Mutex::new(()) }
     }
 }
 
@@ -133,6 +135,7 @@ impl Compactor {
         key: GraphKey,
         version: &NewVersion,
     ) -> Result<VersionRecord, SnapshotError> {
+        let _one_at_a_time = self.versions.lock().await;
         let State { covers, update, .. } = stored_state(store, key).await?;
         let (snapshot, slices) = write(store, key, covers, Purpose::Version, &update).await?;
         Ok(store.commit_version(snapshot, slices, update.len() as u64, version).await?)

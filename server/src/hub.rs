@@ -137,6 +137,17 @@ impl Hub {
         self.saved(self.call(id, false, call)).await
     }
 
+    /// Waits until everything that an open map was sent before is on disk; a map that is not open has nothing else.
+    pub async fn settle(&self, id: &GraphId) -> Result<(), RoomError> {
+        let Some(room) = self.0.rooms.get(id).map(|room| room.clone()) else { return Ok(()) };
+        let nothing = MapEdit::PatchMeta { topic: None, root: None };
+        match timeout(SAVED_WITHIN, room.edit(nothing)).await {
+            Err(_) => Err(RoomError::NotSaved),
+            // A map that is full, or closed meanwhile, has nothing on its way either.
+            Ok(_) => Ok(()),
+        }
+    }
+
     /// Deletes a graph, and ends its sessions.
     pub async fn delete(&self, id: &GraphId) -> Result<(), RoomError> {
         self.saved(self.call(id, false, |room| async move { room.delete().await })).await

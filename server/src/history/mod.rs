@@ -15,7 +15,6 @@ use crate::{
     compaction::{Compactor, SnapshotError},
     config::HistoryConfig,
     hub::{Hub, in_time},
-    journal::Journal,
     room::{GraphView, Restoring, RoomError},
     store::{
         GraphKey, GraphRecord, Lookup, NewVersion, SharedStore, StoreError, VersionId, VersionKind, VersionRecord,
@@ -29,9 +28,6 @@ pub const NAMED_MAX: usize = 1_000;
 
 /// Versions decoded at once.
 const DECODED_AT_ONCE_MAX: usize = 2;
-
-/// How long a version waits for edits that are on their way to disk.
-const SETTLED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Versions that are asked of the store at once.
 const VERSIONS_AT_ONCE: u32 = 500;
@@ -59,7 +55,6 @@ pub struct History {
     store: SharedStore,
     compactor: Arc<Compactor>,
     hub: Hub,
-    journal: Journal,
     /// Each holds a whole map in memory.
     decoding: Arc<Semaphore>,
     clock: Clock,
@@ -68,16 +63,9 @@ pub struct History {
 
 impl History {
     /// The history of all maps in a store.
-    pub fn new(
-        store: SharedStore,
-        compactor: Arc<Compactor>,
-        hub: Hub,
-        journal: Journal,
-        clock: Clock,
-        config: HistoryConfig,
-    ) -> Self {
+    pub fn new(store: SharedStore, compactor: Arc<Compactor>, hub: Hub, clock: Clock, config: HistoryConfig) -> Self {
         let decoding = Arc::new(Semaphore::new(DECODED_AT_ONCE_MAX));
-        Self { store, compactor, hub, journal, decoding, clock, rule: rule(config) }
+        Self { store, compactor, hub, decoding, clock, rule: rule(config) }
     }
 
     /// Versions of a map, newest first: those before `before`, at most `limit`.
@@ -101,7 +89,7 @@ impl History {
         let graph = self.find(id).await?;
         self.check_named(graph.key).await?;
         // What is on its way to disk has been seen by whoever made it.
-        timeout(SETTLED_WITHIN, self.journal.barrier()).await.map_err(|_| RoomError::NotSaved)?;
+        self.hub.settle(id).await?;
         let version = NewVersion { kind: VersionKind::Named, name: Some(name), author, at: self.clock.now() };
         self.add(graph.key, &version).await
     }
@@ -146,13 +134,11 @@ impl History {
     /// Removes a version.
     pub async fn remove(&self, id: &GraphId, version: VersionId) -> Result<(), HistoryError> {
         let graph = self.find(id).await?;
-        match in_time(self.store.remove_versions(graph.key, &[version])).await? {
-            0 => Err(HistoryError::NotFound),
-            _ => {
-                self.tidy(graph.key).await;
-                Ok(())
-            }
+        if in_time(self.store.remove_versions(graph.key, &[version])).await? == 0 {
+            return Err(HistoryError::NotFound);
         }
+        self.tidy(graph.key).await;
+        Ok(())
     }
 
     async fn check_named(&self, key: GraphKey) -> Result<(), HistoryError> {

@@ -150,7 +150,9 @@ mod tests {
     #[test]
     fn large_ones_leave_less_room() {
         let mut large = automatic(0..10);
-        large.iter_mut().for_each(|record| record.bytes = 100 << 20);
+        for record in &mut large {
+            record.bytes = 100 << 20;
+        }
         assert_eq!(left(&large, &Rule::default()), [0, 1], "256 MiB hold two of 100");
     }
 

@@ -81,7 +81,7 @@ async fn openapi_json() -> Response {
 /// that does not exist is made. What is received from here is on disk, unless the store has been behind for more than a second.
 ///
 /// The subprotocol `synapti.v1`, or `?ext=1`, adds two messages: 120 *ack*, varUint n: the first n edits of this connection are
-/// on disk (each Update and SyncStep2 counts as one); and 121 *notice*, varString JSON: `{"kind":"unsaved"}` before the first
+/// on disk (each Update and `SyncStep2` counts as one); and 121 *notice*, varString JSON: `{"kind":"unsaved"}` before the first
 /// edit that is shown though it is not on disk, `{"kind":"saved"}` when all is, `{"kind":"draining","reconnect_after_ms":n}`
 /// before the node goes, `{"kind":"error","code":n,"message":"…"}` before a close. The subprotocol `y-sync` adds nothing.
 ///

@@ -54,8 +54,8 @@ impl Backlog {
     }
 
     /// Whether something is there already.
-    pub(super) fn has_head(&self) -> bool {
-        self.head.is_some()
+    pub(super) fn is_empty(&self) -> bool {
+        self.head.is_none() && self.lane.is_empty()
     }
 
     /// Takes the next batch: everything up to the first record of a graph that has one under way, since the records of a

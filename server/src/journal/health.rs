@@ -99,7 +99,7 @@ impl Shared {
 
     /// A commit has succeeded within the time that a store in order needs.
     pub(super) fn recover(&self) {
-        if self.behind.send_if_modified(|behind| std::mem::take(behind)) {
+        if self.behind.send_if_modified(std::mem::take) {
             metrics::get().journal_behind.set(0.0);
         }
         let trouble = self.trouble.lock().take();

@@ -27,6 +27,9 @@ const MAGIC: &[u8; 8] = b"SYNSPIL1";
 /// How the names of files end that the next start reads.
 const SPILLED: &str = "spill";
 
+/// How they end while they are being written.
+const UNFINISHED: &str = "unfinished";
+
 /// Bytes of records in one commit of a recovery, about.
 const RECOVER_BYTES_MAX: usize = 4 << 20;
 
@@ -34,8 +37,8 @@ const RECOVER_BYTES_MAX: usize = 4 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum SpillError {
     /// There is nowhere to write to.
-    #[error("cannot write a spill file{}", .0.iter().map(|(path, error)| format!("; {}: {error}", path.display())).collect::<String>())]
-    Unwritable(Vec<(PathBuf, io::Error)>),
+    #[error("cannot write a spill file{0}")]
+    Unwritable(String),
     /// A file cannot be read.
     #[error("cannot read the spill file {}: {error}; it holds edits that are not in the database yet", path.display())]
     Unreadable {
@@ -75,10 +78,10 @@ pub(super) fn end(store: &SharedStore, folders: &[PathBuf], records: &[JournalRe
         let path = folder.join(file_name(store.identity(), records));
         match write(&path, &content) {
             Ok(()) => return JournalEnd::Spilled { records: records.len(), path },
-            Err(error) => failures.push((path, error)),
+            Err(error) => failures.push(format!("; {}: {error}", path.display())),
         }
     }
-    JournalEnd::Lost { records: records.len(), error: SpillError::Unwritable(failures) }
+    JournalEnd::Lost { records: records.len(), error: SpillError::Unwritable(failures.concat()) }
 }
 
 /// Saves what an earlier process spilled, and removes the files; answers the number of records. Call it before anything
@@ -130,7 +133,11 @@ pub fn spilled(folders: &[PathBuf], identity: Uuid) -> Result<Vec<PathBuf>, Spil
             let path = entry.map_err(unreadable)?.path();
             let is_ours =
                 path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(&prefix(identity)));
-            if is_ours && path.extension().is_some_and(|extension| extension == SPILLED) {
+            let is = |ending: &str| is_ours && path.extension().is_some_and(|extension| extension == ending);
+            if is(UNFINISHED) {
+                // Its writer was killed; there is nothing whole in it. What cannot be removed does no harm.
+                let _ = fs::remove_file(&path);
+            } else if is(SPILLED) {
                 found.push(path);
             }
         }
@@ -215,7 +222,7 @@ fn prefix(identity: Uuid) -> String {
 
 fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("/"));
-    let unfinished = path.with_extension("unfinished");
+    let unfinished = path.with_extension(UNFINISHED);
     let written = (|| {
         fs::create_dir_all(folder)?;
         // For nobody else's eyes, and never through a link that somebody put there.
@@ -260,20 +267,19 @@ fn decode(identity: Uuid, content: &Bytes) -> (Vec<JournalRecord>, bool) {
     };
     let mut body = content.slice_ref(body);
     let Some(count) = take(&mut body).map(u32::from_le_bytes) else { return (records, false) };
-    while let Some(rest) = next_rest(&mut body) {
+    while let Some((crc, rest)) = next_rest(&mut body) {
         // One that is damaged says nothing of those after it.
-        records.extend(rest.and_then(decode_record));
+        records.extend(Some(rest).filter(|rest| crc32fast::hash(rest) == crc).and_then(decode_record));
     }
     let is_whole = body.is_empty() && records.len() == count as usize;
     (records, is_whole)
 }
 
-/// What follows a record's length, if it is what was written; `None` at the end, and after a length that cannot be.
-fn next_rest(body: &mut Bytes) -> Option<Option<Bytes>> {
+/// The checksum of a record and what it is over; `None` at the end, and after a length that cannot be.
+fn next_rest(body: &mut Bytes) -> Option<(u32, Bytes)> {
     let (len, crc) = (u32::from_le_bytes(take(body)?), u32::from_le_bytes(take(body)?));
     let rest = (len as usize <= body.len()).then(|| body.split_to(len as usize))?;
-    let is_sound = crc32fast::hash(&rest) == crc;
-    Some(is_sound.then_some(rest))
+    Some((crc, rest))
 }
 
 fn decode_record(mut rest: Bytes) -> Option<JournalRecord> {
@@ -293,6 +299,8 @@ fn take<const N: usize>(from: &mut Bytes) -> Option<[u8; N]> {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use super::*;
 
     fn record(key: i64, update: &'static [u8], topic: Option<&str>) -> JournalRecord {
@@ -322,7 +330,10 @@ mod tests {
             flipped[at] ^= 1;
             let (read, is_whole) = decode(identity, &flipped.into());
             assert!(!is_whole, "{at}");
-            assert!(read.iter().all(|read| records.iter().any(|record| same(&[read.clone()], &[record.clone()]))));
+            assert!(
+                read.iter()
+                    .all(|read| records.iter().any(|record| same(slice::from_ref(read), slice::from_ref(record))))
+            );
         }
     }
 }

@@ -110,7 +110,7 @@ impl Worker {
                 Event::Committed(committed) => {
                     self.settle(committed);
                     // What waited for the graphs of this one may go.
-                    if self.backlog.has_head() && Instant::now() >= self.next_begins {
+                    if !self.backlog.is_empty() && Instant::now() >= self.next_begins {
                         self.begin();
                     }
                 }
@@ -161,7 +161,7 @@ impl Worker {
         self.shared.backlog_bytes.fetch_sub(cost, Ordering::Relaxed);
         self.note_done(numbers);
         let is_overdue = self.under_way.values().any(|other| other.begun.elapsed() >= BEHIND_AFTER);
-        let is_all = self.under_way.is_empty() && !self.backlog.has_head();
+        let is_all = self.under_way.is_empty() && self.backlog.is_empty();
         if !is_overdue && (took < BEHIND_AFTER || is_all) {
             self.shared.recover();
         }

@@ -19,7 +19,7 @@ use crate::telemetry::metrics;
 const FOUND_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long it may take to read one: the largest takes a second from a slow disk, a damaged one is looked for everywhere.
-const LOADED_WITHIN: Duration = Duration::from_secs(120);
+const LOADED_WITHIN: Duration = Duration::from_mins(2);
 
 /// Why a room could not be opened, for everybody who waits for it.
 #[derive(Clone, Debug)]

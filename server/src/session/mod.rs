@@ -217,14 +217,14 @@ impl Session {
         if self.extension.is_some() {
             return self.next_of_feed_extended(bytes_max, send);
         }
-        self.next_of_feed(bytes_max, send)
+        Ok(self.next_of_feed(bytes_max, send))
     }
 
     /// As [`Session::next_of_feed`], with what the room has said before it published these frames, that they are unsaved for
     /// instance: it may have said so only after this session last heard it.
     fn next_of_feed_extended(&mut self, bytes_max: usize, mut send: impl FnMut(Bytes)) -> Result<bool, Refusal> {
         let mut frames = Vec::new();
-        let has_done = self.next_of_feed(bytes_max, |frame| frames.push(frame))?;
+        let has_done = self.next_of_feed(bytes_max, |frame| frames.push(frame));
         self.hear()?;
         while let Some(news) = self.extension.as_mut().and_then(|extension| extension.next()) {
             send(news);
@@ -234,19 +234,19 @@ impl Session {
     }
 
     /// The next frames of the feed, or the question for a difference when they are no longer there.
-    fn next_of_feed(&mut self, bytes_max: usize, send: impl FnMut(Bytes)) -> Result<bool, Refusal> {
+    fn next_of_feed(&mut self, bytes_max: usize, send: impl FnMut(Bytes)) -> bool {
         match self.room.feed().read(&mut self.cursor, bytes_max, send) {
             Ok(checkpoint) => {
                 if let Some(checkpoint) = checkpoint {
                     self.known = checkpoint.state_vector.clone();
                 }
-                Ok(true)
+                true
             }
-            Err(FellOff) if self.work.is_some() => Ok(false),
+            Err(FellOff) if self.work.is_some() => false,
             Err(FellOff) => {
                 metrics::get().cursor_falls.increment(1);
                 self.work = Some(Work::catch_up(&self.room, self.known.clone()));
-                Ok(true)
+                true
             }
         }
     }

@@ -81,8 +81,7 @@ impl TestApp {
         let hub = Hub::new(room_env, limits, Connections::new(0), tracker);
         let clock = Clock::system();
         let uptime = Stopwatch::start();
-        let history =
-            History::new(store.clone(), compactor, hub.clone(), journal.clone(), clock.clone(), config.history);
+        let history = History::new(store.clone(), compactor, hub.clone(), clock.clone(), config.history);
         let state = AppState {
             history,
             hub,

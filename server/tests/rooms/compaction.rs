@@ -7,8 +7,8 @@ use crate::support::{Bench, Client, Seen};
 const TAIL_RECORDS_MAX: usize = 500;
 const TAIL_RECORDS_WORTH_CLOSING: usize = 64;
 
-fn replaced(records: u32, bytes: u64, snapshot_bytes: u64) -> Option<Compacted> {
-    Some(Compacted { records, bytes, snapshot_bytes })
+fn replaced(records: u32, bytes: u64, snapshot_bytes: u64) -> Compacted {
+    Compacted { records, bytes, snapshot_bytes }
 }
 
 /// Saves so many edits; what the last one brought.
@@ -30,7 +30,7 @@ fn a_long_tail_is_replaced_once_it_is_on_disk() {
     assert_eq!(seen.compactions, 1);
     assert!(!bench.room.is_idle());
     assert_eq!(save(&mut bench, &mut ann, 3).compactions, 0, "one at a time");
-    bench.room.compacted(replaced(TAIL_RECORDS_MAX as u32, 1, 1));
+    bench.room.compacted(Some(replaced(TAIL_RECORDS_MAX as u32, 1, 1)));
     let seen = save(&mut bench, &mut ann, TAIL_RECORDS_MAX - 3);
     assert_eq!(seen.compactions, 1, "the three that came meanwhile are part of the next tail");
 }
@@ -52,7 +52,7 @@ fn a_heavy_tail_is_replaced_when_it_outweighs_the_snapshot() {
     bench.join(1);
     assert_eq!(bench.save(1, ann.add_large("a", 600 << 10)).compactions, 0);
     assert_eq!(bench.save(1, ann.add_large("b", 600 << 10)).compactions, 1);
-    bench.room.compacted(replaced(2, 1201 << 10, 1201 << 10));
+    bench.room.compacted(Some(replaced(2, 1201 << 10, 1201 << 10)));
     assert_eq!(bench.save(1, ann.add_large("c", 1100 << 10)).compactions, 0, "the snapshot is still larger");
     assert_eq!(bench.save(1, ann.add_large("d", 300 << 10)).compactions, 1);
 }

@@ -68,7 +68,7 @@ fn what_the_map_is_is_kept_before_it_becomes_what_it_was_and_nothing_comes_betwe
     assert!(!bench.room.can_integrate(true), "what came now would be in no version");
     assert!(!bench.room.is_idle());
 
-    bench.room.kept_before_restore(true, Timestamp::UNIX_EPOCH, bench.now_ms);
+    bench.room.kept_before_restore(RequestId(1), true, Timestamp::UNIX_EPOCH, bench.now_ms);
     let seen = bench.take();
     assert_eq!((seen.commits.len(), seen.answers.len()), (1, 0));
     let seen = bench.commit();
@@ -77,7 +77,7 @@ fn what_the_map_is_is_kept_before_it_becomes_what_it_was_and_nothing_comes_betwe
 
     bench.room.restore(RequestId(3), older);
     bench.take();
-    bench.room.kept_before_restore(true, Timestamp::UNIX_EPOCH, bench.now_ms);
+    bench.room.kept_before_restore(RequestId(3), true, Timestamp::UNIX_EPOCH, bench.now_ms);
     let seen = bench.take();
     assert_eq!((seen.commits.len(), seen.answers.len()), (0, 1), "there is nothing to do");
 }
@@ -90,7 +90,7 @@ fn without_a_version_of_what_it_is_a_map_stays_as_it_is() {
     bench.save(1, ann.add("a"));
     bench.room.restore(RequestId(1), older.clone());
     assert_eq!(bench.take().versions.len(), 1);
-    bench.room.kept_before_restore(false, Timestamp::UNIX_EPOCH, bench.now_ms);
+    bench.room.kept_before_restore(RequestId(1), false, Timestamp::UNIX_EPOCH, bench.now_ms);
     assert!(matches!(bench.take().error(), RoomError::NotSaved));
     assert!(bench.room.can_integrate(true));
 
@@ -100,7 +100,7 @@ fn without_a_version_of_what_it_is_a_map_stays_as_it_is() {
         matches!(bench.store_is_behind(true).error(), RoomError::NotSaved),
         "nobody waits for a store that is behind"
     );
-    bench.room.kept_before_restore(true, Timestamp::UNIX_EPOCH, bench.now_ms);
+    bench.room.kept_before_restore(RequestId(2), true, Timestamp::UNIX_EPOCH, bench.now_ms);
     assert!(bench.take().is_empty(), "too late");
     bench.room.restore(RequestId(3), older);
     assert!(matches!(bench.take().error(), RoomError::NotSaved));

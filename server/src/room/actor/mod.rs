@@ -162,8 +162,8 @@ impl Actor {
                     self.state.tombstoned(result);
                 }
                 Event::Done(Done::VersionKept) => self.state.version_kept(),
-                Event::Done(Done::KeptBeforeRestore(is_kept)) => {
-                    self.state.kept_before_restore(is_kept, self.env.clock.now(), self.now_ms());
+                Event::Done(Done::KeptBeforeRestore(request, is_kept)) => {
+                    self.state.kept_before_restore(request, is_kept, self.env.clock.now(), self.now_ms());
                 }
                 Event::Done(Done::Purged) => {}
                 Event::Time => self.time_has_passed(),
@@ -304,7 +304,7 @@ impl Actor {
                 Effect::Ask(session, question) => self.slots.with(session, |slot| slot.ask(question)),
                 Effect::Refuse(session, refusal) => self.slots.with(session, |slot| slot.refuse(refusal)),
                 Effect::Compact => self.compact(),
-                Effect::KeepVersion { kind, author } => self.keep_version(kind, author),
+                Effect::KeepVersion { before, author } => self.keep_version(before, author),
                 Effect::Tombstone(at) => self.tombstone(at),
             }
         }

@@ -8,7 +8,7 @@ use super::Actor;
 use crate::{
     compaction::Compacted,
     history::thin_out,
-    room::RoomError,
+    room::{RequestId, RoomError},
     store::{NewVersion, VersionKind},
 };
 
@@ -20,7 +20,7 @@ pub(super) enum Done {
     Compacted(Option<Compacted>),
     Tombstoned(Result<(), RoomError>),
     VersionKept,
-    KeptBeforeRestore(bool),
+    KeptBeforeRestore(RequestId, bool),
     Purged,
 }
 
@@ -36,25 +36,29 @@ impl Actor {
         });
     }
 
-    pub(super) fn keep_version(&mut self, kind: VersionKind, author: Option<String>) {
+    /// Keeps an automatic version, or one for a restoring that waits for it.
+    pub(super) fn keep_version(&mut self, before: Option<RequestId>, author: Option<String>) {
         let (env, key, id) = (self.env.clone(), self.key, self.handle.id().clone());
         self.work.spawn(async move {
+            let kind = if before.is_some() { VersionKind::BeforeRestore } else { VersionKind::Automatic };
             let version = NewVersion { kind, name: None, author, at: env.clock.now() };
-            let kept = match kind {
-                // The room waits for this one.
-                VersionKind::BeforeRestore => timeout(KEPT_WITHIN, env.compactor.keep_now(&env.store, key, &version))
-                    .await
-                    .map(|kept| kept.map(drop)),
-                _ => Ok(env.compactor.keep_unless_recent(&env.store, key, &version).await),
+            let kept = async {
+                match before {
+                    // The room waits for this one.
+                    Some(_) => env.compactor.keep_now(&env.store, key, &version).await.map(drop),
+                    None => env.compactor.keep_unless_recent(&env.store, key, &version).await,
+                }
             };
+            let within = if before.is_some() { KEPT_WITHIN } else { Duration::MAX };
+            let kept = timeout(within, kept).await;
             match &kept {
-                Ok(Ok(_)) => thin_out(&env.store, &env.compactor, key, version.at, &env.retention).await,
+                Ok(Ok(())) => thin_out(&env.store, &env.compactor, key, version.at, &env.retention).await,
                 Ok(Err(error)) => tracing::warn!(graph = %id, %error, "no version of this map could be made"),
                 Err(_) => tracing::warn!(graph = %id, "no version of this map could be made in time"),
             }
-            match kind {
-                VersionKind::BeforeRestore => Done::KeptBeforeRestore(matches!(kept, Ok(Ok(_)))),
-                _ => Done::VersionKept,
+            match before {
+                Some(request) => Done::KeptBeforeRestore(request, matches!(kept, Ok(Ok(())))),
+                None => Done::VersionKept,
             }
         });
     }

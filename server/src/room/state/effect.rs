@@ -7,10 +7,7 @@ use jiff::Timestamp;
 use synapti_crdt::Replica;
 
 use super::tail::Tail;
-use crate::{
-    room::{Refusal, RequestId, SessionId, reads::Answer},
-    store::VersionKind,
-};
+use crate::room::{Refusal, RequestId, SessionId, reads::Answer};
 
 /// Bounds of one room.
 #[derive(Clone, Copy, Debug)]
@@ -54,8 +51,8 @@ pub enum Effect {
     /// Keep the stored state as a version, then call [`RoomState::version_kept`], or [`RoomState::kept_before_restore`]
     /// when that is what it is for.
     KeepVersion {
-        /// Why.
-        kind: VersionKind,
+        /// The restoring that waits for it; else it is an automatic one.
+        before: Option<RequestId>,
         /// Names of those who edited, as far as they said.
         author: Option<String>,
     },

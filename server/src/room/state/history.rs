@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Effect, Life, RoomState};
-use crate::{history::Schedule, room::SessionId, store::VersionKind};
+use crate::{history::Schedule, room::SessionId};
 
 /// Authors that one version names at most.
 const AUTHORS_MAX: usize = 8;
@@ -62,6 +62,6 @@ impl RoomState {
         self.history.schedule.taken(now_ms);
         self.history.is_under_way = true;
         let author = (!authors.is_empty()).then(|| authors.join(", "));
-        self.effects.push(Effect::KeepVersion { kind: VersionKind::Automatic, author });
+        self.effects.push(Effect::KeepVersion { before: None, author });
     }
 }

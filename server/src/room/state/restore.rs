@@ -1,32 +1,25 @@
 //! A map becomes what it was: first what it is becomes a version, and nothing is integrated until that is kept, so that the
 //! version holds everything that the restoring takes away.
 
-use std::collections::VecDeque;
-
 use jiff::Timestamp;
 use synapti_crdt::Op;
 
 use super::{Effect, Life, RoomState};
-use crate::{
-    room::{
-        RequestId, Restoring, RoomError,
-        reads::{Answer, Read},
-    },
-    store::VersionKind,
+use crate::room::{
+    RequestId, Restoring, RoomError,
+    reads::{Answer, Read},
 };
 
-/// Restorings that wait at most.
-const WAITING_MAX: usize = 16;
-
+/// One at a time: who hears nothing for long tries again, and the map must not jump back when nobody waits for it any more.
 #[derive(Debug, Default)]
 pub(super) struct Restore {
-    waiting: VecDeque<(RequestId, Restoring)>,
+    waiting: Option<(RequestId, Restoring)>,
     pub(super) under_way: Option<(RequestId, Restoring)>,
 }
 
 impl Restore {
     pub(super) fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.under_way.is_none()
+        self.waiting.is_none() && self.under_way.is_none()
     }
 }
 
@@ -40,9 +33,7 @@ impl RoomState {
             _ if self.is_damaged => {
                 Some(RoomError::Unreadable("it is damaged, so that no version of it can be kept".to_owned()))
             }
-            _ if self.restore.waiting.len() >= WAITING_MAX => {
-                Some(RoomError::AtCapacity { what: "restorings of this map" })
-            }
+            _ if !self.restore.is_idle() => Some(RoomError::AtCapacity { what: "this map is being restored already" }),
             _ if !self.has_room_for(restoring.older.bytes()) => Some(RoomError::TooLarge {
                 what: "the map with what is restored",
                 bytes_max: self.limits.document_bytes_max,
@@ -53,14 +44,16 @@ impl RoomState {
             self.effects.push(Effect::Answer(request, Answer::Failed(error)));
             return;
         }
-        self.restore.waiting.push_back((request, restoring));
+        self.restore.waiting = Some((request, restoring));
         self.settle();
     }
 
-    /// What the map was is kept, or could not be: the map becomes what it is to be, or stays.
-    pub fn kept_before_restore(&mut self, is_kept: bool, now: Timestamp, now_ms: u64) {
-        // Given up meanwhile.
-        let Some((request, restoring)) = self.restore.under_way.take() else { return };
+    /// What the map was is kept for a restoring, or could not be: the map becomes what it is to be, or stays.
+    pub fn kept_before_restore(&mut self, kept_for: RequestId, is_kept: bool, now: Timestamp, now_ms: u64) {
+        // That one may have been given up meanwhile.
+        let Some((request, restoring)) = self.restore.under_way.take_if(|(request, _)| *request == kept_for) else {
+            return;
+        };
         if !is_kept || self.life != Life::Open {
             self.effects.push(Effect::Answer(request, Answer::Failed(RoomError::NotSaved)));
             return self.settle();
@@ -84,10 +77,10 @@ impl RoomState {
     /// Begins the next restoring when the document is what is stored.
     pub(super) fn begin_restore(&mut self) {
         if self.in_flight.is_empty() && !self.is_ahead && self.life == Life::Open && self.restore.under_way.is_none() {
-            self.restore.under_way = self.restore.waiting.pop_front();
-            if let Some((_, restoring)) = &self.restore.under_way {
+            self.restore.under_way = self.restore.waiting.take();
+            if let Some((request, restoring)) = &self.restore.under_way {
                 let author = restoring.author.clone();
-                self.effects.push(Effect::KeepVersion { kind: VersionKind::BeforeRestore, author });
+                self.effects.push(Effect::KeepVersion { before: Some(*request), author });
             }
         }
     }

@@ -51,7 +51,7 @@ impl PostgresStore {
 }
 
 /// Waits for appends to the graph that are under way. A server that was killed leaves behind the statement that it sent last:
-/// PostgreSQL finishes it, and what is read before that would lack a record that comes to light later.
+/// `PostgreSQL` finishes it, and what is read before that would lack a record that comes to light later.
 const SETTLE: &str = "SELECT FROM graphs WHERE key = $1 FOR SHARE";
 
 /// Runs the hot statements on nothing.

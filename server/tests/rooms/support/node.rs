@@ -121,7 +121,7 @@ pub async fn read(room: &RoomHandle) -> Client {
 /// What a session was told until it was told what is waited for.
 pub async fn heard(slot: &SessionSlot, what: &str, is_it: impl Fn(&News) -> bool) -> News {
     let mut heard = News::default();
-    let hears = async {
+    let listening = async {
         while !is_it(&heard) {
             slot.changed().await;
             let news = slot.take();
@@ -129,7 +129,7 @@ pub async fn heard(slot: &SessionSlot, what: &str, is_it: impl Fn(&News) -> bool
             heard.unsaved = news.unsaved.or(heard.unsaved);
         }
     };
-    soon(what, hears).await;
+    soon(what, listening).await;
     heard
 }
 
