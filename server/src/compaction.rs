@@ -32,7 +32,7 @@ const RECENT: SignedDuration = SignedDuration::from_secs(60);
 #[derive(Debug)]
 pub struct Compactor {
     turns: Semaphore,
-    /// Held while a version is written: of one map, stores expect one at a time.
+    /// Held while a version is written: stores expect one at a time of one map.
     versions: Mutex<()>,
 }
 

@@ -143,6 +143,9 @@ impl Hub {
         let nothing = MapEdit::PatchMeta { topic: None, root: None };
         match timeout(SAVED_WITHIN, room.edit(nothing)).await {
             Err(_) => Err(RoomError::NotSaved),
+            Ok(Err(CallError::Room(
+                error @ (RoomError::NotSaved | RoomError::Stalled | RoomError::Panicked | RoomError::Draining),
+            ))) => Err(error),
             // A map that is full, or closed meanwhile, has nothing on its way either.
             Ok(_) => Ok(()),
         }

@@ -5,6 +5,7 @@
 //! durable in the order in which they were handed over. What is left when the process has to end goes into a spill file.
 
 mod backlog;
+mod format;
 mod health;
 mod spill;
 mod worker;

@@ -1,28 +1,23 @@
 //! What could not be saved when the process had to end, in a file that the next start reads.
-//!
-//! ```text
-//! "SYNSPIL1"  identity of the store (16 bytes)  number of records (u32)  record…
-//! record: length of the rest (u32)  crc of the rest (u32)  graph key (i64)  at, µs (i64)  topic length + 1, or 0 (u32)  topic  update
-//! ```
-//!
-//! All numbers are little-endian. A file is complete or not there: it is written under another name first.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
-use bytes::Bytes;
-use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::JournalEnd;
-use crate::store::{GraphKey, JournalRecord, SharedStore, StoreError};
-
-const MAGIC: &[u8; 8] = b"SYNSPIL1";
+use super::{
+    JournalEnd,
+    format::{Spilled, decode, encode},
+};
+use crate::{
+    room::decode as decode_map,
+    store::{GraphKey, JournalRecord, SharedStore, StoreError},
+};
 
 /// How the names of files end that the next start reads.
 const SPILLED: &str = "spill";
@@ -99,7 +94,10 @@ pub async fn recover(store: &SharedStore, folders: &[PathBuf]) -> Result<usize, 
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(unreadable(error)),
         };
-        let (records, is_whole) = decode(store.identity(), &content.into());
+        let Spilled { mut records, after_damage, is_whole } = decode(store.identity(), &content.into());
+        if !is_whole {
+            records.extend(what_joins_on(store, &records, after_damage).await);
+        }
         save(store, &path, &records).await?;
         count += records.len();
         if !is_whole {
@@ -113,6 +111,26 @@ pub async fn recover(store: &SharedStore, folders: &[PathBuf]) -> Result<usize, 
         }
     }
     Ok(count)
+}
+
+/// Of the records behind a damaged one, those of maps that lack nothing by it: a record that builds on the lost one would make
+/// its map unreadable. The others stay in the file.
+async fn what_joins_on(store: &SharedStore, before: &[JournalRecord], after: Vec<JournalRecord>) -> Vec<JournalRecord> {
+    let mut maps = BTreeMap::<i64, Vec<JournalRecord>>::new();
+    for record in after {
+        maps.entry(record.key.0).or_default().push(record);
+    }
+    let mut joined = Vec::new();
+    for (key, records) in maps {
+        let Ok(mut stored) = store.load(GraphKey(key)).await else { continue };
+        let earlier = before.iter().filter(|record| record.key.0 == key);
+        stored.tail.extend(earlier.chain(&records).map(|record| record.update.to_vec()));
+        // Nothing is edited here, so the id is of no account.
+        if tokio::task::spawn_blocking(move || decode_map(0, &stored).is_ok()).await.unwrap_or(false) {
+            joined.extend(records);
+        }
+    }
+    joined
 }
 
 /// The files of this store, oldest first: edits that are not in the database yet. Each is written once and under a name of its own, so that nodes which share a
@@ -133,11 +151,7 @@ pub fn spilled(folders: &[PathBuf], identity: Uuid) -> Result<Vec<PathBuf>, Spil
             let path = entry.map_err(unreadable)?.path();
             let is_ours =
                 path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(&prefix(identity)));
-            let is = |ending: &str| is_ours && path.extension().is_some_and(|extension| extension == ending);
-            if is(UNFINISHED) {
-                // Its writer was killed; there is nothing whole in it. What cannot be removed does no harm.
-                let _ = fs::remove_file(&path);
-            } else if is(SPILLED) {
+            if is_ours && path.extension().is_some_and(|extension| extension == SPILLED) {
                 found.push(path);
             }
         }
@@ -237,103 +251,4 @@ fn write(path: &Path, content: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&unfinished);
     }
     written
-}
-
-fn encode(identity: Uuid, records: &[JournalRecord]) -> Vec<u8> {
-    let mut content = Vec::with_capacity(records.iter().map(|record| record.update.len() + 64).sum());
-    content.extend_from_slice(MAGIC);
-    content.extend_from_slice(identity.as_bytes());
-    content.extend_from_slice(&(records.len() as u32).to_le_bytes());
-    for record in records {
-        let mut rest = Vec::with_capacity(record.update.len() + 32);
-        rest.extend_from_slice(&record.key.0.to_le_bytes());
-        rest.extend_from_slice(&record.at.as_microsecond().to_le_bytes());
-        let topic = record.topic.as_deref();
-        rest.extend_from_slice(&topic.map_or(0, |topic| topic.len() as u32 + 1).to_le_bytes());
-        rest.extend_from_slice(topic.unwrap_or_default().as_bytes());
-        rest.extend_from_slice(&record.update);
-        content.extend_from_slice(&(rest.len() as u32).to_le_bytes());
-        content.extend_from_slice(&crc32fast::hash(&rest).to_le_bytes());
-        content.extend_from_slice(&rest);
-    }
-    content
-}
-
-/// The records that are whole, and whether that is all there is.
-fn decode(identity: Uuid, content: &Bytes) -> (Vec<JournalRecord>, bool) {
-    let mut records = Vec::new();
-    let Some(body) = content.strip_prefix(MAGIC).and_then(|rest| rest.strip_prefix(identity.as_bytes())) else {
-        return (records, false);
-    };
-    let mut body = content.slice_ref(body);
-    let Some(count) = take(&mut body).map(u32::from_le_bytes) else { return (records, false) };
-    while let Some((crc, rest)) = next_rest(&mut body) {
-        // One that is damaged says nothing of those after it.
-        records.extend(Some(rest).filter(|rest| crc32fast::hash(rest) == crc).and_then(decode_record));
-    }
-    let is_whole = body.is_empty() && records.len() == count as usize;
-    (records, is_whole)
-}
-
-/// The checksum of a record and what it is over; `None` at the end, and after a length that cannot be.
-fn next_rest(body: &mut Bytes) -> Option<(u32, Bytes)> {
-    let (len, crc) = (u32::from_le_bytes(take(body)?), u32::from_le_bytes(take(body)?));
-    let rest = (len as usize <= body.len()).then(|| body.split_to(len as usize))?;
-    Some((crc, rest))
-}
-
-fn decode_record(mut rest: Bytes) -> Option<JournalRecord> {
-    let key = GraphKey(i64::from_le_bytes(take(&mut rest)?));
-    let at = Timestamp::from_microsecond(i64::from_le_bytes(take(&mut rest)?)).ok()?;
-    let topic = match u32::from_le_bytes(take(&mut rest)?) {
-        0 => None,
-        len if len as usize <= rest.len() + 1 => Some(String::from_utf8(rest.split_to(len as usize - 1).into()).ok()?),
-        _ => return None,
-    };
-    Some(JournalRecord { key, update: rest, topic, at })
-}
-
-fn take<const N: usize>(from: &mut Bytes) -> Option<[u8; N]> {
-    (from.len() >= N).then(|| from.split_to(N)).and_then(|bytes| bytes[..].try_into().ok())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::slice;
-
-    use super::*;
-
-    fn record(key: i64, update: &'static [u8], topic: Option<&str>) -> JournalRecord {
-        let at = Timestamp::from_microsecond(1_800_000_000_123_456).unwrap();
-        JournalRecord { key: GraphKey(key), update: Bytes::from_static(update), topic: topic.map(str::to_owned), at }
-    }
-
-    fn same(left: &[JournalRecord], right: &[JournalRecord]) -> bool {
-        format!("{left:?}") == format!("{right:?}")
-    }
-
-    #[test]
-    fn what_is_written_is_read_and_a_part_of_it_is_known_as_one() {
-        let records = [record(1, b"first", None), record(-2, b"", Some("")), record(3, b"third", Some("Bees 🐝"))];
-        let identity = Uuid::from_u128(7);
-        let content = encode(identity, &records);
-        let (read, is_whole) = decode(identity, &content.clone().into());
-        assert!(is_whole && same(&read, &records), "{read:?}");
-        assert!(!decode(Uuid::from_u128(8), &content.clone().into()).1, "of another store");
-        for len in 0..content.len() {
-            let (read, is_whole) = decode(identity, &content[..len].to_vec().into());
-            assert!(same(&read, &records[..read.len()]));
-            assert!(!is_whole, "{len}");
-        }
-        for at in 24..content.len() {
-            let mut flipped = content.clone();
-            flipped[at] ^= 1;
-            let (read, is_whole) = decode(identity, &flipped.into());
-            assert!(!is_whole, "{at}");
-            assert!(
-                read.iter()
-                    .all(|read| records.iter().any(|record| same(slice::from_ref(read), slice::from_ref(record))))
-            );
-        }
-    }
 }
