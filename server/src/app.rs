@@ -46,6 +46,9 @@ const FLUSHED_WITHIN_WHEN_BEHIND: Duration = Duration::from_millis(2_500);
 /// How long the store may take to close.
 const STORE_CLOSES_WITHIN: Duration = Duration::from_secs(5);
 
+/// The same, and for what else is under way, once the store has been given up.
+const GIVEN_UP_WITHIN: Duration = Duration::from_millis(500);
+
 /// A store that does not answer a question within this is down.
 const STORE_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
@@ -255,8 +258,9 @@ impl App {
                 if now != committed || !journal.health().healthy {
                     committed = now;
                     let failed = store.checkpoint().await.err();
+                    metrics::get().store_untidy.set(f64::from(u8::from(failed.is_some())));
                     if let (Some(error), false) = (&failed, std::mem::replace(&mut is_untidy, failed.is_some())) {
-                        tracing::warn!(%error, "the store could not be tidied yet; its log grows");
+                        tracing::error!(%error, "the store could not be tidied; its log and its journal grow");
                     }
                 }
             }
@@ -286,8 +290,11 @@ impl App {
         drop(journal);
         let end = journal_end.await.context("the journal failed");
         background.close();
-        let _ = timeout(REQUESTS_FINISH_WITHIN, background.wait()).await;
-        let _ = timeout(STORE_CLOSES_WITHIN, store.close()).await;
+        // A store that took no edits is not waited for long: what it lacks has been set aside.
+        let has_store = matches!(end, Ok(JournalEnd::Saved));
+        let patience = |wait: Duration| if has_store { wait } else { wait.min(GIVEN_UP_WITHIN) };
+        let _ = timeout(patience(REQUESTS_FINISH_WITHIN), background.wait()).await;
+        let _ = timeout(patience(STORE_CLOSES_WITHIN), store.close()).await;
         match end? {
             JournalEnd::Saved if is_flushed || rooms.is_empty() => tracing::info!("stopped; everything is saved"),
             JournalEnd::Saved => anyhow::bail!("stopped before every map had handed its last edits over"),

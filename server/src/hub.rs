@@ -137,6 +137,11 @@ impl Hub {
         self.saved(self.call(id, false, call)).await
     }
 
+    /// Whether the store is behind, so that nothing new can be kept.
+    pub fn is_behind(&self) -> bool {
+        self.0.env.journal.is_behind()
+    }
+
     /// Waits until everything that an open map was sent before is on disk; a map that is not open has nothing else.
     pub async fn settle(&self, id: &GraphId) -> Result<(), RoomError> {
         let Some(room) = self.0.rooms.get(id).map(|room| room.clone()) else { return Ok(()) };

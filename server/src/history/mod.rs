@@ -86,6 +86,9 @@ impl History {
         name: String,
         author: Option<String>,
     ) -> Result<VersionRecord, HistoryError> {
+        if self.hub.is_behind() {
+            return Err(RoomError::NotSaved.into());
+        }
         let graph = self.find(id).await?;
         self.check_named(graph.key).await?;
         // What is on its way to disk has been seen by whoever made it.

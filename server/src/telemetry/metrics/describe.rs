@@ -28,6 +28,7 @@ pub(super) fn describe() {
         "1 while commits are overdue and open maps go on without the store, else 0"
     );
     describe_gauge!("synapti_store_up", "1 while the store answers, else 0");
+    describe_gauge!("synapti_store_untidy", "1 while the store cannot file what was appended, or copy its log, else 0");
     describe_counter!("synapti_compactions_total", "Tails of records that were replaced by a snapshot");
     describe_counter!("synapti_damaged_graphs_total", "Maps that were found to be damaged when they were opened");
     describe_counter!("synapti_closes_total", "Connections closed by the server, by code");

@@ -58,6 +58,8 @@ pub struct Metrics {
     pub journal_behind: Gauge,
     /// 1 while the store answers.
     pub store_up: Gauge,
+    /// 1 while the store cannot file what was appended, or copy its log.
+    pub store_untidy: Gauge,
     /// Tails of records that were replaced by a snapshot.
     pub compactions: Counter,
     /// Graphs that were found to be damaged since the start.
@@ -132,6 +134,7 @@ impl Metrics {
             journal_backlog_bytes: gauge!("synapti_journal_backlog_bytes"),
             journal_behind: gauge!("synapti_journal_behind"),
             store_up: gauge!("synapti_store_up"),
+            store_untidy: gauge!("synapti_store_untidy"),
             compactions: counter!("synapti_compactions_total"),
             damaged_graphs: counter!("synapti_damaged_graphs_total"),
             cache: HitRate::new(gauge!("cache_hit_rate")),
@@ -150,7 +153,14 @@ impl Metrics {
 
     /// A gauge that was never set is missing from the page, which reads as "this program has no such metric".
     fn show_zeros(&self) {
-        for gauge in [&self.websocket_connections, &self.database_pool_size, &self.rooms, &self.journal_backlog_bytes] {
+        for gauge in [
+            &self.websocket_connections,
+            &self.database_pool_size,
+            &self.rooms,
+            &self.journal_backlog_bytes,
+            &self.journal_behind,
+            &self.store_untidy,
+        ] {
             gauge.increment(0.0);
         }
     }
