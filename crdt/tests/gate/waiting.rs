@@ -117,6 +117,16 @@ fn an_update_with_a_hole_at_its_end_does_not_count_what_passes() {
 }
 
 #[test]
+fn what_the_store_holds_waits_for_whoever_brings_the_rest() {
+    let mut room = Watched::new();
+    room.take_at(&piece(2, "c"), 0, 100).unwrap();
+    assert_eq!(room.replica.expire_held(u64::MAX).count(), 0, "nobody could send it again");
+    assert_eq!(room.replica.held_from(Sender::default()), 1);
+    room.take(&piece(0, "ab"), 1).unwrap();
+    assert_eq!((room.text().as_str(), room.replica.held_bytes()), ("abc", 0));
+}
+
+#[test]
 fn expiry_spares_what_came_later() {
     let mut room = Watched::new();
     room.take_at(&piece(2, "c"), 1, 100).unwrap();
