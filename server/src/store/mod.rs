@@ -3,6 +3,7 @@
 //! A graph is a row with an id, a snapshot that covers its updates up to one record, and the tail of records
 //! after it. The journal appends; compaction replaces a tail by a snapshot in slices; nothing else writes.
 
+mod budget;
 mod checksum;
 mod choose;
 mod error;

@@ -3,7 +3,7 @@
 use sqlx::{Row, postgres::PgConnection};
 
 use super::{PostgresStore, lease::View, refusal::gone};
-use crate::store::{GraphKey, StoreError};
+use crate::store::{GraphKey, StoreError, budget::Budget};
 
 /// Data deleted by one call: each piece of a large value is a row of its own that has to be visited.
 const TRIM_BYTES_MAX: i64 = 4 * 1024 * 1024;
@@ -18,12 +18,6 @@ const DISPOSABLE: &str = "(g.deleted_at IS NOT NULL \
     OR (s.state = 'writing' AND s.begun_at < now() - interval '1 hour') \
     OR (s.state = 'complete' AND s.id IS DISTINCT FROM g.snapshot AND s.id IS DISTINCT FROM g.previous_snapshot \
         AND NOT EXISTS (SELECT FROM versions v WHERE v.snapshot = s.id)))";
-
-/// How much of the caller's slice is left.
-struct Budget {
-    rows: i64,
-    bytes: i64,
-}
 
 impl PostgresStore {
     pub(super) async fn trim_graph(&self, key: GraphKey, rows_max: u32) -> Result<bool, StoreError> {
@@ -157,25 +151,4 @@ async fn trim_records(
             .await?;
     }
     Ok(())
-}
-
-impl Budget {
-    fn is_left(&self) -> bool {
-        self.rows > 0 && self.bytes > 0
-    }
-
-    /// The last of the `(id, bytes)` rows that still fits, after paying for it and those before. The first row always
-    /// fits: else one bigger than the budget would stay for ever.
-    fn take(&mut self, rows: &[(i64, i64)]) -> Option<i64> {
-        let mut last = None;
-        for &(id, bytes) in rows {
-            if self.rows == 0 || (last.is_some() && bytes > self.bytes) {
-                break;
-            }
-            self.rows -= 1;
-            self.bytes -= bytes;
-            last = Some(id);
-        }
-        last
-    }
 }

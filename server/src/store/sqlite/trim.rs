@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, Row};
 
 use super::{SqliteStore, read::gone};
-use crate::store::{GraphKey, StoreError};
+use crate::store::{GraphKey, StoreError, budget::Budget};
 
 /// Data deleted by one call: its pages are visited one by one while appends wait (about a millisecond).
 const TRIM_BYTES_MAX: i64 = 1024 * 1024;
@@ -28,12 +28,6 @@ const DISPOSABLE: &str = "s.id IS NOT g.snapshot AND s.id IS NOT g.previous_snap
 const RECORDS_TO: &str = "CASE WHEN g.deleted_at IS NOT NULL THEN 9223372036854775807 \
      ELSE coalesce((SELECT p.covers FROM snapshots p JOIN snapshots c ON c.id = g.snapshot AND c.covers >= p.covers \
                     WHERE p.id = g.previous_snapshot AND p.complete = 1 AND c.complete = 1), 0) END";
-
-/// How much of the caller's slice is left.
-struct Budget {
-    rows: i64,
-    bytes: i64,
-}
 
 impl SqliteStore {
     pub(super) async fn trim_graph(&self, key: GraphKey, rows_max: u32) -> Result<bool, StoreError> {
@@ -118,7 +112,7 @@ impl SqliteStore {
     }
 
     async fn trim_snapshots(&self, key: GraphKey, budget: &mut Budget) -> Result<(), StoreError> {
-        while budget.rows > 0 && budget.bytes > 0 {
+        while budget.is_left() {
             let Some(snapshot) = self.oldest_disposable_snapshot(key).await? else {
                 break;
             };
@@ -169,22 +163,5 @@ impl SqliteStore {
             .fetch_one(&self.readers)
             .await?;
         Ok(records || versions || self.oldest_disposable_snapshot(key).await?.is_some())
-    }
-}
-
-impl Budget {
-    /// The last of the `(id, bytes)` rows that still fits, after paying for it and those before. The first row always
-    /// fits: else one bigger than the budget would stay for ever.
-    fn take(&mut self, rows: &[(i64, i64)]) -> Option<i64> {
-        let mut last = None;
-        for &(id, bytes) in rows {
-            if self.rows == 0 || (last.is_some() && bytes > self.bytes) {
-                break;
-            }
-            self.rows -= 1;
-            self.bytes -= bytes;
-            last = Some(id);
-        }
-        last
     }
 }
