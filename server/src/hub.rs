@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    connections::Connections,
+    limits::connections::Connections,
     room::{
         Feed, GraphView, Joined, Restoring, RoomError, RoomHandle, SessionId,
         actor::{Actor, RoomEnv},

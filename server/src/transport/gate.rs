@@ -12,10 +12,11 @@ use synapti_protocol::close::CloseCode;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    connections::{ConnectionPermit, Connections},
     hub::Hub,
+    limits::connections::{ConnectionPermit, Connections},
     room::Refusal,
     session::SessionLimits,
+    transport::visitor::Visitor,
 };
 
 /// Time between two sessions that are sent away when the node goes, unless the grace time is too short for it.
@@ -60,11 +61,11 @@ impl Gate {
     ///
     /// # Errors
     /// Why not.
-    pub fn admit(&self) -> Result<Admitted, Refusal> {
+    pub fn admit(&self, visitor: &Visitor) -> Result<Admitted, Refusal> {
         if self.0.draining.is_cancelled() {
             return Err(Refusal::new(CloseCode::Restarting, CloseCode::Restarting.reason()));
         }
-        let Some(place) = self.0.connections.admit() else {
+        let Some(place) = self.0.connections.admit(visitor.ip, visitor.access.client()) else {
             let reason = format!("this node serves its limit of {} connections", self.0.connections.max());
             return Err(Refusal::new(CloseCode::AtCapacity, reason));
         };

@@ -15,10 +15,10 @@ use synapti_protocol::graph_id::GraphId;
 use synapti_server::{
     clock::Clock,
     compaction::Compactor,
-    connections::Connections,
     history::Rule,
     hub::{Hub, HubLimits},
     journal::{Journal, JournalOptions},
+    limits::connections::Connections,
     room::{
         Joined, Refusal, RoomError, RoomHandle, SessionId, SessionSlot, actor::RoomEnv, slot::News, state::RoomLimits,
     },

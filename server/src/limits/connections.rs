@@ -1,8 +1,11 @@
 //! How many connections this node serves.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use tokio::sync::Notify;
@@ -29,7 +32,7 @@ impl Connections {
     }
 
     /// Takes a place, if one is free.
-    pub fn admit(&self) -> Option<ConnectionPermit> {
+    pub fn admit(&self, _ip: IpAddr, _client: Option<&str>) -> Option<ConnectionPermit> {
         let max = if self.0.max == 0 { usize::MAX } else { self.0.max };
         self.0
             .open
