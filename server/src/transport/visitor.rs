@@ -21,7 +21,8 @@ const X_FORWARDED_FOR: &str = "x-forwarded-for";
 /// The address that a request comes from: the other end of its connection, or what a proxy of ours says of it.
 pub fn ip_of(request: &Request, proxies: &TrustedProxies) -> IpAddr {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(address)| address.ip().to_canonical());
+    // A request without a connection was made within this process.
+    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ConnectInfo(address)| address.ip().to_canonical());
     let forwarded: Vec<&str> =
         request.headers().get_all(X_FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).collect();
     proxies.client_of(peer, forwarded.into_iter())
