@@ -23,7 +23,7 @@ async fn who_writes_too_fast_is_read_more_slowly_and_loses_nothing() {
     other_ws.sync(&mut other).await;
     let started = Instant::now();
     for n in 0..600 {
-        fast_ws.update(&fast.add(&format!("n{n}"))).await;
+        fast_ws.update(&fast.add(format!("n{n}"))).await;
     }
     other_ws.update(&other.add("beside")).await;
     other_ws.until(&mut other, "n599").await;
@@ -116,7 +116,7 @@ async fn large_messages_are_read_one_after_the_other_and_the_connection_goes_on(
     for n in 0..3 {
         let node = format!("large{n}");
         ws.update(&client.add_large(&node, 300 << 10)).await;
-        ws.update(&client.add(&format!("small{n}"))).await;
+        ws.update(&client.add(format!("small{n}"))).await;
     }
     let mut acked = 0;
     while acked < 6 {
