@@ -1,11 +1,23 @@
 /**
  * What the system says of the server's process.
  */
-import { readFileSync, readdirSync } from 'node:fs'
+import { readFileSync, readdirSync, readlinkSync } from 'node:fs'
 import { until } from '../../clients/lib/wait.mjs'
 
-/** Files and sockets that it has open. */
-export const openFiles = server => readdirSync(`/proc/${server.child.pid}/fd`).length
+/** Sockets that it has open. Files come and go with the readers of its database. */
+export const openSockets = server => {
+  const folder = `/proc/${server.child.pid}/fd`
+  return readdirSync(folder).filter(fd => linkOf(`${folder}/${fd}`).startsWith('socket:')).length
+}
+
+// One that was closed since the list was read is none.
+const linkOf = path => {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return ''
+  }
+}
 
 /** Its memory that no file backs. */
 export const memoryBytes = server => {
@@ -13,9 +25,9 @@ export const memoryBytes = server => {
   return 1024 * Number(kilobytes)
 }
 
-/** Waits until it has no more files open than `before`. */
-export const filesClosed = (server, before) =>
-  until('the server has closed what the attackers left', () => openFiles(server) <= before, { detail: () => ({ before, now: openFiles(server) }) })
+/** Waits until it has no more sockets open than `before`. */
+export const socketsClosed = (server, before) =>
+  until('the server has closed what the attackers left', () => openSockets(server) <= before, { detail: () => ({ before, now: openSockets(server) }) })
 
 /** A counter or gauge of its `/metrics`. */
 export const metric = async (server, name) => {
