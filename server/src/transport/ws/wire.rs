@@ -203,7 +203,7 @@ mod tests {
     use std::sync::Arc;
 
     use tokio::{
-        io::AsyncReadExt as _,
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
         net::{TcpListener, TcpStream},
         sync::Semaphore,
     };
@@ -211,6 +211,9 @@ mod tests {
 
     use super::*;
     use crate::transport::conn::SocketPlace;
+
+    /// A final binary frame, as its first byte.
+    const FINAL_BINARY: u8 = 0x82;
 
     /// A wire, and the client's end of it.
     async fn wire() -> (Wire, TcpStream) {
@@ -287,5 +290,54 @@ mod tests {
             assert!(rounds < 100_000, "{} bytes of answers wait", wire.out.control_bytes());
         }
         assert!(wire.out.control_bytes() <= CONTROL_BYTES_MAX + 127);
+    }
+
+    /// A masked frame; the mask of zeros changes nothing.
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut frame = vec![first, 0xff];
+        frame.extend((payload.len() as u64).to_be_bytes());
+        frame.extend([0; 4]);
+        frame.extend(payload);
+        frame
+    }
+
+    #[tokio::test]
+    async fn after_large_messages_nothing_of_their_size_is_kept_and_nothing_is_lost() {
+        let (mut wire, mut client) = wire().await;
+        let sizes = [300_000, 10, 200_000, 0, 90_000, 5];
+        let mut stream = Vec::new();
+        for (at, size) in sizes.into_iter().enumerate() {
+            stream.extend(frame(FINAL_BINARY, &vec![at as u8; size]));
+        }
+        // The last message is in two frames, with a ping between them.
+        stream.extend(frame(0x02, &[7; 70_000]));
+        stream.extend(frame(0x89, b"x"));
+        stream.extend(frame(0x80, &[7; 70_000]));
+        let mut read = Vec::new();
+        let sending = async {
+            for chunk in stream.chunks(10_007) {
+                client.write_all(chunk).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        };
+        let reading = async {
+            while read.len() < sizes.len() + 1 {
+                match std::future::poll_fn(|cx| wire.poll_read(cx)).await.unwrap().unwrap() {
+                    Message::Binary(message) => read.push(message),
+                    other => assert_eq!(other, Message::Ping(Bytes::from_static(b"x"))),
+                }
+            }
+        };
+        tokio::join!(sending, reading);
+        for (at, size) in sizes.into_iter().enumerate() {
+            assert_eq!(read[at], vec![at as u8; size]);
+        }
+        assert_eq!(read[sizes.len()], vec![7; 140_000]);
+        assert!(wire.incoming.is_large());
+        polled(|cx| assert!(wire.poll_read(cx).is_pending()));
+        assert!(!wire.incoming.is_large());
+        client.write_all(&frame(FINAL_BINARY, b"on")).await.unwrap();
+        let next = std::future::poll_fn(|cx| wire.poll_read(cx)).await.unwrap().unwrap();
+        assert_eq!(next, Message::Binary(Bytes::from_static(b"on")));
     }
 }
