@@ -19,6 +19,7 @@ mod latency;
 mod map;
 mod marker;
 mod max;
+mod mutate;
 mod open;
 mod process;
 mod progress;
@@ -79,6 +80,8 @@ enum Command {
     Compaction(compaction::Args),
     /// Killing the server under load, again and again: nothing that it promised may be lost
     Crash(crash::Args),
+    /// Damaged and lying messages, a lot of them: nobody else may notice
+    Mutate(mutate::Args),
     /// Be a server: the naive relay that Synapti is held against
     Relay(relay::Args),
 }
@@ -132,6 +135,7 @@ fn run(cli: &Cli) -> anyhow::Result<Report> {
             Command::Acks(args) => acks::run(args).await,
             Command::Compaction(args) => compaction::run(args).await,
             Command::Crash(args) => crash::run(args).await,
+            Command::Mutate(args) => mutate::run(args).await,
             Command::Relay(_) => unreachable!("the relay has a runtime of its own"),
         }
     })

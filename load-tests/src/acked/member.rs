@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     rc::Rc,
     time::Duration,
 };
@@ -31,6 +31,8 @@ pub struct Member {
     /// Sync messages with an update in them, by which the server counts.
     sent: Cell<u64>,
     acknowledged: Cell<u64>,
+    /// Edits of others that it was shown: one that falls behind may be shown some of them again.
+    seen: RefCell<HashSet<u32>>,
     /// Edits that are not acknowledged: the number of the message, and of the edit.
     awaited: RefCell<VecDeque<(u64, usize)>>,
 }
@@ -45,6 +47,7 @@ impl Member {
             author: RefCell::new(Author::new(client)),
             sent: Cell::new(0),
             acknowledged: Cell::new(0),
+            seen: RefCell::default(),
             awaited: RefCell::default(),
         }
     }
@@ -130,7 +133,7 @@ impl Member {
         let mut edits = shared.edits.borrow_mut();
         for number in shared.markers.find(update) {
             let edit = edits.get_mut(number as usize).context("an edit arrived that nobody sent")?;
-            if edit.author != self.index {
+            if edit.author != self.index && self.seen.borrow_mut().insert(number) {
                 shared.arrived(edit)?;
                 let took = now.saturating_duration_since(edit.counts_from);
                 shared.tally.borrow_mut().delivered.saturating_record(took.as_micros() as u64);

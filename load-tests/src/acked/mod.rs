@@ -4,6 +4,7 @@ mod member;
 
 use std::{
     cell::{Cell, RefCell},
+    collections::HashSet,
     rc::Rc,
     time::Duration,
 };
@@ -11,6 +12,7 @@ use std::{
 use anyhow::{Context as _, ensure};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use hdrhistogram::Histogram;
+use synapti_protocol::update::{self, ContentKind, Struct, StructKind};
 use tokio::{
     task::JoinSet,
     time::{Instant, timeout},
@@ -89,6 +91,17 @@ impl Default for Tally {
     }
 }
 
+impl Tally {
+    /// Another stretch of time.
+    pub fn add(&mut self, other: &Self) -> anyhow::Result<()> {
+        self.acked.add(&other.acked)?;
+        self.delivered.add(&other.delivered)?;
+        self.late.add(&other.late)?;
+        self.edits += other.edits;
+        Ok(())
+    }
+}
+
 impl Plan {
     /// All clients.
     pub fn members(&self) -> u32 {
@@ -97,8 +110,14 @@ impl Plan {
 }
 
 impl Crowd {
-    /// Opens all connections.
+    /// Opens all connections, to rooms that are made for it.
     pub async fn join(address: &Address, plan: Plan) -> anyhow::Result<Self> {
+        let run = rand::random::<u32>();
+        Self::join_in(address, plan, |room| format!("acks-{run:08x}-{room}")).await
+    }
+
+    /// The same, to rooms of these names.
+    pub async fn join_in(address: &Address, plan: Plan, name: impl Fn(u32) -> String) -> anyhow::Result<Self> {
         let shared = Rc::new(Shared {
             plan,
             markers: Markers::new(rand::random()),
@@ -107,10 +126,10 @@ impl Crowd {
             missing: Cell::new(0),
             unsaved: Cell::new(0),
         });
-        let (address, scratch, run) = (address.extended(), Scratch::default(), rand::random::<u32>());
-        let connections: Vec<_> = stream::iter(0..plan.members() as usize)
+        let (address, scratch) = (address.extended(), Scratch::default());
+        let connections: Vec<_> = stream::iter(0..plan.members())
             .map(|index| {
-                let room = format!("acks-{run:08x}-{}", index / plan.clients as usize);
+                let room = name(index / plan.clients);
                 let (address, scratch) = (&address, &scratch);
                 async move { wire::open(address, &room, scratch).await }
             })
@@ -155,6 +174,15 @@ impl Crowd {
             left = self.reading.join_next() => return Err(left.context("there are no clients")??),
         }
         Ok(self.shared.tally.take())
+    }
+
+    /// How many of all edits a whole document does not have.
+    pub fn missing_from(&self, snapshot: &[u8]) -> anyhow::Result<usize> {
+        let view = update::scan(snapshot)?;
+        let is_there = |item: &Struct<'_>| item.kind == StructKind::Item(ContentKind::Any);
+        let keys = view.sections().flat_map(|section| section.structs()).filter(is_there).filter_map(|item| item.key);
+        let found: HashSet<u32> = keys.flat_map(|key| self.shared.markers.find(key.as_bytes())).collect();
+        Ok(self.shared.edits.borrow().len().saturating_sub(found.len()))
     }
 
     /// Clients that were told, at any time, that something is not saved yet.

@@ -66,6 +66,11 @@ impl Address {
         &self.url
     }
 
+    /// `host:port`.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
     /// How long a server may take to answer.
     pub fn answered_within(&self) -> Duration {
         self.answered_within

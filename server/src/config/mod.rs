@@ -25,7 +25,7 @@ use layers::Layers;
 pub use secret::{DatabaseUrl, Secret};
 pub use value::{AiProvider, AuthMode};
 
-use crate::auth::key_source::KeyPlace;
+use crate::{auth::key_source::KeyPlace, limits::address::TrustedProxies};
 
 /// Environment variables that begin like this are ours, so a misspelt one is an error.
 pub const ENV_PREFIX: &str = "SYNAPTI_";
@@ -51,6 +51,8 @@ pub struct Config {
     pub limits: Limits,
     /// Which models are asked, and with which key.
     pub ai: AiConfig,
+    /// Proxies whose word about other addresses is taken.
+    pub trusted_proxies: TrustedProxies,
     /// Log filter, known to parse.
     pub log: String,
     /// Time over which connections are closed after SIGTERM.
@@ -108,6 +110,14 @@ pub struct Limits {
     pub document_bytes_max: usize,
     /// Messages per second of one connection.
     pub messages_per_second: u32,
+    /// Bytes per second of one connection.
+    pub bytes_per_second: u32,
+    /// Clients let in per second.
+    pub joins_per_second: u32,
+    /// HTTP requests per second of one client.
+    pub requests_per_second: u32,
+    /// Bytes of memory from which on the node counts as overloaded; unset = by what the machine has.
+    pub memory_bytes_max: Option<usize>,
     /// Bytes of edits that rooms may be ahead of a store that is behind.
     pub unsaved_bytes_max: usize,
     /// Bytes of a room's ring of recent frames.
@@ -174,6 +184,7 @@ impl Config {
                 open_anywhere: layers.get(&table::AUTH_OPEN_ANYWHERE)?,
             },
             limits: Limits::from_layers(layers)?,
+            trusted_proxies: layers.get_optional(&table::TRUSTED_PROXIES)?.unwrap_or_default(),
             ai: AiConfig::from_layers(layers)?,
             log: layers.get(&table::LOG)?,
             shutdown_grace: layers.get(&table::SHUTDOWN_GRACE)?,
@@ -221,6 +232,10 @@ impl Limits {
             sync_bytes_max: layers.get(&table::SYNC_BYTES_MAX)?,
             document_bytes_max: layers.get(&table::DOCUMENT_BYTES_MAX)?,
             messages_per_second: layers.get(&table::MESSAGES_PER_SECOND)?,
+            bytes_per_second: layers.get(&table::BYTES_PER_SECOND)?,
+            joins_per_second: layers.get(&table::JOINS_PER_SECOND)?,
+            requests_per_second: layers.get(&table::REQUESTS_PER_SECOND)?,
+            memory_bytes_max: layers.get_optional(&table::MEMORY_BYTES_MAX)?,
             unsaved_bytes_max: layers.get(&table::UNSAVED_BYTES_MAX)?,
             feed_bytes_max: layers.get(&table::FEED_BYTES_MAX)?,
         })

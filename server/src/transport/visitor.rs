@@ -1,11 +1,10 @@
 //! Who stands before the gate.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::extract::{ConnectInfo, Request};
-use std::net::SocketAddr;
 
-use crate::auth::Access;
+use crate::{auth::Access, limits::address::TrustedProxies};
 
 /// Somebody who wants to come in.
 #[derive(Clone, Debug)]
@@ -16,8 +15,15 @@ pub struct Visitor {
     pub access: Access,
 }
 
-/// The address of the other end of a request's connection.
-pub fn ip_of(request: &Request) -> IpAddr {
+/// Set by proxies: the addresses that a request has passed, the client's first.
+const X_FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// The address that a request comes from: the other end of its connection, or what a proxy of ours says of it.
+pub fn ip_of(request: &Request, proxies: &TrustedProxies) -> IpAddr {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(address)| address.ip().to_canonical())
+    // A request without a connection was made within this process.
+    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ConnectInfo(address)| address.ip().to_canonical());
+    let forwarded: Vec<&str> =
+        request.headers().get_all(X_FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).collect();
+    proxies.client_of(peer, forwarded.into_iter())
 }
