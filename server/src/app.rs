@@ -16,6 +16,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    auth::Authenticator,
     clock::Clock,
     compaction::Compactor,
     config::{Config, DatabaseUrl},
@@ -72,6 +73,7 @@ const SOCKETS_OF_CONNECTIONS: usize = 2;
 /// The running parts, in the order in which they are taken down.
 struct App {
     config: Arc<Config>,
+    auth: Authenticator,
     store: SharedStore,
     journal: Journal,
     journal_end: oneshot::Receiver<JournalEnd>,
@@ -122,6 +124,10 @@ impl Server {
     pub async fn bind(config: Config) -> anyhow::Result<Self> {
         let uptime = Stopwatch::start();
         let config = Arc::new(config);
+        let auth = Authenticator::new(&config.auth, Clock::system());
+        if let Some(keys) = auth.key_source() {
+            keys.check().await.context("the key set for tokens (SYNAPTI_AUTH_JWKS) is of no use")?;
+        }
         let store = store::open(&config.database_url, config.database_replica_url.as_ref()).await?;
         let listener =
             listen(config.listen).with_context(|| format!("cannot listen on {} (SYNAPTI_LISTEN)", config.listen))?;
@@ -131,7 +137,7 @@ impl Server {
             records => tracing::info!(records, "edits that an earlier run could not save are in the database now"),
         }
         let address = listener.local_addr().context("the listening socket has no address")?;
-        Ok(Self { app: App::new(config, store), listener, address, uptime })
+        Ok(Self { app: App::new(config, auth, store), listener, address, uptime })
     }
 
     /// Where it listens: tells which port the system gave for port 0.
@@ -150,7 +156,7 @@ impl Server {
 }
 
 impl App {
-    fn new(config: Arc<Config>, store: SharedStore) -> Self {
+    fn new(config: Arc<Config>, auth: Authenticator, store: SharedStore) -> Self {
         let giving_up = CancellationToken::new();
         let background = TaskTracker::new();
         let options = JournalOptions {
@@ -159,6 +165,7 @@ impl App {
         };
         let (journal, journal_end) = Journal::start(store.clone(), options, &background, giving_up.clone());
         Self {
+            auth,
             store,
             journal,
             journal_end,
@@ -194,6 +201,7 @@ impl App {
             hub,
             store: self.store.clone(),
             journal: self.journal.clone(),
+            auth: self.auth.clone(),
             config: self.config.clone(),
             draining: self.draining.clone(),
             store_up: self.store_up.subscribe(),
@@ -212,6 +220,10 @@ impl App {
         };
         self.background.spawn(acceptor.run(http::router(state, ws::routes(gate))));
         self.background.spawn(self.housekeeping());
+        if let Some(keys) = self.auth.key_source().cloned() {
+            let stop = self.rooms_closing.clone();
+            self.background.spawn(async move { stop.run_until_cancelled(keys.keep_fresh()).await });
+        }
         self.background.spawn(metrics::upkeep(self.rooms_closing.clone()));
         stop.cancelled().await;
         self.drain().await
@@ -267,7 +279,7 @@ impl App {
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             store = %self.store.describe(),
-            auth = ?self.config.auth.mode,
+            auth = %self.config.auth,
             bus = "off: one node",
             ai = "off: not in this version",
             connections_max = self.config.limits.max_connections,

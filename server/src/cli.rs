@@ -2,15 +2,23 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{Arg, ArgAction, Command as Clap, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command as Clap, value_parser};
 
-use crate::config::{key::KeySpec, table::KEYS};
+use synapti_protocol::graph_id::GraphId;
+
+use crate::{
+    auth::{
+        Role,
+        claims::{EVERY_GRAPH, SUBJECT_BYTES_MAX},
+    },
+    config::{key::KeySpec, table::KEYS},
+};
 
 /// Exit code for a command line or a configuration that cannot be used (`EX_USAGE` of sysexits.h).
 pub const EXIT_USAGE: u8 = 64;
 
 /// What the program is asked to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Run the server.
     Serve,
@@ -20,6 +28,23 @@ pub enum Command {
     Check,
     /// Print the description of the HTTP API and end.
     Openapi,
+    /// Print a token and end.
+    Token(TokenRequest),
+}
+
+/// What a token is to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenRequest {
+    /// Who holds it.
+    pub sub: String,
+    /// What people call them.
+    pub name: Option<String>,
+    /// `user` or `admin`.
+    pub role: Option<String>,
+    /// Graph id or `*`, and the role there.
+    pub graphs: Vec<(String, Role)>,
+    /// How long it is good.
+    pub expires_in_seconds: u32,
 }
 
 /// A command line, understood.
@@ -38,10 +63,11 @@ impl Cli {
     /// `--help` and `--version` arrive as "errors" for standard output.
     pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let matches = grammar().try_get_matches_from(args)?;
-        let command = match matches.subcommand_name() {
-            Some("migrate") => Command::Migrate,
-            Some("check") => Command::Check,
-            Some("openapi") => Command::Openapi,
+        let command = match matches.subcommand() {
+            Some(("migrate", _)) => Command::Migrate,
+            Some(("check", _)) => Command::Check,
+            Some(("openapi", _)) => Command::Openapi,
+            Some(("token", asked)) => Command::Token(token_request(asked)),
             _ => Command::Serve,
         };
         // Global flags are known to the subcommand as well, wherever they were written.
@@ -72,12 +98,59 @@ fn grammar() -> Clap {
         .subcommand(Clap::new("migrate").about("Create the database or bring it to this version's schema, and end"))
         .subcommand(Clap::new("check").about("Read every map and version, also beside a running server, report damage, and end"))
         .subcommand(Clap::new("openapi").about("Print the OpenAPI description of the HTTP API, and end"))
+        .subcommand(token_grammar())
         .arg(config)
         .args(KEYS.iter().map(|spec| setting(spec)))
         .after_help(
             "Flags go before environment variables, these before the configuration file, which goes before the defaults.\n\
              Other users of this machine can read flags: keep secrets in the environment or in the file.",
         )
+}
+
+fn token_grammar() -> Clap {
+    let arg = |name: &'static str, value: &'static str| Arg::new(name).long(name).value_name(value);
+    Clap::new("token")
+        .about("Print a token that is signed with auth.secret, and end")
+        .arg(arg("sub", "ID").required(true).value_parser(subject).help("Who holds it"))
+        .arg(arg("name", "NAME").help("What people call them"))
+        .arg(arg("role", "ROLE").value_parser(["user", "admin"]).help("admin = owner of every map, and operator"))
+        .arg(
+            arg("graph", "ID=ROLE")
+                .action(ArgAction::Append)
+                .value_parser(graph_role)
+                .help("Role in a map: owner, editor, commenter or viewer; * = every map; may be repeated"),
+        )
+        .arg(
+            arg("expires-in", "SECONDS")
+                .default_value("3600")
+                .value_parser(value_parser!(u32).range(1..))
+                .help("How long it is good"),
+        )
+}
+
+fn subject(text: &str) -> Result<String, &'static str> {
+    let is_valid = (1..=SUBJECT_BYTES_MAX).contains(&text.len());
+    if is_valid { Ok(text.to_owned()) } else { Err("takes 1 to 256 bytes") }
+}
+
+fn graph_role(text: &str) -> Result<(String, Role), &'static str> {
+    let (graph, role) = text.split_once('=').ok_or("takes ID=ROLE")?;
+    if graph != EVERY_GRAPH && GraphId::try_from(graph).is_err() {
+        return Err("takes a graph id or * before the =");
+    }
+    let role = Role::from_name(role).ok_or("takes owner, editor, commenter or viewer after the =")?;
+    Ok((graph.to_owned(), role))
+}
+
+fn token_request(asked: &ArgMatches) -> TokenRequest {
+    let text = |name: &str| asked.get_one::<String>(name).cloned();
+    TokenRequest {
+        sub: text("sub").unwrap_or_default(),
+        name: text("name"),
+        role: text("role"),
+        graphs: asked.get_many("graph").into_iter().flatten().cloned().collect(),
+        expires_in_seconds: asked.get_one("expires-in").copied().unwrap_or_default(),
+    }
 }
 
 fn setting(spec: &'static KeySpec) -> Arg {
@@ -125,6 +198,18 @@ mod tests {
     }
 
     #[test]
+    fn a_token_is_described() {
+        let Command::Token(least) = parse(&["token", "--sub", "ada"]).unwrap().command else { panic!("it is a token") };
+        assert_eq!((least.sub.as_str(), least.expires_in_seconds, least.graphs.len()), ("ada", 3600, 0));
+        let args = [
+            "token", "--sub", "ada", "--graph", "m=owner", "--graph", "*=viewer", "--role", "admin", "--name", "Ada L",
+        ];
+        let Command::Token(most) = parse(&args).unwrap().command else { panic!("it is a token") };
+        assert_eq!(most.graphs, [("m".to_owned(), Role::Owner), ("*".to_owned(), Role::Viewer)]);
+        assert_eq!((most.role.as_deref(), most.name.as_deref()), (Some("admin"), Some("Ada L")));
+    }
+
+    #[test]
     fn flags_count_before_and_after_the_command() {
         let after = parse(&["serve", "--listen", "[::1]:1", "--config", "a.toml"]).unwrap();
         let before = parse(&["--listen", "[::1]:1", "--config", "a.toml", "serve"]).unwrap();
@@ -142,7 +227,19 @@ mod tests {
 
     #[test]
     fn mistakes_are_errors_and_help_is_not() {
-        for args in [&["--lisen", "x"][..], &["dance"], &["--listen"], &["serve", "extra"]] {
+        for args in [
+            &["token"][..],
+            &["token", "--sub", ""],
+            &["token", "--sub", "ada", "--role", "editor"],
+            &["token", "--sub", "ada", "--graph", "m"],
+            &["token", "--sub", "ada", "--graph", "m=king"],
+            &["token", "--sub", "ada", "--graph", "a b=owner"],
+            &["token", "--sub", "ada", "--expires-in", "0"],
+            &["--lisen", "x"],
+            &["dance"],
+            &["--listen"],
+            &["serve", "extra"],
+        ] {
             assert!(parse(args).unwrap_err().use_stderr(), "{args:?}");
         }
         let help = parse(&["--help"]).unwrap_err();

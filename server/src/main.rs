@@ -7,9 +7,11 @@ use std::{
 
 use synapti_server::{
     app,
+    auth::mint::NewToken,
     check::{self, Finding, Summary},
-    cli::{self, Cli, Command, EXIT_USAGE},
-    config::Config,
+    cli::{self, Cli, Command, EXIT_USAGE, TokenRequest},
+    clock::Clock,
+    config::{Config, ConfigError},
     http::openapi,
     journal, store, telemetry,
 };
@@ -44,10 +46,19 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(error) => return usage(&error),
     };
+    if let Command::Token(asked) = &cli.command {
+        return match token(asked, &config) {
+            Ok(token) => {
+                println!("{token}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => usage(&error),
+        };
+    }
     if let Err(error) = telemetry::logs::init(&config.log) {
         return usage(&error);
     }
-    match perform(cli.command, config) {
+    match perform(&cli.command, config) {
         Ok(code) => code,
         Err(error) => {
             tracing::error!("{error:#}");
@@ -61,14 +72,14 @@ fn usage(error: &dyn std::error::Error) -> ExitCode {
     ExitCode::from(EXIT_USAGE)
 }
 
-fn perform(command: Command, config: Config) -> anyhow::Result<ExitCode> {
+fn perform(command: &Command, config: Config) -> anyhow::Result<ExitCode> {
     let runtime = runtime()?;
     let performed = runtime.block_on(async {
         match command {
             Command::Serve => app::serve(config, stop_signal()?).await?,
             Command::Migrate => migrate(&config).await?,
             Command::Check => return check(&config).await,
-            Command::Openapi => {}
+            Command::Openapi | Command::Token(_) => {}
         }
         Ok(ExitCode::SUCCESS)
     });
@@ -104,6 +115,18 @@ fn stop_signal() -> anyhow::Result<CancellationToken> {
         }
     });
     Ok(stop)
+}
+
+fn token(asked: &TokenRequest, config: &Config) -> Result<String, ConfigError> {
+    let secret = config.auth.secret.as_ref().ok_or(ConfigError::NoSecret)?;
+    let mut token = NewToken::new(&asked.sub, Clock::system().now(), asked.expires_in_seconds);
+    token.name.clone_from(&asked.name);
+    token.role.clone_from(&asked.role);
+    token.graphs = asked.graphs.iter().map(|(graph, role)| (graph.clone(), role.as_str().into())).collect();
+    // The server that is configured like this would refuse it without.
+    token.iss.clone_from(&config.auth.issuer);
+    token.aud.clone_from(&config.auth.audience);
+    Ok(token.sign(secret.expose()))
 }
 
 async fn migrate(config: &Config) -> anyhow::Result<()> {

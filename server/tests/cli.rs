@@ -15,6 +15,15 @@ use synapti_crdt::{
     map::{MapEdit, NewNode},
 };
 use synapti_server::store::{JournalRecord, Lookup, NewVersion, Purpose, SqliteStore, Store, VersionKind};
+use synapti_server::{
+    auth::{
+        Role,
+        claims::{Expected, grant},
+        jws::Compact,
+        keys::Key,
+    },
+    clock::Clock,
+};
 
 const EXIT_USAGE: i32 = 64;
 
@@ -53,7 +62,7 @@ fn bad_configuration_ends_with_64_whatever_the_command() {
     }
     assert!(refused(&[], &[("SYNAPTI_LISTN", "127.0.0.1:0")]).contains("did you mean `SYNAPTI_LISTEN`?"));
     assert!(refused(&[], &[("SYNAPTI_LOG", "verbose")]).contains("SYNAPTI_LOG"));
-    assert!(refused(&[], &[("SYNAPTI_AUTH_MODE", "required")]).contains("not part of this version"));
+    assert!(refused(&[], &[("SYNAPTI_AUTH_MODE", "required")]).contains("SYNAPTI_AUTH_SECRET"));
     assert!(refused(&[], &[("SYNAPTI_REDIS_URL", "redis://localhost")]).contains("not part of this version"));
     assert!(refused(&["--listen", "0.0.0.0:0"], &[]).contains("SYNAPTI_AUTH_OPEN_ANYWHERE"));
 }
@@ -65,6 +74,32 @@ fn a_bad_file_is_named_with_its_key() {
     fs::write(&path, "[limits]\nmax_conections = 5\n").unwrap();
     let message = refused(&["--config", path.to_str().unwrap()], &[]);
     assert!(message.contains("my.toml") && message.contains("did you mean `limits.max_connections`?"), "{message}");
+}
+
+#[test]
+fn token_prints_a_token_that_the_server_takes() {
+    const SECRET: &str = "correct horse battery staple 0123456789";
+    let missing = refused(&["token", "--sub", "ada"], &[]);
+    assert!(missing.contains("SYNAPTI_AUTH_SECRET"), "{missing}");
+    assert!(refused(&["token"], &[("SYNAPTI_AUTH_SECRET", SECRET)]).contains("--sub"));
+    let short = refused(&["token", "--sub", "ada"], &[("SYNAPTI_AUTH_SECRET", "tooshort")]);
+    assert!(short.contains("at least 32 bytes") && !short.contains("tooshort"), "{short}");
+
+    let env = [("SYNAPTI_AUTH_SECRET", SECRET), ("SYNAPTI_AUTH_ISSUER", "us"), ("SYNAPTI_AUTH_AUDIENCE", "maps")];
+    let args =
+        ["token", "--sub", "ada", "--name", "Ada", "--graph", "m=owner", "--graph", "*=viewer", "--expires-in", "60"];
+    let output = synapti(&args, &env);
+    assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
+    let token = String::from_utf8(output.stdout).unwrap();
+    let key = Key::secret(SECRET.as_bytes()).unwrap();
+    let payload = Compact::parse(token.trim_end()).unwrap().verify(&key).unwrap();
+    let expected = Expected { issuer: Some("us".to_owned()), audience: Some("maps".to_owned()) };
+    let now = Clock::system().now();
+    let grant = grant(&payload, &expected, now).unwrap();
+    assert_eq!((grant.client.as_str(), grant.display_name.as_deref()), ("ada", Some("Ada")));
+    assert_eq!((grant.everywhere, grant.graphs.len(), grant.is_admin), (Some(Role::Viewer), 1, false));
+    let lasts = grant.expires_at.unwrap().duration_since(now).as_secs();
+    assert!((0..=60).contains(&lasts), "{lasts}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use synapti_protocol::graph_id::GraphId;
 use super::{access::Grant, jws::TokenError, role::Role};
 
 /// The longest name of a client: it is a key of limits.
-const SUBJECT_BYTES_MAX: usize = 256;
+pub const SUBJECT_BYTES_MAX: usize = 256;
 
 /// Of a longer display name the beginning is kept; as long as an author of a version may be.
 const NAME_CHARS_MAX: usize = 200;

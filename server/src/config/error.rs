@@ -56,6 +56,12 @@ pub enum ConfigError {
          Unset it, or name the PostgreSQL server that it is a replica of"
     )]
     ReplicaOfAFile,
+    /// Nothing to sign a token with.
+    #[error(
+        "a token is signed with a secret: set SYNAPTI_AUTH_SECRET to that of the server. Tokens for a server that checks them \
+         with SYNAPTI_AUTH_JWKS come from whoever holds the private keys"
+    )]
+    NoSecret,
     /// A promise that this version cannot keep.
     #[error("{setting} is not part of this version; not starting without what it promises. {instead}")]
     NotInThisVersion {

@@ -14,6 +14,7 @@ mod value;
 
 use std::{
     ffi::OsString,
+    fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -80,6 +81,23 @@ pub struct AuthConfig {
     pub allowed_origins: Vec<String>,
     /// Consent to [`AuthMode::Open`] on an address that is not loopback.
     pub open_anywhere: bool,
+}
+
+impl fmt::Display for AuthConfig {
+    /// What counts, and where keys come from; no secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.mode == AuthMode::Open {
+            return f.write_str("open: everybody may do everything");
+        }
+        f.write_str("tokens required")?;
+        if self.secret.is_some() {
+            f.write_str("; HS256 with auth.secret")?;
+        }
+        match &self.jwks {
+            Some(place) => write!(f, "; RS256 and ES256 with the keys of {place}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// When versions are made without being asked for, and how long they stay.

@@ -180,6 +180,8 @@ fn tokens_can_be_required_where_there_is_a_key_to_check_them_with() {
     let anywhere = ("SYNAPTI_LISTEN", "0.0.0.0:8080");
     let with_secret = from_env(&[required, anywhere, ("SYNAPTI_AUTH_SECRET", SECRET)]).unwrap();
     assert!(with_secret.auth.mode == AuthMode::Required && with_secret.warnings.is_empty());
+    assert_eq!(with_secret.auth.to_string(), "tokens required; HS256 with auth.secret");
+    assert_eq!(Config::default().auth.to_string(), "open: everybody may do everything");
     for (place, shown) in [
         ("/etc/synapti/keys.json", "/etc/synapti/keys.json"),
         ("keys.json", "keys.json"),

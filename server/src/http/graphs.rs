@@ -1,7 +1,7 @@
 //! `/v1/graphs` and `/v1/graphs/{graph_id}`.
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Query, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -12,6 +12,7 @@ use synapti_crdt::map::EditError;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
+    access::forbidden,
     body::Valid,
     dto::{CreateGraph, PatchGraph},
     error::{ApiError, ErrorBody},
@@ -21,6 +22,7 @@ use super::{
     state::AppState,
 };
 use crate::{
+    auth::{Access, access::Readable, rights::Action},
     ids,
     room::{GraphView, RoomError},
     store::{GraphRecord, ListCursor, ListQuery},
@@ -86,11 +88,16 @@ pub struct ListParams {
 ))]
 pub async fn create_graph(
     State(app): State<AppState>,
+    Extension(access): Extension<Access>,
     Valid(mut wanted): Valid<CreateGraph>,
 ) -> Result<Response, ApiError> {
     let now = app.clock.now();
-    let id = wanted.id.take().unwrap_or_else(|| ids::fresh(now).to_string());
-    let id = path::graph_id(&id)?;
+    let wanted_id = wanted.id.take().map(|id| path::graph_id(&id)).transpose()?;
+    let may_create = wanted_id.as_ref().map_or(access.may_in_any(Action::Create), |id| access.may(Action::Create, id));
+    if !may_create {
+        return Err(forbidden());
+    }
+    let id = wanted_id.map_or_else(|| path::graph_id(&ids::fresh(now).to_string()), Ok)?;
     let init = wanted.into_edit(ids::fresh(now).to_string(), now.to_string());
     let view = app.hub.create(&id, init).await.map_err(|error| match error {
         RoomError::Gone => {
@@ -104,19 +111,24 @@ pub async fn create_graph(
     Ok(response)
 }
 
-/// Lists graphs, last modified first
+/// Lists the graphs that the caller may read, last modified first
 #[utoipa::path(get, path = "/v1/graphs", tag = "graphs", params(ListParams), responses(
     (status = 200, description = "A page", body = GraphList),
     (status = 422, description = "Parameters that are not valid", body = ErrorBody),
 ))]
 pub async fn list_graphs(
     State(app): State<AppState>,
+    Extension(access): Extension<Access>,
     Query(params): Query<ListParams>,
 ) -> Result<Json<GraphList>, ApiError> {
     let limit = limit_of(params.limit.as_deref())?;
     let after = params.cursor.as_deref().map(parse_cursor).transpose()?;
     // One more than asked for tells whether there is a next page.
-    let mut records = app.store.list(&ListQuery { after, limit: limit + 1 }).await?;
+    let among = match access.readable() {
+        Readable::All => None,
+        Readable::Only(graphs) => Some(graphs),
+    };
+    let mut records = app.store.list(&ListQuery { after, limit: limit + 1, among }).await?;
     let more = records.len() > limit as usize;
     records.truncate(limit as usize);
     let next_cursor = records.last().filter(|_| more).map(cursor);

@@ -1,9 +1,11 @@
 //! HTTP: the API, the operator's pages and what every response has in common.
 //!
-//! A request passes [`envelope`] (id, log, errors), [`host`], CORS, compression, [`origin`] and the body limit, and
-//! meets a handler; a failure of the domain becomes a status in [`domain_error`] and a body in [`envelope`].
+//! A request passes [`envelope`] (id, log, errors), [`host`], CORS, [`access::identify`], [`rate`], compression, [`origin`],
+//! [`access::guard`] and the body limit, and meets a handler; a failure of the domain becomes a status in [`domain_error`] and a body in [`envelope`].
 
+mod access;
 mod body;
+pub mod credentials;
 mod domain_error;
 pub mod dto;
 mod edges;
@@ -14,6 +16,7 @@ mod graphs;
 mod host;
 mod nodes;
 pub mod openapi;
+mod openapi_access;
 mod ops;
 pub mod origin;
 mod pages;
@@ -23,6 +26,7 @@ pub mod request_id;
 mod schema;
 mod site;
 pub mod state;
+mod tickets;
 mod versions;
 
 use axum::{
@@ -61,8 +65,10 @@ pub fn router(state: AppState, live: Router<AppState>) -> Router {
         .merge(pages::files())
         .fallback(async || error::ApiError::of_status(StatusCode::NOT_FOUND))
         .layer(body_limit(config.limits.message_bytes_max))
+        .layer(middleware::from_fn_with_state(state.clone(), access::guard))
         .layer(middleware::from_fn_with_state(config.clone(), origin::guard))
         .layer(middleware::from_fn_with_state(state.clone(), rate::guard))
+        .layer(middleware::from_fn_with_state(state.clone(), access::identify))
         .layer(compression)
         .layer(option_layer(cors(&config)))
         // Around CORS, which answers by itself when a page asks first.

@@ -10,7 +10,7 @@ use axum::{
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{edges, error::ErrorBody, graphs, nodes, ops, pages, state::AppState, versions};
+use super::{edges, error::ErrorBody, graphs, nodes, openapi_access, ops, pages, state::AppState, tickets, versions};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -55,12 +55,14 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(versions::list_versions, versions::create_version))
         .routes(routes!(versions::get_version, versions::patch_version, versions::delete_version))
         .routes(routes!(versions::restore_version))
+        .routes(routes!(tickets::create_ticket))
 }
 
 /// The description as JSON.
 pub fn description() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(|| {
-        let description = routes().into_openapi();
+        let mut description = routes().into_openapi();
+        openapi_access::describe(&mut description);
         description.to_pretty_json().expect("a description is plain data")
     });
     &TEXT
@@ -78,15 +80,19 @@ async fn openapi_json() -> Response {
 /// Edits a map live (WebSocket)
 ///
 /// The y-websocket protocol: `new WebsocketProvider("ws://host/v1/ws", id, doc)` of the npm package works as it is. A graph
-/// that does not exist is made. What is received from here is on disk, unless the store has been behind for more than a second.
+/// that does not exist is made, for who has the role editor or more in it. What is received from here is on disk, unless the store has been behind for more than a second.
 ///
 /// The subprotocol `synapti.v1`, or `?ext=1`, adds two messages: 120 *ack*, varUint n: the first n edits of this connection are
 /// on disk (each Update and `SyncStep2` counts as one); and 121 *notice*, varString JSON: `{"kind":"unsaved"}` before the first
 /// edit that is shown though it is not on disk, `{"kind":"saved"}` when all is, `{"kind":"draining","reconnect_after_ms":n}`
-/// before the node goes, `{"kind":"error","code":n,"message":"…"}` before a close. The subprotocol `y-sync` adds nothing.
+/// before the node goes, `{"kind":"role","role":"…"}` first of all, `{"kind":"error","code":n,"message":"…"}` before a close. The subprotocol `y-sync` adds nothing.
 ///
-/// Close codes: 1008 too much, back off; 1012 restarting, reconnect; 1013 at capacity, back off; 4400 malformed; 4403 not
-/// allowed; 4410 deleted; 4413 too large. After a code from 4400 to 4499 do not reconnect.
+/// The token comes as `Authorization: Bearer …`, as a subprotocol `bearer.…` beside the one that is wanted, as `?token=` when it
+/// expires within the hour, or as `?ticket=` from `POST /v1/tickets`. Viewers and commenters may read and show presence; their
+/// first edit is answered with the message *permission denied*, and none is taken.
+///
+/// Close codes: 1008 too much, back off; 1012 restarting, reconnect; 1013 at capacity, back off; 4400 malformed; 4401 not
+/// signed in, or not any more; 4403 not allowed; 4404 no such graph, and no right to make it; 4410 deleted; 4413 too large. After a code from 4400 to 4499 do not reconnect.
 #[utoipa::path(get, path = "/v1/ws/{graph_id}", tag = "live", params(
     ("graph_id" = String, Path, description = "The graph", example = "solar-system"),
 ), responses(

@@ -6,6 +6,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    auth::Authenticator,
     clock::Clock,
     config::Config,
     history::History,
@@ -36,6 +37,8 @@ pub struct AppState {
     pub store: SharedStore,
     /// The group commit; handlers only ask how it is.
     pub journal: Journal,
+    /// Who somebody is.
+    pub auth: Authenticator,
     /// The settings.
     pub config: Arc<Config>,
     /// Cancelled when the process begins to drain.

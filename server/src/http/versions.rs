@@ -1,7 +1,7 @@
 //! `/v1/graphs/{graph_id}/versions`: states of a map that are kept.
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Query, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
@@ -20,7 +20,10 @@ use super::{
     schema::Graph,
     state::AppState,
 };
-use crate::store::{VersionId, VersionRecord};
+use crate::{
+    auth::Access,
+    store::{VersionId, VersionRecord},
+};
 
 /// A state of a map that is kept.
 #[derive(Debug, Serialize, ToSchema)]
@@ -115,9 +118,10 @@ pub async fn list_versions(
 pub async fn create_version(
     State(app): State<AppState>,
     InGraph(id): InGraph,
+    Extension(access): Extension<Access>,
     Valid(wanted): Valid<CreateVersion>,
 ) -> Result<Response, ApiError> {
-    let record = app.history.keep(&id, wanted.name, wanted.author).await?;
+    let record = app.history.keep(&id, wanted.name, author(&access, wanted.author)).await?;
     let path = format!("/v1/graphs/{id}/versions/{}", record.id.0);
     Ok((StatusCode::CREATED, [(header::LOCATION, location(&path))], Json(Version::from(record))).into_response())
 }
@@ -197,9 +201,10 @@ pub async fn restore_version(
     State(app): State<AppState>,
     InGraph(id): InGraph,
     InVersion(version): InVersion,
+    Extension(access): Extension<Access>,
     Valid(wanted): Valid<RestoreVersion>,
 ) -> Result<Response, ApiError> {
-    let view = app.history.restore(&id, version, wanted.author).await?;
+    let view = app.history.restore(&id, version, author(&access, wanted.author)).await?;
     Ok(graph(StatusCode::OK, &view))
 }
 
@@ -215,6 +220,11 @@ impl From<VersionRecord> for Version {
             bytes,
         }
     }
+}
+
+/// Who has a name of their own cannot go under another one.
+fn author(access: &Access, claimed: Option<String>) -> Option<String> {
+    access.display_name().map(str::to_owned).or(claimed)
 }
 
 fn parse_cursor(text: &str) -> Result<VersionId, ApiError> {

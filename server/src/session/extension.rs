@@ -4,11 +4,12 @@ use bytes::Bytes;
 use serde_json::json;
 use synapti_protocol::{close::CloseCode, message};
 
-use crate::room::slot::News;
+use crate::{auth::Role, room::slot::News};
 
 /// At most one thing of each kind waits: the newest counts.
 #[derive(Debug, Default)]
 pub(super) struct Extension {
+    role: Option<Role>,
     acked: Option<u64>,
     /// Whether the client is to be told that it sees something unsaved, or that it does not any more.
     unsaved: Option<bool>,
@@ -17,8 +18,8 @@ pub(super) struct Extension {
 }
 
 impl Extension {
-    pub(super) fn new(has_unsaved: bool) -> Self {
-        Self { unsaved: has_unsaved.then_some(true), ..Self::default() }
+    pub(super) fn new(role: Role, has_unsaved: bool) -> Self {
+        Self { role: Some(role), unsaved: has_unsaved.then_some(true), ..Self::default() }
     }
 
     pub(super) fn hear(&mut self, news: &News) {
@@ -31,8 +32,11 @@ impl Extension {
         self.reconnect_after_ms = Some(reconnect_after_ms);
     }
 
-    /// The next thing to say, as a frame. That something is unsaved comes before it, what is saved before "all is saved".
+    /// The next thing to say, as a frame. What the client is comes first. That something is unsaved comes before it, what is saved before "all is saved".
     pub(super) fn next(&mut self) -> Option<Bytes> {
+        if let Some(role) = self.role.take() {
+            return Some(notice(&json!({ "kind": "role", "role": role.as_str() })));
+        }
         if self.unsaved == Some(true) {
             self.unsaved = None;
             if !std::mem::replace(&mut self.is_told_unsaved, true) {
@@ -87,8 +91,8 @@ mod tests {
 
     #[test]
     fn the_newest_of_each_kind_is_said_once() {
-        let mut extension = Extension::new(false);
-        assert!(said(&mut extension).is_empty());
+        let mut extension = Extension::new(Role::Viewer, false);
+        assert_eq!(said(&mut extension), [r#"{"kind":"role","role":"viewer"}"#]);
         extension.hear(&news(Some(3), None));
         extension.hear(&news(Some(5), Some(true)));
         extension.hear(&news(None, None));
@@ -103,10 +107,14 @@ mod tests {
 
     #[test]
     fn what_was_over_before_it_could_be_said_is_not_said() {
-        let mut extension = Extension::new(false);
+        let mut extension = Extension::new(Role::Owner, false);
+        extension.next();
         extension.hear(&news(None, Some(true)));
         extension.hear(&news(None, Some(false)));
         assert!(said(&mut extension).is_empty());
-        assert_eq!(said(&mut Extension::new(true)), [r#"{"kind":"unsaved"}"#]);
+        assert_eq!(
+            said(&mut Extension::new(Role::Owner, true)),
+            [r#"{"kind":"role","role":"owner"}"#, r#"{"kind":"unsaved"}"#]
+        );
     }
 }

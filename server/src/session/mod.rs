@@ -7,6 +7,8 @@
 mod answer;
 mod extension;
 mod pace;
+mod reasons;
+mod standing;
 mod work;
 
 use std::{
@@ -18,7 +20,6 @@ use std::{
 
 use bytes::Bytes;
 use synapti_protocol::{
-    DecodeError,
     close::CloseCode,
     message::{self, Message, SyncMessage},
     update::{self, EMPTY_UPDATE},
@@ -27,9 +28,9 @@ use synapti_protocol::{
 use tokio::time::{Sleep, sleep_until};
 
 use crate::{
+    auth::Role,
     room::{
-        CallError, Cursor, Joined, Refusal, RoomError, RoomHandle, SessionId, SessionSlot, feed::FellOff,
-        handle::Membership, slot::Probe,
+        Cursor, Joined, Refusal, RoomHandle, SessionId, SessionSlot, feed::FellOff, handle::Membership, slot::Probe,
     },
     telemetry::metrics,
 };
@@ -37,6 +38,9 @@ use answer::Answer;
 use extension::Extension;
 pub use extension::refused;
 use pace::{Kind, Pace, Toll, TooFast};
+pub use reasons::refusal;
+use reasons::{call_refusal, malformed};
+use standing::{Standing, Verdict};
 use work::{Done, Work};
 
 /// Bounds of one session's messages; 0 = no limit.
@@ -67,6 +71,8 @@ pub struct Session {
     later: Option<Box<Later>>,
     /// What the room asks this client, for its next message.
     question: Option<Bytes>,
+    /// Whether what the client changes is taken.
+    standing: Standing,
     /// Edits handed to the room.
     edits: u64,
     /// For a client that has asked for it.
@@ -81,8 +87,15 @@ pub struct Session {
 
 impl Session {
     /// Begins a session; the client is greeted with a question for what it has, and with who is here. An extended one
-    /// (`synapti.v1`) is also told what becomes of its edits; it must have joined as one.
-    pub fn new(id: SessionId, room: RoomHandle, joined: Joined, limits: SessionLimits, is_extended: bool) -> Self {
+    /// (`synapti.v1`) is also told what it is and what becomes of its edits; it must have joined as one.
+    pub fn new(
+        id: SessionId,
+        room: RoomHandle,
+        joined: Joined,
+        limits: SessionLimits,
+        role: Role,
+        is_extended: bool,
+    ) -> Self {
         let Joined { membership, slot, welcome } = joined;
         let pace = Arc::new(Pace::new(limits.messages_per_second, limits.bytes_per_second));
         Self {
@@ -96,8 +109,9 @@ impl Session {
             too_fast: TooFast::default(),
             later: None,
             question: None,
+            standing: Standing::of(role),
             edits: 0,
-            extension: is_extended.then(|| Box::new(Extension::new(welcome.has_unsaved))),
+            extension: is_extended.then(|| Box::new(Extension::new(role, welcome.has_unsaved))),
             work: None,
             departing: false,
             look: false,
@@ -152,7 +166,8 @@ impl Session {
                 update::scan_state_vector(state_vector).map_err(malformed)?;
                 self.work = Some(Work::sync(&self.room, Bytes::copy_from_slice(state_vector), (self.id, self.edits)));
             }
-            Message::Sync(SyncMessage::Step2(update) | SyncMessage::Update(update)) => self.update(update)?,
+            Message::Sync(SyncMessage::Step2(update)) => self.update(update, true)?,
+            Message::Sync(SyncMessage::Update(update)) => self.update(update, false)?,
             Message::Awareness(payload) => self.awareness(Bytes::copy_from_slice(payload)),
             Message::QueryAwareness => self.work = Some(Work::presence(&self.room)),
             // Only servers say these; a client that repeats them does no harm.
@@ -312,13 +327,23 @@ impl Session {
         news.refusal.map_or(Ok(()), Err)
     }
 
-    fn update(&mut self, update: &[u8]) -> Result<(), Refusal> {
+    fn update(&mut self, update: &[u8], is_answer: bool) -> Result<(), Refusal> {
         // Every client answers the greeting, mostly with nothing; who counts acknowledgements counts that as an edit.
         if update == EMPTY_UPDATE && self.extension.is_none() {
             return Ok(());
         }
         // Before it waits in a lane and shares a batch with others.
-        update::scan(update).map_err(malformed)?;
+        let view = update::scan(update).map_err(malformed)?;
+        let update = match self.standing.judge(&view, is_answer) {
+            Verdict::Passes => update,
+            Verdict::CountsAsEmpty if self.extension.is_none() => return Ok(()),
+            Verdict::CountsAsEmpty => &EMPTY_UPDATE,
+            Verdict::Refused(word) => {
+                metrics::get().edits_refused.increment(1);
+                self.answer.say(word);
+                return Ok(());
+            }
+        };
         self.edits += 1;
         // A copy: what was received would keep the whole read buffer.
         if let Err(update) = self.room.try_update(self.id, Bytes::copy_from_slice(update)) {
@@ -388,39 +413,4 @@ impl Session {
 struct Later {
     payload: Bytes,
     at: Pin<Box<Sleep>>,
-}
-
-/// How a room's refusal to take a client in, or to go on with it, is told to the client.
-pub fn refusal(error: &RoomError) -> Refusal {
-    let code = match error {
-        RoomError::NotFound => CloseCode::NotFound,
-        RoomError::Gone => CloseCode::Deleted,
-        RoomError::Draining | RoomError::Panicked => CloseCode::Restarting,
-        RoomError::TooLarge { .. } => CloseCode::TooLarge,
-        RoomError::Edit(_) | RoomError::Exists => CloseCode::Malformed,
-        RoomError::AtCapacity { .. }
-        | RoomError::NotSaved
-        | RoomError::Stalled
-        | RoomError::Store(_)
-        | RoomError::Unavailable(_)
-        | RoomError::Unreadable(_) => CloseCode::AtCapacity,
-    };
-    // What the database said is for the log, not for clients.
-    let reason = match error {
-        RoomError::Store(_) | RoomError::Unavailable(_) => "the store does not answer: try again later".to_owned(),
-        RoomError::Unreadable(_) => "this map cannot be read from the store: ask the operator".to_owned(),
-        error => error.to_string(),
-    };
-    Refusal::new(code, reason)
-}
-
-fn call_refusal(error: CallError) -> Refusal {
-    match error {
-        CallError::Closed => refusal(&RoomError::Panicked),
-        CallError::Room(error) => refusal(&error),
-    }
-}
-
-fn malformed(error: DecodeError) -> Refusal {
-    Refusal::new(CloseCode::Malformed, error.to_string())
 }

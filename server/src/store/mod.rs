@@ -119,6 +119,8 @@ pub struct ListQuery {
     pub after: Option<ListCursor>,
     /// Rows wanted, 1 to 1000.
     pub limit: u32,
+    /// The only graphs that count; `None` = all.
+    pub among: Option<Vec<GraphId>>,
 }
 
 /// Where a page of a listing ended.

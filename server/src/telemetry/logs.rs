@@ -5,7 +5,15 @@ use std::{
     panic::PanicHookInfo,
 };
 
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::{
+    EnvFilter, Layer as _, filter::filter_fn, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
+
+/// Libraries that write whole requests, with the tokens in them, into their lines of level `debug` or `trace`. Whatever the
+/// filter says, of these only what is more important is logged.
+const TALKATIVE: [&str; 8] =
+    ["axum", "h2", "hyper", "hyper_util", "rustls", "tokio_tungstenite", "tower_http", "tungstenite"];
 
 /// Logging could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -15,21 +23,28 @@ pub enum LogError {
     Filter(#[from] tracing_subscriber::filter::ParseError),
     /// Something has set up logging already.
     #[error(transparent)]
-    Twice(#[from] Box<dyn std::error::Error + Send + Sync>),
+    Twice(#[from] tracing_subscriber::util::TryInitError),
 }
 
 /// Starts logging for the whole process, panics included. `filter` is [`crate::config::Config::log`].
 pub fn init(filter: &str) -> Result<(), LogError> {
     let filter = EnvFilter::builder().parse(filter)?;
     let is_terminal = io::stderr().is_terminal();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(is_terminal);
-    if is_terminal {
-        builder.compact().try_init()?;
+    let lines = fmt::layer().with_writer(io::stderr).with_ansi(is_terminal);
+    let lines = if is_terminal {
+        lines.compact().boxed()
     } else {
-        builder.json().flatten_event(true).with_current_span(false).try_init()?;
-    }
+        lines.json().flatten_event(true).with_current_span(false).boxed()
+    };
+    let lines = lines.with_filter(filter_fn(tells_no_secret));
+    tracing_subscriber::registry().with(filter).with(lines).try_init()?;
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+fn tells_no_secret(line: &Metadata<'_>) -> bool {
+    let library = line.target().split("::").next().unwrap_or_default();
+    *line.level() <= Level::INFO || !TALKATIVE.contains(&library)
 }
 
 /// A panic is a line of the log like any other, so that whatever reads the log as JSON can read it too.

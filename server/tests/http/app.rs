@@ -14,6 +14,7 @@ use axum::{
 use http_body_util::BodyExt;
 use serde_json::Value;
 use synapti_server::{
+    auth::{Authenticator, mint::NewToken},
     clock::Clock,
     compaction::Compactor,
     config::Config,
@@ -33,6 +34,9 @@ use synapti_server::{
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
+
+/// Signs the tokens of a guarded server.
+pub const SECRET: &str = "correct horse battery staple 0123456789";
 
 pub struct TestApp {
     pub router: Router,
@@ -84,6 +88,7 @@ impl TestApp {
         };
         let hub = Hub::new(room_env, limits, Connections::new(ConnectionLimits::default()), tracker);
         let clock = Clock::system();
+        let auth = Authenticator::new(&config.auth, clock.clone());
         let uptime = Stopwatch::start();
         let history = History::new(store.clone(), compactor, hub.clone(), clock.clone(), config.history);
         let state = AppState {
@@ -94,6 +99,7 @@ impl TestApp {
             draining: draining.clone(),
             clock,
             uptime,
+            auth,
             strain: Strain::default(),
             requests: Arc::new(KeyedRate::new(config.limits.requests_per_second)),
             store_up: watch::Sender::new(true).subscribe(),
@@ -101,6 +107,18 @@ impl TestApp {
         };
         let live = Router::new().route("/v1/panic", get(async || -> StatusCode { panic!("as the test wants") }));
         Self { router: http::router(state, live), store, draining, _folder: folder }
+    }
+
+    /// With tokens required.
+    pub async fn guarded() -> Self {
+        Self::with(&[("SYNAPTI_AUTH_MODE", "required"), ("SYNAPTI_AUTH_SECRET", SECRET)]).await
+    }
+
+    /// Sends with a token.
+    pub async fn send_as(&self, token: &str, method: Method, path: &str, body: Option<Value>) -> Answer {
+        let mut request = request(method, path, body);
+        request.headers_mut().insert(header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
+        self.send(request).await
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -129,14 +147,30 @@ impl TestApp {
     /// A map `m`: root `sun`, under it `mars` and `earth`, under `mars` `phobos`; an edge `near` from `mars` to `earth`.
     pub async fn with_map() -> Self {
         let app = Self::new().await;
-        app.post("/v1/graphs", serde_json::json!({"id": "m"})).await.expect(StatusCode::CREATED);
-        for (id, parent) in [("sun", None), ("mars", Some("sun")), ("earth", Some("sun")), ("phobos", Some("mars"))] {
-            let node = serde_json::json!({"id": id, "title": id, "parent_id": parent});
-            app.post("/v1/graphs/m/nodes", node).await.expect(StatusCode::CREATED);
-        }
-        let edge = serde_json::json!({"id": "near", "source": "mars", "target": "earth"});
-        app.post("/v1/graphs/m/edges", edge).await.expect(StatusCode::CREATED);
+        app.add_map(None).await;
         app
+    }
+
+    /// The same map on a guarded server, with a version.
+    pub async fn guarded_with_map() -> Self {
+        let app = Self::guarded().await;
+        app.add_map(Some(&admin_token())).await;
+        app
+    }
+
+    async fn add_map(&self, token: Option<&str>) {
+        let post = async |path: &str, body: Value| {
+            let mut request = request(Method::POST, path, Some(body));
+            if let Some(token) = token {
+                request.headers_mut().insert(header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
+            }
+            self.send(request).await.expect(StatusCode::CREATED);
+        };
+        post("/v1/graphs", serde_json::json!({"id": "m"})).await;
+        for (id, parent) in [("sun", None), ("mars", Some("sun")), ("earth", Some("sun")), ("phobos", Some("mars"))] {
+            post("/v1/graphs/m/nodes", serde_json::json!({"id": id, "title": id, "parent_id": parent})).await;
+        }
+        post("/v1/graphs/m/edges", serde_json::json!({"id": "near", "source": "mars", "target": "earth"})).await;
     }
 }
 
@@ -179,6 +213,20 @@ impl Answer {
         assert!(field["message"].as_str().is_some_and(|message| !message.is_empty()), "{field}");
         field["field"].as_str().unwrap().to_owned()
     }
+}
+
+/// A token for an hour with roles in graphs.
+pub fn token(sub: &str, graphs: &[(&str, &str)]) -> String {
+    let mut token = NewToken::new(sub, Clock::system().now(), 3600);
+    token.graphs = graphs.iter().map(|(graph, role)| ((*graph).to_owned(), (*role).into())).collect();
+    token.sign(SECRET)
+}
+
+/// A token of an operator.
+pub fn admin_token() -> String {
+    let mut token = NewToken::new("root", Clock::system().now(), 3600);
+    token.role = Some("admin".to_owned());
+    token.sign(SECRET)
 }
 
 pub fn request(method: Method, path: &str, body: Option<Value>) -> Request<Body> {

@@ -36,6 +36,7 @@ async fn what_is_described_is_there_and_nothing_else_is() {
             "/v1/graphs/{graph_id}/versions",
             "/v1/graphs/{graph_id}/versions/{version_id}",
             "/v1/graphs/{graph_id}/versions/{version_id}/restore",
+            "/v1/tickets",
             "/v1/ws/{graph_id}",
         ])
     );

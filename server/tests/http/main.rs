@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod access;
 mod app;
 mod conditional;
 mod description;
 mod edges;
 mod envelope;
+mod fuzz;
 mod graphs;
 mod hostile;
 mod nodes;

@@ -116,7 +116,7 @@ pub async fn compact_all(store: &SharedStore, keys: &[GraphKey], acknowledged: &
 
 pub async fn list_all(store: &SharedStore, acknowledged: &Cell<u64>) {
     while acknowledged.get() < BATCHES {
-        let page = store.list(&ListQuery { after: None, limit: 10 }).await.unwrap();
+        let page = store.list(&ListQuery { after: None, limit: 10, among: None }).await.unwrap();
         assert_eq!(page.len(), GRAPHS);
     }
 }

@@ -1,7 +1,9 @@
 //! The life of a graph, told through every method of the trait.
 
+use synapti_protocol::graph_id::GraphId;
 use synapti_server::store::{
-    GraphKey, JournalRecord, ListCursor, ListQuery, Lookup, Purpose, RecordId, SNAPSHOT_SLICE_BYTES_MAX, StoreError,
+    GraphKey, JournalRecord, ListCursor, ListQuery, Lookup, Purpose, RecordId, SNAPSHOT_SLICE_BYTES_MAX, Store,
+    StoreError,
 };
 
 use crate::{
@@ -120,7 +122,7 @@ async fn topic_and_time_of_the_last_record_are_listed(home: &impl Place) {
     assert_eq!((graph.topic.as_str(), graph.created_at, graph.modified_at), ("Honey", at(0), at(7)));
     compact(&*store, key, RecordId(2), &[b"ab"]).await;
     trim_all(&*store, key, 10).await;
-    let listed = store.list(&ListQuery { after: None, limit: 10 }).await.unwrap();
+    let listed = store.list(&ListQuery { after: None, limit: 10, among: None }).await.unwrap();
     assert_eq!(listed, [graph]);
 }
 
@@ -139,15 +141,26 @@ async fn pages_of_the_listing_follow_each_other_without_gap_or_repeat(home: &imp
         }
     }
     expected.sort();
+    let expected: Vec<String> = expected.into_iter().map(|(_, name)| name).collect();
+    assert_eq!(listed(&*store, None).await, expected);
+
+    // Only some of them; a deleted one and one that never was do no harm.
+    let some: Vec<String> = expected.iter().step_by(3).cloned().collect();
+    let among = some.iter().map(String::as_str).chain(["g00", "never"]).map(graph_id).collect();
+    assert_eq!(listed(&*store, Some(among)).await, some);
+    assert!(listed(&*store, Some(Vec::new())).await.is_empty());
+}
+
+/// The ids of all pages.
+async fn listed(store: &dyn Store, among: Option<Vec<GraphId>>) -> Vec<String> {
     let mut seen = Vec::new();
     let mut after = None;
     loop {
-        let page = store.list(&ListQuery { after, limit: 3 }).await.unwrap();
-        let Some(last) = page.last() else { break };
+        let page = store.list(&ListQuery { after, limit: 3, among: among.clone() }).await.unwrap();
+        let Some(last) = page.last() else { return seen };
         after = Some(ListCursor { modified_at: last.modified_at, id: last.id.clone() });
         seen.extend(page.into_iter().map(|graph| graph.id.to_string()));
     }
-    assert_eq!(seen, expected.into_iter().map(|(_, name)| name).collect::<Vec<_>>());
 }
 
 async fn a_snapshot_replaces_what_it_covers_and_nothing_else(home: &impl Place) {

@@ -4,11 +4,13 @@ mod check;
 mod edge;
 mod graph;
 mod node;
+mod ticket;
 mod version;
 
 pub use edge::{CreateEdge, PatchEdge};
 pub use graph::{CreateGraph, PatchGraph};
 pub use node::{CreateNode, PatchNode, Position};
+pub use ticket::CreateTicket;
 pub use version::{CreateVersion, PatchVersion, RestoreVersion};
 
 use serde::{Deserialize, Deserializer};

@@ -25,6 +25,11 @@ const LIST_AFTER: &str = "SELECT key, id, topic, created_at, modified_at FROM gr
     WHERE deleted_at IS NULL AND modified_at <= $2 AND (modified_at < $2 OR id > $3) \
     ORDER BY modified_at DESC, id ASC LIMIT $1";
 
+/// Few graphs, found by their ids.
+const LIST_AMONG: &str = "SELECT key, id, topic, created_at, modified_at FROM graphs \
+    WHERE id = ANY($4) AND deleted_at IS NULL AND ($2::bigint IS NULL OR modified_at < $2 OR (modified_at = $2 AND id > $3)) \
+    ORDER BY modified_at DESC, id ASC LIMIT $1";
+
 const WALK: &str = "SELECT key, id, topic, created_at, modified_at FROM graphs \
     WHERE key > $1 AND deleted_at IS NULL ORDER BY key LIMIT $2";
 
@@ -72,9 +77,15 @@ impl PostgresStore {
     pub(super) async fn list_graphs(&self, query: &ListQuery) -> Result<Vec<GraphRecord>, StoreError> {
         let limit = i64::from(query.limit.clamp(1, ROWS_MAX));
         let mut lease = self.lease().await?;
-        let page = match &query.after {
-            None => sqlx::query(LIST).bind(limit),
-            Some(after) => {
+        let among: Option<Vec<&str>> = query.among.as_ref().map(|among| among.iter().map(GraphId::as_str).collect());
+        let page = match (&query.after, among) {
+            (after, Some(among)) => sqlx::query(LIST_AMONG)
+                .bind(limit)
+                .bind(after.as_ref().map(|after| after.modified_at.as_microsecond()))
+                .bind(after.as_ref().map(|after| after.id.as_str()))
+                .bind(among),
+            (None, None) => sqlx::query(LIST).bind(limit),
+            (Some(after), None) => {
                 sqlx::query(LIST_AFTER).bind(limit).bind(after.modified_at.as_microsecond()).bind(after.id.as_str())
             }
         };

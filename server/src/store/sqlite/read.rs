@@ -30,8 +30,9 @@ impl SqliteStore {
             tracing::debug!(%error, "a listing lacks the newest changes");
         }
         let limit = query.limit.clamp(1, LIST_ROWS_MAX);
-        let rows = match &query.after {
-            None => {
+        let among = query.among.as_ref().map(|among| names(among));
+        let rows = match (&query.after, &among) {
+            (None, None) => {
                 sqlx::query(
                     "SELECT key, id, topic, created_at, modified_at, deleted_at FROM graphs \
                      WHERE deleted_at IS NULL ORDER BY modified_at DESC, id ASC LIMIT ?1",
@@ -41,7 +42,7 @@ impl SqliteStore {
                 .await?
             }
             // The first comparison is implied by the second: it is what lets the index start at the cursor.
-            Some(after) => {
+            (Some(after), None) => {
                 sqlx::query(
                     "SELECT key, id, topic, created_at, modified_at, deleted_at FROM graphs \
                      WHERE deleted_at IS NULL AND modified_at <= ?2 AND (modified_at < ?2 OR id > ?3) \
@@ -50,6 +51,21 @@ impl SqliteStore {
                 .bind(limit)
                 .bind(after.modified_at.as_microsecond())
                 .bind(after.id.as_str())
+                .fetch_all(&self.readers)
+                .await?
+            }
+            // Few graphs, found by their ids.
+            (after, Some(among)) => {
+                sqlx::query(
+                    "SELECT key, id, topic, created_at, modified_at, deleted_at FROM graphs \
+                     WHERE id IN (SELECT value FROM json_each(?4)) AND deleted_at IS NULL \
+                     AND (?2 IS NULL OR modified_at < ?2 OR (modified_at = ?2 AND id > ?3)) \
+                     ORDER BY modified_at DESC, id ASC LIMIT ?1",
+                )
+                .bind(limit)
+                .bind(after.as_ref().map(|after| after.modified_at.as_microsecond()))
+                .bind(after.as_ref().map(|after| after.id.as_str()))
+                .bind(among)
                 .fetch_all(&self.readers)
                 .await?
             }
@@ -84,6 +100,12 @@ impl SqliteStore {
         sqlx::query("SELECT key FROM graphs LIMIT 1").fetch_optional(&self.readers).await?;
         Ok(asked.elapsed())
     }
+}
+
+/// Ids as a JSON array; nothing in an id needs an escape.
+fn names(among: &[GraphId]) -> String {
+    let quoted: Vec<String> = among.iter().map(|id| format!("\"{id}\"")).collect();
+    format!("[{}]", quoted.join(","))
 }
 
 /// Looks a graph up on any connection, in a view that does not change meanwhile.

@@ -50,6 +50,8 @@ pub struct Metrics {
     pub cursor_falls: Counter,
     /// Messages that were read more slowly because their client was too fast.
     pub slowed_messages: Counter,
+    /// Edits over sockets that were refused because their client may only read.
+    pub edits_refused: Counter,
     /// HTTP requests that were refused because their client made too many.
     pub requests_refused: Counter,
     /// Sockets that were dropped at once because their address has too many.
@@ -138,6 +140,7 @@ impl Metrics {
             delivery_lag_seconds: histogram!("synapti_delivery_lag_seconds"),
             cursor_falls: counter!("synapti_cursor_falls_total"),
             slowed_messages: counter!("synapti_slowed_messages_total"),
+            edits_refused: counter!("synapti_edits_refused_total"),
             requests_refused: counter!("synapti_requests_refused_total"),
             sockets_refused: counter!("synapti_sockets_refused_total"),
             commit_failures: counter!("synapti_commit_failures_total"),

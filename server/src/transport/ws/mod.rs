@@ -3,8 +3,10 @@
 //! One task per socket reads, writes and waits for the room. A socket that can take bytes is sent what stands between
 //! its cursor and the head, some frames in each flush; while it cannot, nothing gathers for it here.
 
+mod expiry;
 mod incoming;
 mod outgoing;
+mod place;
 mod socket;
 mod upgrade;
 mod wire;
@@ -18,21 +20,24 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::get,
 };
-use synapti_protocol::{close::CloseCode, graph_id::GraphId};
+use synapti_protocol::graph_id::GraphId;
 use tokio::time::timeout;
 
 use super::{
     gate::{Admitted, Gate},
-    visitor::{Visitor, ip_of},
+    visitor::ip_of,
 };
 use crate::{
-    auth::Access,
-    http::{AppState, error::ApiError, origin::is_allowed},
+    auth::rights::Action,
+    clock::Clock,
+    http::{AppState, error::ApiError},
     room::{Refusal, SessionId},
     session::{Session, SessionLimits, refusal, refused},
     telemetry::metrics,
 };
+use expiry::Expiry;
 pub use incoming::LargeMessages;
+use place::Place;
 use socket::{Goodbye, Socket};
 use upgrade::Upgrade;
 use wire::Wire;
@@ -61,8 +66,8 @@ async fn connect(
 ) -> Response {
     let id = id.map_or_else(String::new, |Path(id)| id);
     let id = GraphId::try_from(id.as_str()).map_err(|error| error.to_string());
-    let visitor = Visitor { ip: ip_of(&request, &state.config.trusted_proxies), access: Access::open() };
-    let is_allowed = is_allowed(request.headers(), request.uri(), &state.config.auth.allowed_origins);
+    let ip = ip_of(&request, &state.config.trusted_proxies);
+    let place = Place::of(&state, ip, request.headers(), request.uri(), &id).await;
     let (upgrade, response) = match (Upgrade::begin(request), &id) {
         (Ok(begun), _) => begun,
         (Err(_), Err(reason)) => {
@@ -73,27 +78,22 @@ async fn connect(
             return ApiError::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", message).into_response();
         }
     };
-    // A refusal is a close code after the upgrade, because a browser sees nothing else.
-    let place = if is_allowed {
-        id.map_err(|reason| Refusal::new(CloseCode::Malformed, reason))
-    } else {
-        let reason = "pages of this origin may not use this server (SYNAPTI_AUTH_ALLOWED_ORIGINS)";
-        Err(Refusal::new(CloseCode::Forbidden, reason))
-    };
     // Tracked, so that shutdown waits for sockets that are just being upgraded.
-    gate.tracker().spawn(arrive(gate.clone(), visitor, place, upgrade));
+    gate.tracker().spawn(arrive(gate.clone(), place, state.clock.clone(), upgrade));
     response
 }
 
 /// Lets the client in. The session gets a task of its own, which is as small as a session and lives as long.
-async fn arrive(gate: Gate, visitor: Visitor, place: Result<GraphId, Refusal>, upgrade: Upgrade) {
+async fn arrive(gate: Gate, place: Result<Place, Refusal>, clock: Clock, upgrade: Upgrade) {
     let is_extended = upgrade.is_extended;
     let Some((conn, read)) = upgrade.finish().await else { return };
     let limits = gate.session_limits();
     let wire = Wire::new(conn, &read, message_bytes_max(&limits), gate.large_messages());
-    match admit(&gate, &visitor, place, limits, is_extended).await {
+    let expires_at = place.as_ref().ok().and_then(|place| place.visitor.access.expires_at());
+    match admit(&gate, place, limits, is_extended).await {
         Ok((session, permit)) => {
-            let socket = Box::new(Socket::new(wire, session, gate.clone()));
+            let lasts = expires_at.map(|end| end.duration_since(clock.now()).try_into().unwrap_or_default());
+            let socket = Box::new(Socket::new(wire, session, Expiry::within(lasts), gate.clone()));
             gate.tracker().spawn(serve(socket, permit));
         }
         Err(refusal) => {
@@ -127,17 +127,18 @@ async fn leave(socket: Box<Socket>, goodbye: Goodbye) {
 
 async fn admit(
     gate: &Gate,
-    visitor: &Visitor,
-    id: Result<GraphId, Refusal>,
+    place: Result<Place, Refusal>,
     limits: SessionLimits,
     is_extended: bool,
 ) -> Result<(Session, Admitted), Refusal> {
-    let id = id?;
-    let permit = gate.admit(visitor).await?;
+    let Place { graph, role, visitor } = place?;
+    let permit = gate.admit(&visitor).await?;
     let session = SessionId(gate.next_session());
-    let (room, joined) = gate.hub().join(&id, session, is_extended, true).await.map_err(|error| refusal(&error))?;
+    let may_create = visitor.access.may(Action::Create, &graph);
+    let joined = gate.hub().join(&graph, session, is_extended, may_create).await;
+    let (room, joined) = joined.map_err(|error| refusal(&error))?;
     permit.attach(&joined.slot);
-    Ok((Session::new(session, room, joined, limits, is_extended), permit))
+    Ok((Session::new(session, room, joined, limits, role, is_extended), permit))
 }
 
 /// The largest message that any limit allows; its own limit is checked when its kind is known.

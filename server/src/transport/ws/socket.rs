@@ -20,7 +20,7 @@ use tokio_tungstenite::tungstenite::{
     protocol::{CloseFrame, frame::coding::CloseCode as WireCode},
 };
 
-use super::wire::Wire;
+use super::{expiry::Expiry, wire::Wire};
 use crate::{
     room::{Refusal, slot::Probe},
     session::Session,
@@ -88,12 +88,14 @@ pub(super) struct Socket {
     seen_written: u64,
     /// Somebody waits to hear whether the client is alive.
     probe: Option<Probe>,
+    /// When the client's token ends.
+    expiry: Expiry,
     /// Ends when it is this session's turn to go because the node goes.
     departs: Option<Pin<Box<Sleep>>>,
 }
 
 impl Socket {
-    pub(super) fn new(wire: Wire, session: Session, gate: Gate) -> Self {
+    pub(super) fn new(wire: Wire, session: Session, expiry: Expiry, gate: Gate) -> Self {
         let now = Instant::now();
         Self {
             heard: now,
@@ -102,6 +104,7 @@ impl Socket {
             seen_read: 0,
             seen_written: 0,
             probe: None,
+            expiry,
             departs: None,
             wire,
             session,
@@ -135,7 +138,11 @@ impl Socket {
             return ControlFlow::Break(refusal.into());
         }
         if self.session.take_look() {
+            self.expiry.look();
             self.look_after()?;
+        }
+        if self.expiry.poll(cx) {
+            return ControlFlow::Break(Refusal::new(CloseCode::Unauthenticated, "token expired").into());
         }
         if let Some(probe) = self.session.take_probe() {
             self.show_life(probe)?;

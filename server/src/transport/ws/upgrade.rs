@@ -3,7 +3,7 @@
 use axum::{
     body::Body,
     extract::Request,
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderValue, header},
     response::Response,
 };
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::{rt::TokioIo, server::conn::auto::upgrade::downcast};
 use tokio_tungstenite::tungstenite::{self, handshake::server::create_response_with_body};
 
-use crate::transport::conn::Conn;
+use crate::{http::credentials::subprotocols, transport::conn::Conn};
 
 /// The y-websocket protocol with acknowledgements and notices.
 const EXTENDED: &str = "synapti.v1";
@@ -36,7 +36,8 @@ impl Upgrade {
     /// When the request is none.
     pub(super) fn begin(mut request: Request) -> Result<(Self, Response), tungstenite::Error> {
         let mut response = create_response_with_body(&request, Body::empty)?;
-        let subprotocol = [EXTENDED, PLAIN].into_iter().find(|known| asks_for(request.headers(), known));
+        let subprotocol =
+            [EXTENDED, PLAIN].into_iter().find(|known| subprotocols(request.headers()).any(|asked| asked == *known));
         if let Some(subprotocol) = subprotocol {
             response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol));
         }
@@ -53,9 +54,4 @@ impl Upgrade {
         let parts = downcast::<TokioIo<Conn>>(upgraded).ok()?;
         Some((parts.io.into_inner(), parts.read_buf))
     }
-}
-
-fn asks_for(headers: &HeaderMap, subprotocol: &str) -> bool {
-    let asked = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
-    asked.flat_map(|value| value.split(',')).any(|asked| asked.trim() == subprotocol)
 }

@@ -10,7 +10,7 @@ pub use bench::{Bench, Seen, map_edit, update_of};
 pub use client::{Client, awareness, states_of};
 pub use fake_store::{FakeStore, StoreEvent};
 pub use node::{Node, NodeOptions, heard, read, refused};
-pub use sockets::Running;
+pub use sockets::{Running, WsClient};
 
 use std::{future::Future, time::Duration};
 

@@ -10,7 +10,10 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpSocket, TcpStream},
 };
-use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{Message, client::IntoClientRequest as _},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Client, soon};
@@ -54,6 +57,35 @@ impl Running {
         let url = format!("ws://{}/v1/ws/{graph}", self.address);
         let (ws, _) = soon("the upgrade", client_async(url, stream)).await.unwrap();
         WsClient { ws, received_bytes: 0 }
+    }
+
+    /// Connects to a graph, with a query and headers of the test's own; also the subprotocol that the server chose.
+    pub async fn connect_showing(&self, graph_and_query: &str, headers: &[(&'static str, &str)]) -> (WsClient, String) {
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let mut request = format!("ws://{}/v1/ws/{graph_and_query}", self.address).into_client_request().unwrap();
+        for (name, value) in headers {
+            request.headers_mut().append(*name, value.parse().unwrap());
+        }
+        let (ws, response) = soon("the upgrade", client_async(request, stream)).await.unwrap();
+        let subprotocol = response.headers().get("sec-websocket-protocol").map_or("", |name| name.to_str().unwrap());
+        (WsClient { ws, received_bytes: 0 }, subprotocol.to_owned())
+    }
+
+    /// A ticket for whoever holds the token.
+    pub async fn ticket(&self, token: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let request = format!(
+            "POST /v1/tickets HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            self.address,
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut response = String::new();
+        soon("a ticket", stream.read_to_string(&mut response)).await.unwrap();
+        assert!(response.starts_with("HTTP/1.1 201 "), "{response}");
+        let (_, json) = response.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str::<serde_json::Value>(json).unwrap()["ticket"].as_str().unwrap().to_owned()
     }
 
     /// One HTTP request; the status.
@@ -110,6 +142,15 @@ impl WsClient {
                 Some(Ok(_)) => {}
                 Some(Err(error)) => panic!("the connection broke without a close frame: {error}"),
                 None => panic!("the connection ended without a close frame"),
+            }
+        }
+    }
+
+    /// Reads on until the server closes; code and reason.
+    pub async fn refusal(&mut self) -> (u16, String) {
+        loop {
+            if let Some(Ok(Message::Close(frame))) = soon("the server closes", self.ws.next()).await {
+                return frame.map_or((0, String::new()), |frame| (frame.code.into(), frame.reason.to_string()));
             }
         }
     }
