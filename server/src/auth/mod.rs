@@ -1,17 +1,24 @@
 //! Who somebody is, and what they may do.
+//!
+//! A credential ([`Credential`]) is a token or a ticket that stands for one. A token is a signed text ([`jws`]): a key of
+//! ours ([`keys`], [`key_source`]) shows that it is genuine, its [`claims`] say who holds it and until when. What comes of it is
+//! an [`Access`]; what that is good for is in the table of [`rights`]. The rest of the program asks an `Access` and does not
+//! know where it came from.
 
-/// What somebody may do, and under which name. Cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub struct Access(());
+pub mod access;
+pub mod authenticator;
+pub mod claims;
+mod fetch;
+pub mod jwk;
+pub mod jws;
+pub mod key_source;
+pub mod keys;
+pub mod mint;
+pub mod rights;
+mod roca;
+pub mod role;
+pub mod tickets;
 
-impl Access {
-    /// Everybody who reaches a server in mode `open`: nobody has a name, and everybody may do everything.
-    pub fn open() -> Self {
-        Self::default()
-    }
-
-    /// Whose connections are counted together: the signed-in user. `None` for people without a name.
-    pub fn client(&self) -> Option<&str> {
-        None
-    }
-}
+pub use access::Access;
+pub use authenticator::{Authenticator, Credential, Denied};
+pub use role::Role;

@@ -25,7 +25,7 @@ use layers::Layers;
 pub use secret::{DatabaseUrl, Secret};
 pub use value::{AiProvider, AuthMode};
 
-use crate::limits::address::TrustedProxies;
+use crate::{auth::key_source::KeyPlace, limits::address::TrustedProxies};
 
 /// Environment variables that begin like this are ours, so a misspelt one is an error.
 pub const ENV_PREFIX: &str = "SYNAPTI_";
@@ -70,6 +70,12 @@ pub struct AuthConfig {
     pub mode: AuthMode,
     /// Signs tokens (HS256).
     pub secret: Option<Secret>,
+    /// Where the public keys are that check tokens (RS256, ES256).
+    pub jwks: Option<KeyPlace>,
+    /// What tokens must have as `iss`.
+    pub issuer: Option<String>,
+    /// What tokens must have as `aud`, or in it.
+    pub audience: Option<String>,
     /// Origins besides our own whose pages may use the server, as browsers write them.
     pub allowed_origins: Vec<String>,
     /// Consent to [`AuthMode::Open`] on an address that is not loopback.
@@ -171,6 +177,9 @@ impl Config {
             auth: AuthConfig {
                 mode: layers.get(&table::AUTH_MODE)?,
                 secret: layers.get_optional(&table::AUTH_SECRET)?,
+                jwks: layers.get_optional(&table::AUTH_JWKS)?,
+                issuer: layers.get_optional(&table::AUTH_ISSUER)?,
+                audience: layers.get_optional(&table::AUTH_AUDIENCE)?,
                 allowed_origins: layers.get_optional(&table::AUTH_ALLOWED_ORIGINS)?.unwrap_or_default(),
                 open_anywhere: layers.get(&table::AUTH_OPEN_ANYWHERE)?,
             },
@@ -187,10 +196,11 @@ impl Config {
     /// What is wrong only in combination, or valid but more than this version can do.
     fn check(&self) -> Result<(), ConfigError> {
         let not_in_this_version = |setting, instead| Err(ConfigError::NotInThisVersion { setting, instead });
-        if self.auth.mode == AuthMode::Required {
-            return not_in_this_version("auth.mode `required`", "Use `open` on a loopback address");
+        if self.auth.mode == AuthMode::Required && self.auth.secret.is_none() && self.auth.jwks.is_none() {
+            return Err(ConfigError::NoKeys);
         }
-        if !self.listen.ip().to_canonical().is_loopback() && !self.auth.open_anywhere {
+        let is_public = !self.listen.ip().to_canonical().is_loopback();
+        if self.auth.mode == AuthMode::Open && is_public && !self.auth.open_anywhere {
             return Err(ConfigError::OpenToStrangers { listen: self.listen });
         }
         if self.database_replica_url.is_some() && matches!(self.database_url, DatabaseUrl::Sqlite(_)) {

@@ -9,6 +9,7 @@ use super::{
     secret::{DatabaseUrl, Secret},
     value::{self, AiProvider, AuthMode},
 };
+use crate::auth::key_source::KeyPlace;
 
 /// Address to listen on.
 pub static LISTEN: Key<SocketAddr> = Key::new(
@@ -114,7 +115,7 @@ pub static AUTH_MODE: Key<AuthMode> = Key::new(
     "open or required",
     value::auth_mode,
     "open = everybody who reaches the server may edit every map, refused on addresses that are not loopback; \
-     required = tokens only (not in this version)",
+     required = tokens only, checked with auth.secret or auth.jwks",
 );
 /// Key that signs tokens.
 pub static AUTH_SECRET: Key<Secret> = Key::new(
@@ -122,11 +123,32 @@ pub static AUTH_SECRET: Key<Secret> = Key::new(
     "",
     "at least 32 bytes",
     value::auth_secret,
-    "HS256 secret for tokens, needed when auth.mode is required",
+    "Secret that tokens are signed with (HS256); without it `synapti token` makes none",
 )
 .optional()
-.secret()
-.not_enforced();
+.secret();
+/// Public keys that check tokens.
+pub static AUTH_JWKS: Key<KeyPlace> = Key::new(
+    "auth.jwks",
+    "",
+    "a path, or an http:// or https:// URL without a user in it",
+    value::key_place,
+    "JSON Web Key Set for tokens that are signed with RS256 or ES256: a file or a URL, read again and again",
+)
+.optional();
+/// Who makes tokens.
+pub static AUTH_ISSUER: Key<String> =
+    Key::new("auth.issuer", "", value::WORD, value::text, "What tokens must have as `iss`; unset = anything")
+        .optional();
+/// Whom tokens are for.
+pub static AUTH_AUDIENCE: Key<String> = Key::new(
+    "auth.audience",
+    "",
+    value::WORD,
+    value::text,
+    "What tokens must have as `aud`, or in it; unset = anything",
+)
+.optional();
 /// Other origins that may use the API from a browser.
 pub static AUTH_ALLOWED_ORIGINS: Key<Vec<String>> = Key::new(
     "auth.allowed_origins",
@@ -299,7 +321,7 @@ pub static AI_GEMINI_API_KEY: Key<Secret> =
         .not_enforced();
 
 /// All rows, in the order of the documentation.
-pub static KEYS: [&KeySpec; 36] = [
+pub static KEYS: [&KeySpec; 39] = [
     &LISTEN.spec,
     &DATABASE_URL.spec,
     &DATABASE_REPLICA_URL.spec,
@@ -313,6 +335,9 @@ pub static KEYS: [&KeySpec; 36] = [
     &HISTORY_KEEP_DAYS.spec,
     &AUTH_MODE.spec,
     &AUTH_SECRET.spec,
+    &AUTH_JWKS.spec,
+    &AUTH_ISSUER.spec,
+    &AUTH_AUDIENCE.spec,
     &AUTH_ALLOWED_ORIGINS.spec,
     &AUTH_OPEN_ANYWHERE.spec,
     &MAX_CONNECTIONS.spec,
