@@ -233,7 +233,7 @@ pub static BYTES_PER_SECOND: Key<u32> = Key::new(
 /// Joins of the node.
 pub static JOINS_PER_SECOND: Key<u32> = Key::new(
     "limits.joins_per_second",
-    "500",
+    "1000",
     value::COUNT,
     value::limit,
     "Clients that this node lets in per second; who comes with a crowd waits for its turn",

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 
 /// How long somebody may wait for its turn; y-websocket gives up a connection that says nothing for 30 s.
-const TURN_WITHIN: Duration = Duration::from_secs(15);
+const TURN_WITHIN: Duration = Duration::from_secs(20);
 
 /// Lets so many in each second, in the order in which they came. A crowd as large as one second's share passes at once.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ mod tests {
         }
         let results = join_all(queue).await;
         let refused = results.iter().filter(|result| result.is_err()).count();
-        assert!((80..90).contains(&refused), "{refused}");
+        assert!((70..85).contains(&refused), "{refused}");
         assert!(Turnstile::new(0).enter().await.is_ok());
     }
 }
