@@ -102,7 +102,7 @@ test('a client that is sent away is told why in full, before', async t => {
   await client.read()
   assert.equal((await server.request('DELETE', `/v1/graphs/${id}`)).status, 204)
   assert.equal((await client.closeCode()).code, 4410)
-  const { notice } = client.messages.find(({ type }) => type === NOTICE)
+  const { notice } = client.messages.findLast(({ type }) => type === NOTICE)
   assert.deepEqual([notice.kind, notice.code], ['error', 4410])
   assert.match(notice.message, /deleted/)
 })
