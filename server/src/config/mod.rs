@@ -98,6 +98,8 @@ pub struct Limits {
     pub sync_bytes_max: usize,
     /// Bytes of one encoded map.
     pub document_bytes_max: usize,
+    /// Nodes of one map.
+    pub nodes_max: usize,
     /// Messages per second of one connection.
     pub messages_per_second: u32,
     /// Bytes of edits that rooms may be ahead of a store that is behind.
@@ -208,6 +210,7 @@ impl Limits {
             message_bytes_max: layers.get(&table::MESSAGE_BYTES_MAX)?,
             sync_bytes_max: layers.get(&table::SYNC_BYTES_MAX)?,
             document_bytes_max: layers.get(&table::DOCUMENT_BYTES_MAX)?,
+            nodes_max: layers.get(&table::NODES_MAX)?,
             messages_per_second: layers.get(&table::MESSAGES_PER_SECOND)?,
             unsaved_bytes_max: layers.get(&table::UNSAVED_BYTES_MAX)?,
             feed_bytes_max: layers.get(&table::FEED_BYTES_MAX)?,
