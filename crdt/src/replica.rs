@@ -57,8 +57,8 @@ pub struct Applied {
     pub results: Vec<Result<(), ApplyError>>,
     /// Exactly what was integrated, as one update: the only thing that may be journaled or sent on.
     pub update: Option<Vec<u8>>,
-    /// Whose earlier edits have come to their turn at the gate and may not be integrated. Nothing of theirs waits any
-    /// more, so that they have to be told.
+    /// Whose earlier edits at the gate came to nothing: they may not be integrated, or had to give way to others. Nothing of
+    /// theirs waits any more, so that they have to be told.
     pub refused: Vec<(Sender, ApplyError)>,
 }
 
