@@ -5,6 +5,9 @@ import assert from 'node:assert/strict'
 import { Extended } from '../../clients/lib/extended.mjs'
 import { until } from '../../clients/lib/wait.mjs'
 
+/** They think between two edits. */
+const PAUSE_MS = 20
+
 /** Far above what it takes, far below what somebody would put up with. */
 const EDIT_WITHIN_MS = 5_000
 
@@ -27,7 +30,10 @@ export class Neighbours {
   }
 
   async #work () {
-    while (!this.isOver) await this.edit()
+    while (!this.isOver) {
+      await this.edit()
+      await new Promise(resolve => setTimeout(resolve, PAUSE_MS))
+    }
   }
 
   /** One edit of each, which the other one sees and which is saved. */

@@ -1,11 +1,22 @@
 /**
  * What the system says of the server's process.
  */
-import { readFileSync, readdirSync } from 'node:fs'
+import { readFileSync, readdirSync, readlinkSync } from 'node:fs'
 import { until } from '../../clients/lib/wait.mjs'
 
-/** Files and sockets that it has open. */
-export const openFiles = server => readdirSync(`/proc/${server.child.pid}/fd`).length
+/** Sockets that it has open. (Files come and go with its connections to the database.) */
+export const openSockets = server => {
+  const folder = `/proc/${server.child.pid}/fd`
+  const isSocket = name => {
+    try {
+      return readlinkSync(`${folder}/${name}`).startsWith('socket:')
+    } catch {
+      // Closed meanwhile.
+      return false
+    }
+  }
+  return readdirSync(folder).filter(isSocket).length
+}
 
 /** Its memory that no file backs. */
 export const memoryBytes = server => {
@@ -13,9 +24,9 @@ export const memoryBytes = server => {
   return 1024 * Number(kilobytes)
 }
 
-/** Waits until it has no more files open than `before`. */
-export const filesClosed = (server, before) =>
-  until('the server has closed what the attackers left', () => openFiles(server) <= before, { detail: () => ({ before, now: openFiles(server) }) })
+/** Waits until it has no more sockets open than `before`. */
+export const socketsClosed = (server, before) =>
+  until('the server has closed what the attackers left', () => openSockets(server) <= before, { detail: () => ({ before, now: openSockets(server) }) })
 
 /** A counter or gauge of its `/metrics`. */
 export const metric = async (server, name) => {

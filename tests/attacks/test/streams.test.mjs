@@ -5,7 +5,7 @@ import { after, test } from 'node:test'
 import { roomId } from '../../clients/lib/client.mjs'
 import { Server } from '../../clients/lib/server.mjs'
 import { Neighbours } from '../lib/neighbours.mjs'
-import { filesClosed, metric, openFiles } from '../lib/process.mjs'
+import { socketsClosed, metric, openSockets } from '../lib/process.mjs'
 import { Upgraded } from '../lib/upgraded.mjs'
 
 /** Connections at a time, and streams of which each byte is sent by itself. */
@@ -54,11 +54,11 @@ for (const [how, choice, send] of [
     const pid = server.child.pid
     const id = roomId('streams')
     const neighbours = await Neighbours.begin(t, server, id)
-    const before = openFiles(server)
+    const before = openSockets(server)
     const codes = await throwAll(t, id, choice, send)
     t.diagnostic(`close codes: ${JSON.stringify(codes)}; slowest edit ${Math.round(await neighbours.finish())} ms`)
     assert.ok((codes[1002] ?? 0) > choice.length / 4, 'most of them are protocol errors, and told so')
-    await filesClosed(server, before)
+    await socketsClosed(server, before)
     assert.ok(server.running && server.child.pid === pid, 'the process is the same')
     assert.equal(await metric(server, 'synapti_room_panics_total'), 0)
   })
