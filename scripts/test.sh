@@ -49,6 +49,16 @@ run_faults() {
   cd "$root/tests/faults" && TEST_BINARY="$(target_directory)/debug/synapti" "${alone[@]}" npm test --silent
 }
 
+run_attacks() {
+  cd "$root/tests/attacks" && TEST_BINARY="$(target_directory)/debug/synapti" npm test --silent
+}
+
+run_mutate() {
+  local programs
+  programs=$(target_directory)/debug
+  "$programs/synapti-load" mutate --messages 20000 --binary "$programs/synapti"
+}
+
 run_crash() {
   local programs
   programs=$(target_directory)/debug
@@ -73,6 +83,8 @@ step 'Rust tests' rust cargo test --locked --workspace --no-fail-fast
 if step 'npm packages' npm install_packages tests/clients && step 'server for the clients' build cargo build --locked --bin synapti --bin synapti-load; then
   step 'tests with real clients' clients run_clients
   step 'tests with faults of the machine' faults run_faults
+  step 'attacks' attacks run_attacks
+  step 'mutated messages' mutate run_mutate
   step 'crashes, on SQLite' crash-sqlite run_crash --rounds 20
   step 'crashes, on PostgreSQL' crash-postgres run_crash --rounds 5 --store postgres --database-url "$TEST_POSTGRES_URL"
   if [ -z "$page_failed" ] && step 'packages of the browser tests' npm-browser install_packages tests/browser; then
@@ -81,11 +93,11 @@ if step 'npm packages' npm install_packages tests/clients && step 'server for th
     failed_steps+=('tests with a browser (not run)')
   fi
 else
-  failed_steps+=('tests with real clients (not run)' 'tests with faults (not run)' 'crashes (not run)' 'tests with a browser (not run)')
+  failed_steps+=('tests with real clients (not run)' 'tests with faults (not run)' 'attacks (not run)' 'crashes (not run)' 'tests with a browser (not run)')
 fi
 
 # Cargo prints "test result: ok. 12 passed; 0 failed; …" per binary, node "ℹ pass 12" and "ℹ fail 0" at its end.
-counted=$(cat "$logs/rust" "$logs/clients" "$logs/faults" "$logs/web-test" "$logs/browser" 2>/dev/null | awk '
+counted=$(cat "$logs/rust" "$logs/clients" "$logs/faults" "$logs/attacks" "$logs/web-test" "$logs/browser" 2>/dev/null | awk '
   /^test result:/ { passed += $4; failed += $6 }
   /^ℹ pass / { passed += $3 }
   /^ℹ (fail|cancelled) / { failed += $3 }

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, fmt};
 
 use synapti_protocol::{
     DecodeError,
+    limits::SHARED_TYPE_NESTING_MAX,
     update::{self, Id},
 };
 use yrs::{
@@ -14,7 +15,7 @@ use yrs::{
 use crate::{
     Digest,
     gate::{AsideLimits, Gate, Sender},
-    map::{EditError, MapEdit, MapRoots, MapState, read_map, read_topic, takes_away},
+    map::{EditError, MapEdit, MapRoots, MapState, child_maps, read_map, read_topic, takes_away},
     pairs::{self, Pairs},
     restore::Restorable,
     transaction::{Pause, Transaction, Work, integrate},
@@ -56,6 +57,9 @@ pub struct Applied {
     pub results: Vec<Result<(), ApplyError>>,
     /// Exactly what was integrated, as one update: the only thing that may be journaled or sent on.
     pub update: Option<Vec<u8>>,
+    /// Whose earlier edits have come to their turn at the gate and may not be integrated. Nothing of theirs waits any
+    /// more, so that they have to be told.
+    pub refused: Vec<(Sender, ApplyError)>,
 }
 
 /// Why an edit was refused. What of it was integrated before the error stays, and is part of the applied update.
@@ -76,6 +80,20 @@ pub enum ApplyError {
     /// Too much of it, or of this sender's earlier updates, waits for edits that never came.
     #[error("too many edits wait for earlier ones: reconnect to send them in order")]
     AsideFull,
+    /// It would create something too deep in nested shared types. Nothing of it was integrated.
+    #[error("shared types may be nested {SHARED_TYPE_NESTING_MAX} levels deep: make the structure flatter")]
+    TooDeep,
+    /// There is more of something than there may be. Nothing of it was integrated.
+    #[error("there may be {count_max} {what}")]
+    TooMany {
+        /// Of what, as the end of a sentence.
+        what: &'static str,
+        /// The limit.
+        count_max: usize,
+    },
+    /// It puts several elements at one key of a map. Nothing of it was integrated.
+    #[error("update puts several elements at one key of a map, which no Yjs client does")]
+    ManyAtKey,
 }
 
 impl Replica {
@@ -114,17 +132,18 @@ impl Replica {
         };
         let update = update.map(|update| self.verbatim.restore(update));
         self.sweep_if_overgrown();
-        Applied { results: work.results, update }
+        Applied { results: work.results, update, refused: work.refused }
     }
 
     /// Forgets what is kept beside the document for elements that have been deleted. Waits until it has doubled, so
     /// that the walk over the document costs little per edit.
     fn sweep_if_overgrown(&mut self) {
-        if self.verbatim.is_overgrown() || self.pairs.is_overgrown() {
+        if self.verbatim.is_overgrown() || self.pairs.is_overgrown() || self.gate.is_overgrown() {
             let state = self.doc.transact().encode_diff_v1(&StateVector::default());
             let state = update::scan(&state).expect("the scanner reads what yrs writes");
             self.verbatim.sweep(&state);
             self.pairs.sweep(&state);
+            self.gate.sweep(&state);
         }
     }
 
@@ -134,9 +153,11 @@ impl Replica {
         loop {
             let txn = self.doc.transact_mut();
             let beside = (&mut self.pairs, &mut self.verbatim);
-            let mut transaction = Transaction::new(txn, &mut self.gate, beside, &self.roots);
+            let mut refused = Vec::new();
+            let mut transaction = Transaction::new(txn, &mut self.gate, beside, &self.roots, &mut refused);
             let pause = transaction.perform(work, now_ms);
             written.extend(transaction.commit(wanted));
+            work.refused.append(&mut refused);
             match pause {
                 Some(Pause::Cut(cut)) => self.replace_pairs(cut, work),
                 Some(Pause::Edited) => {}
@@ -190,6 +211,11 @@ impl Replica {
     pub fn digest(&self) -> Digest {
         let snapshot = self.doc.transact().snapshot();
         Digest::of(&snapshot.state_map, &snapshot.delete_set)
+    }
+
+    /// How many nodes the map has; a walk over their keys.
+    pub fn node_count(&self) -> usize {
+        child_maps(&self.doc.transact(), &self.roots.nodes).count()
     }
 
     /// The document read as a mind map.

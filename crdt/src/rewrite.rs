@@ -51,5 +51,22 @@ pub(crate) fn bury_misplaced(update: &UpdateView<'_>, txn: &impl ReadTxn) -> Vec
     })
 }
 
+/// The update with each of these structs, named by its first element, written as deleted where it stands.
+pub(crate) fn deleted(update: &UpdateView<'_>, structs: &[Id]) -> Vec<u8> {
+    let named: HashSet<Id> = structs.iter().copied().collect();
+    rewrite(update, |client, item| {
+        if !named.contains(&Id { client, clock: item.clock }) {
+            return Cow::Borrowed(item.bytes);
+        }
+        let mut gone = item.bytes[..item.bytes.len() - item.content.len()].to_vec();
+        gone[0] = gone[0] & !CONTENT_MASK | ContentKind::Deleted as u8;
+        write_var_uint(&mut gone, item.len.into());
+        Cow::Owned(gone)
+    })
+}
+
+/// The bits of an info byte that say what content follows.
+const CONTENT_MASK: u8 = 0x1f;
+
 /// The info byte of a struct of which only the length is left.
 const INFO_GC: u8 = 0;

@@ -2,19 +2,22 @@
 
 use std::{borrow::Cow, cell::LazyCell, collections::BTreeSet, mem};
 
-use synapti_protocol::update::{self, Id, UpdateView};
+use synapti_protocol::{
+    limits::{DOCUMENT_CLIENTS_MAX, UPDATE_CLIENTS_MAX, UPDATE_PARTS_MAX},
+    update::{self, Id, UpdateView},
+};
 use yrs::{
     ReadTxn, StateVector, TransactionMut, Update, WriteTxn as _, block::ClientID, error::UpdateError,
     updates::decoder::Decode as _,
 };
 
 use crate::{
-    gate::{Admitted, Gate, Sender},
+    gate::{Admitted, Gate, Refused, Sender},
     map::{MapEdit, MapRoots, apply_edit},
     pairs::{self, Pairs},
     replica::{ApplyError, Op},
     restore::Restorable,
-    rewrite::bury_misplaced,
+    rewrite::{bury_misplaced, deleted},
     verbatim::Verbatim,
 };
 
@@ -23,12 +26,15 @@ pub(crate) struct Work<'a> {
     ops: std::vec::IntoIter<Op<'a>>,
     under_way: Option<UnderWay<'a>>,
     pub(crate) results: Vec<Result<(), ApplyError>>,
+    /// What became of earlier edits at the gate.
+    pub(crate) refused: Vec<(Sender, ApplyError)>,
 }
 
 impl<'a> Work<'a> {
     pub(crate) fn new(ops: impl IntoIterator<Item = Op<'a>>) -> Self {
         let ops: Vec<_> = ops.into_iter().collect();
-        Self { results: Vec::with_capacity(ops.len()), ops: ops.into_iter(), under_way: None }
+        let results = Vec::with_capacity(ops.len());
+        Self { results, ops: ops.into_iter(), under_way: None, refused: Vec::new() }
     }
 
     /// The updates that are still to be integrated, as far as they read as such.
@@ -72,6 +78,7 @@ pub(crate) struct Transaction<'a> {
     pairs: &'a mut Pairs,
     verbatim: &'a mut Verbatim,
     roots: &'a MapRoots,
+    refused: &'a mut Vec<(Sender, ApplyError)>,
     has_own_edits: bool,
 }
 
@@ -81,8 +88,9 @@ impl<'a> Transaction<'a> {
         gate: &'a mut Gate,
         (pairs, verbatim): (&'a mut Pairs, &'a mut Verbatim),
         roots: &'a MapRoots,
+        refused: &'a mut Vec<(Sender, ApplyError)>,
     ) -> Self {
-        Self { txn, gate, pairs, verbatim, roots, has_own_edits: false }
+        Self { txn, gate, pairs, verbatim, roots, refused, has_own_edits: false }
     }
 
     /// Performs edits until all are done, or until they have to go on in another transaction.
@@ -115,8 +123,13 @@ impl<'a> Transaction<'a> {
 
     /// Ends the transaction; answers what it integrated, unless that is not `wanted`.
     pub(crate) fn commit(self, wanted: bool) -> Option<Vec<u8>> {
-        let Self { mut txn, pairs, has_own_edits, .. } = self;
+        let Self { mut txn, gate, pairs, has_own_edits, .. } = self;
         txn.commit();
+        let store = ReadTxn::store(&txn);
+        debug_assert!(
+            store.pending_update().is_none() && store.pending_ds().is_none(),
+            "the gate lets nothing wait here"
+        );
         let integrated = !txn.insert_set().is_empty() || !txn.delete_set().is_empty();
         let update = (integrated && (wanted || has_own_edits)).then(|| txn.encode_update_v1())?;
         if has_own_edits {
@@ -124,6 +137,7 @@ impl<'a> Transaction<'a> {
             // Whatever came before in the same transaction has been noted, or cut.
             let own = txn.doc().client_id().get();
             pairs.note(&view, |client| if client == own { 0 } else { u32::MAX });
+            gate.note_own(&view, own);
         }
         Some(update)
     }
@@ -131,18 +145,26 @@ impl<'a> Transaction<'a> {
     /// Takes from the gate what of `update` joins on to the document; the rest waits there.
     fn admit<'b>(&mut self, update: &'b [u8], from: Sender, now_ms: u64) -> Result<UnderWay<'b>, ApplyError> {
         let view = update::scan(update)?;
+        if from != Sender::default() {
+            check_counts(&view)?;
+        }
         if view.needs_modernizing() {
             let modern = update::modernize(&view);
-            let admitted = self.gate.admit(&update::scan(&modern)?, from, now_ms);
+            let admitted = self.gate.admit(&update::scan(&modern)?, from, now_ms)?;
             return Ok(UnderWay::new(admitted, |update| Cow::Owned(update.into_owned())));
         }
-        Ok(UnderWay::new(self.gate.admit(&view, from, now_ms), |update| update))
+        Ok(UnderWay::new(self.gate.admit(&view, from, now_ms)?, |update| update))
     }
 
     /// Integrates what the gate let in, and then what waited for it. An error names pairs that must be replaced in the
     /// document first.
     fn integrate_all(&mut self, under_way: &mut UnderWay<'_>) -> Result<(), BTreeSet<Id>> {
         loop {
+            let not_safe = self.gate.take_unsafe();
+            if let Some(update) = under_way.update.as_mut().filter(|_| !not_safe.is_empty()) {
+                let view = update::scan(update).expect("the gate has read it");
+                *update = Cow::Owned(deleted(&view, &not_safe));
+            }
             if let Some(update) = under_way.update.as_deref() {
                 let view = update::scan(update).expect("the gate has read it");
                 let replaced = self.replace_pairs(&view)?;
@@ -158,7 +180,9 @@ impl<'a> Transaction<'a> {
             if mem::replace(&mut under_way.is_released, true) {
                 return Ok(());
             }
-            under_way.update = self.gate.release().map(Cow::Owned);
+            let released = self.gate.release();
+            self.refused.extend(released.refused.into_iter().map(|(from, why)| (from, why.into())));
+            under_way.update = released.update.map(Cow::Owned);
         }
     }
 
@@ -186,16 +210,19 @@ impl<'a> Transaction<'a> {
     }
 
     fn integrate(&mut self, update: &[u8]) -> Result<(), ApplyError> {
-        match integrate(&mut self.txn, update) {
+        let integrated = match integrate(&mut self.txn, update) {
             Err(IntegrateError::Update(UpdateError::InvalidParent(..))) => {
                 let view = update::scan(update)?;
                 let buried = bury_misplaced(&view, &self.txn);
-                integrate(&mut self.txn, &buried).map_err(|error| ApplyError::Rejected(error.to_string()))?;
+                integrate(&mut self.txn, &buried)
             }
-            integrated => integrated.map_err(|error| ApplyError::Rejected(error.to_string()))?,
-        }
+            integrated => integrated,
+        };
+        // Whatever became of it, nothing may stay that would be integrated with somebody else's edits.
+        let pending = self.txn.prune_pending();
+        integrated.map_err(|error| ApplyError::Rejected(error.to_string()))?;
         // All that it refers to is there, or within it.
-        if self.txn.prune_pending().is_some() { Err(ApplyError::Circular) } else { Ok(()) }
+        if pending.is_some() { Err(ApplyError::Circular) } else { Ok(()) }
     }
 
     /// Edits the map as the server's own client.
@@ -215,10 +242,34 @@ impl<'a> Transaction<'a> {
         let Some(edit) = older.edit_of(&live, next)? else { return Ok(()) };
         let view = update::scan(&edit)?;
         self.pairs.note(&view, |client| if client == own.get() { next.clock } else { u32::MAX });
+        self.gate.note_own(&view, own.get());
         self.keep_verbatim(&view);
         let restored = self.integrate(&edit);
         self.gate.advance(own.get(), ReadTxn::store(&self.txn).get_local_state());
         restored
+    }
+}
+
+/// Whether an update of a client is of a size that clients may send, whatever its bytes.
+fn check_counts(update: &UpdateView<'_>) -> Result<(), ApplyError> {
+    let parts = update.struct_count() + update.delete_range_count();
+    let clients = update.client_count().max(update.delete_client_count());
+    if parts > UPDATE_PARTS_MAX {
+        Err(ApplyError::TooMany { what: "structs in one update", count_max: UPDATE_PARTS_MAX })
+    } else if clients > UPDATE_CLIENTS_MAX {
+        Err(ApplyError::TooMany { what: "clients in one update", count_max: UPDATE_CLIENTS_MAX })
+    } else {
+        Ok(())
+    }
+}
+
+impl From<Refused> for ApplyError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::TooDeep => Self::TooDeep,
+            Refused::ManyAtKey => Self::ManyAtKey,
+            Refused::ManyClients => Self::TooMany { what: "clients in one map", count_max: DOCUMENT_CLIENTS_MAX },
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 use crate::DecodeError;
 use crate::json;
 use crate::lib0::{Reader, var_uint_len, write_var_str, write_var_uint};
+use crate::limits::AWARENESS_ENTRIES_MAX;
 
 /// A client, a clock and the length of a string.
 const ENTRY_BYTES_MIN: usize = 3;
@@ -42,10 +43,14 @@ pub struct AwarenessView<'a> {
 }
 
 /// Checks a payload without allocating, down to the syntax of the states: a browser that is handed a broken one
-/// throws. The size of a state is for the caller to judge.
+/// throws. There may be [`AWARENESS_ENTRIES_MAX`] entries; the size of a state is for the caller to judge.
 pub fn scan(payload: &[u8]) -> Result<AwarenessView<'_>, DecodeError> {
     let mut reader = Reader::new(payload);
-    for _ in 0..reader.count(ENTRY_BYTES_MIN)? {
+    let declared = reader.count(ENTRY_BYTES_MIN)?;
+    if declared > AWARENESS_ENTRIES_MAX {
+        return Err(DecodeError::TooMany { at: 0, declared, count_max: AWARENESS_ENTRIES_MAX });
+    }
+    for _ in 0..declared {
         let entry = read_entry(&mut reader)?;
         let state_at = reader.position() - entry.state.len();
         json::validate(entry.state).map_err(|error| error.within(state_at))?;

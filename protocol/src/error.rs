@@ -85,6 +85,16 @@ pub enum DecodeError {
         /// Offset of the struct.
         at: usize,
     },
+    /// More entries than a list of this kind may have.
+    #[error("{declared} entries at byte {at} are more than {count_max}")]
+    TooMany {
+        /// Offset of the count.
+        at: usize,
+        /// The count as declared.
+        declared: usize,
+        /// The allowed number.
+        count_max: usize,
+    },
     /// More clients without content than [`crate::limits::EMPTY_ENTRIES_MAX`].
     #[error("too many clients without content, the last one at byte {at}")]
     EmptyEntries {

@@ -17,9 +17,31 @@ pub const AWARENESS_STATE_BYTES_MAX: usize = 16 << 10;
 /// reader, here and in browsers; people nest fewer than ten.
 pub const NESTING_MAX: u32 = 64;
 
+/// Shared types within each other, below a root type. yrs deletes by recursion, some thousand levels of which overflow a
+/// stack, here and in browsers; a rich-text document nests fewer than twenty. Below 127: the gate counts in seven bits.
+pub const SHARED_TYPE_NESTING_MAX: u8 = 100;
+
 /// Clients that one update names without any content, in its sections and again in its delete set. No Yjs client
 /// writes such entries, and yrs steps over each section without content by recursion.
 pub const EMPTY_ENTRIES_MAX: usize = 64;
+
+/// Structs and delete ranges of one update from a client. Each becomes a block of about 250 bytes in memory, or splits one,
+/// while the shortest takes three bytes on the wire; 16 MiB of real maps hold about 900,000.
+pub const UPDATE_PARTS_MAX: usize = 1_000_000;
+
+/// Clients that one update from a client names: every browser tab that ever edited a map is one.
+pub const UPDATE_CLIENTS_MAX: usize = 1 << 16;
+
+/// Blocks of one document: 500 MB in memory. A map of 100,000 nodes, each with title, summary and place, has 1.2 million.
+pub const DOCUMENT_STRUCTS_MAX: usize = 2_000_000;
+
+/// Clients that ever edited one document. Each costs some bytes in every state vector, which everybody who comes in is
+/// sent, and time in every transaction.
+pub const DOCUMENT_CLIENTS_MAX: usize = 100_000;
+
+/// Entries of one awareness message. A client tells of all that it has heard of at once, and of those who have gone: twice
+/// as many as a room shows.
+pub const AWARENESS_ENTRIES_MAX: usize = 8_192;
 
 /// Bytes of a graph id: it stands in URLs, file names and log fields.
 pub const GRAPH_ID_BYTES_MAX: usize = 128;

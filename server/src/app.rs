@@ -19,16 +19,26 @@ use crate::{
     clock::Clock,
     compaction::Compactor,
     config::{Config, DatabaseUrl},
-    connections::Connections,
     history::{self, History},
     http::{self, AppState},
     hub::{Hub, HubLimits},
     journal::{self, Journal, JournalEnd, JournalOptions},
+    limits::{
+        connections::{ConnectionLimits, Connections},
+        counted::Counted,
+        keyed::KeyedRate,
+        strain::Strain,
+        turnstile::Turnstile,
+    },
     room::{actor::RoomEnv, state::RoomLimits},
     session::SessionLimits,
     store::{self, SharedStore},
     telemetry::metrics::{self, Stopwatch},
-    transport::{accept::Acceptor, gate::Gate, ws},
+    transport::{
+        accept::Acceptor,
+        gate::{Gate, GateParts},
+        ws,
+    },
 };
 
 /// How often the store's log is copied into its main file, and gauges are read.
@@ -55,6 +65,9 @@ const STORE_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 /// Connections that may wait to be accepted; the system may allow fewer. One that finds no place tries again only after
 /// a second, and a room full of people comes back at once.
 const ACCEPT_QUEUE_MAX: u32 = 4096;
+
+/// Sockets of one address for each connection that it may have: pages send requests beside it.
+const SOCKETS_OF_CONNECTIONS: usize = 2;
 
 /// The running parts, in the order in which they are taken down.
 struct App {
@@ -153,7 +166,7 @@ impl App {
             draining: CancellationToken::new(),
             rooms_closing: CancellationToken::new(),
             giving_up,
-            sessions: Connections::new(config.limits.max_connections),
+            sessions: Connections::new(connection_limits(&config)),
             connections: TaskTracker::new(),
             rooms: TaskTracker::new(),
             background,
@@ -164,14 +177,17 @@ impl App {
     async fn run(self, listener: TcpListener, uptime: Stopwatch, stop: CancellationToken) -> anyhow::Result<()> {
         let compactor = Arc::new(Compactor::default());
         let hub = self.hub(&compactor);
-        let gate = Gate::new(
-            hub.clone(),
-            self.sessions.clone(),
-            self.session_limits(),
-            self.config.shutdown_grace,
-            self.draining.clone(),
-            self.connections.clone(),
-        );
+        let strain = self.strain();
+        let gate = Gate::new(GateParts {
+            hub: hub.clone(),
+            connections: self.sessions.clone(),
+            turnstile: Turnstile::new(self.config.limits.joins_per_second),
+            strain: strain.clone(),
+            limits: self.session_limits(),
+            drain_within: self.config.shutdown_grace,
+            draining: self.draining.clone(),
+            tracker: self.connections.clone(),
+        });
         let history = History::new(self.store.clone(), compactor, hub.clone(), Clock::system(), self.config.history);
         let state = AppState {
             history,
@@ -181,12 +197,16 @@ impl App {
             config: self.config.clone(),
             draining: self.draining.clone(),
             store_up: self.store_up.subscribe(),
+            strain,
+            requests: Arc::new(KeyedRate::new(self.config.limits.requests_per_second)),
             clock: Clock::system(),
             uptime,
         };
         let acceptor = Acceptor {
             listener,
             connections_max: self.config.limits.max_connections,
+            sockets_by_address: Counted::new(SOCKETS_OF_CONNECTIONS * self.config.limits.max_connections_per_ip),
+            proxies: self.config.trusted_proxies.clone(),
             stop: self.rooms_closing.clone(),
             tracker: self.connections.clone(),
         };
@@ -222,7 +242,21 @@ impl App {
 
     fn session_limits(&self) -> SessionLimits {
         let limits = &self.config.limits;
-        SessionLimits { message_bytes_max: limits.message_bytes_max, sync_bytes_max: limits.sync_bytes_max }
+        SessionLimits {
+            message_bytes_max: limits.message_bytes_max,
+            sync_bytes_max: limits.sync_bytes_max,
+            messages_per_second: limits.messages_per_second,
+            bytes_per_second: limits.bytes_per_second,
+        }
+    }
+
+    /// Begins to look whether the node is overloaded.
+    fn strain(&self) -> Strain {
+        let strain = Strain::default();
+        let watching =
+            strain.clone().watch(self.journal.clone(), self.config.limits.memory_bytes_max, self.rooms_closing.clone());
+        self.background.spawn(watching);
+        strain
     }
 
     /// Says what listens where, where the data is, and what is on or off.
@@ -312,6 +346,14 @@ impl App {
             }
         }
         Ok(())
+    }
+}
+
+fn connection_limits(config: &Config) -> ConnectionLimits {
+    ConnectionLimits {
+        node_max: config.limits.max_connections,
+        client_max: config.limits.max_connections_per_client,
+        address_max: config.limits.max_connections_per_ip,
     }
 }
 

@@ -15,11 +15,11 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    connections::Connections,
+    limits::connections::Connections,
     room::{
         Feed, GraphView, Joined, Restoring, RoomError, RoomHandle, SessionId,
         actor::{Actor, RoomEnv},
-        handle::{CallError, Lanes},
+        handle::{CallError, LaneBudget, Lanes},
         open,
         state::RoomLimits,
     },
@@ -72,6 +72,7 @@ struct Inner {
     rooms: DashMap<GraphId, RoomHandle>,
     env: Arc<RoomEnv>,
     limits: HubLimits,
+    lanes: LaneBudget,
     connections: Connections,
     tracker: TaskTracker,
 }
@@ -79,7 +80,7 @@ struct Inner {
 impl Hub {
     /// A hub without rooms.
     pub fn new(env: Arc<RoomEnv>, limits: HubLimits, connections: Connections, tracker: TaskTracker) -> Self {
-        Self(Arc::new(Inner { rooms: DashMap::new(), env, limits, connections, tracker }))
+        Self(Arc::new(Inner { rooms: DashMap::new(), env, limits, lanes: LaneBudget::default(), connections, tracker }))
     }
 
     /// Takes a place in a graph's room, and creates the graph if there is none and `create` says so.
@@ -184,7 +185,7 @@ impl Hub {
             Entry::Occupied(room) => Ok(room.get().clone()),
             Entry::Vacant(place) => {
                 let feed = Arc::new(Feed::new(self.0.limits.feed_bytes_max));
-                let (room, lanes) = RoomHandle::new(id.clone(), feed);
+                let (room, lanes) = RoomHandle::new(id.clone(), feed, self.0.lanes.clone());
                 place.insert(room.clone());
                 self.0.tracker.spawn(self.clone().run(room.clone(), lanes));
                 Ok(room)

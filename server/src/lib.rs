@@ -1,17 +1,18 @@
 //! The server behind the `synapti` program.
 
 pub mod app;
+pub mod auth;
 pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod compaction;
 pub mod config;
-pub mod connections;
 pub mod history;
 pub mod http;
 pub mod hub;
 pub mod ids;
 pub mod journal;
+pub mod limits;
 pub mod room;
 pub mod session;
 pub mod store;

@@ -1,17 +1,18 @@
 //! What waits for something that the document lacks.
 //!
-//! Structs are kept one by one, by client and clock, so that a history which arrives in any order costs a
-//! logarithm per struct. A struct whose next dependency is missing is looked at again only when the client that
+//! Structs are kept in short runs, by client and clock, so that a history which arrives in any order costs a
+//! logarithm per run. A run whose next dependency is missing is looked at again only when the client that
 //! it waits for has moved on.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use synapti_protocol::update::Struct;
+use synapti_protocol::update::{Id, Structs};
 
 use super::{
-    clocks::Clocks,
+    Refused,
+    clocks::{Clocks, Trust},
     outgoing::Outgoing,
-    pieces::{Books, Claim, Held, Pieces, Sender},
+    pieces::{Books, Claim, Held, Pieces, Run, Sender},
 };
 
 /// Bounds of what one document sets aside.
@@ -61,10 +62,10 @@ impl Aside {
         self.books.claims_of(from)
     }
 
-    /// Keeps a struct; false when there is no room for it.
-    pub(super) fn hold(&mut self, client: u64, item: &Struct<'_>, from: Sender, since_ms: u64) -> bool {
-        let held = Held::structure(item, Claim { from, since_ms });
-        self.books.insert(&mut self.structs, (client, item.clock), held, self.limits.bytes_max)
+    /// Keeps structs; false when there is no room for them.
+    pub(super) fn hold(&mut self, run: Run, from: Sender, since_ms: u64) -> bool {
+        let (place, held) = run.hold(Claim { from, since_ms });
+        self.books.insert(&mut self.structs, place, held, self.limits.bytes_max)
     }
 
     /// Keeps a range of deletes for structs that have not come yet; false when there is no room for it.
@@ -74,14 +75,25 @@ impl Aside {
     }
 
     /// Moves everything to `out` that `clocks` now allows, starting from the clients that have moved or gained
-    /// something, and raises `clocks` accordingly.
-    pub(super) fn drain(&mut self, clocks: &mut Clocks, moved: impl Iterator<Item = u64>, out: &mut Outgoing) {
+    /// something, and raises `clocks` accordingly. Answers who has sent something that may not be integrated: nothing of
+    /// theirs waits any more.
+    pub(super) fn drain(
+        &mut self,
+        clocks: &mut Clocks,
+        moved: impl Iterator<Item = u64>,
+        out: &mut Outgoing,
+    ) -> BTreeMap<Sender, Refused> {
+        let mut refused = BTreeMap::new();
         let mut to_visit: Vec<u64> = moved.collect();
         while let Some(client) = to_visit.pop() {
-            self.drain_structs(client, clocks, out);
+            self.drain_structs(client, clocks, out, &mut refused);
             self.drain_deletes(client, clocks.get(client), out);
             self.wake(client, clocks.get(client), &mut to_visit);
         }
+        for &from in refused.keys() {
+            self.drop_from(from);
+        }
+        refused
     }
 
     /// Drops what nobody but `from` has sent.
@@ -103,23 +115,27 @@ impl Aside {
         expired
     }
 
-    fn drain_structs(&mut self, client: u64, clocks: &mut Clocks, out: &mut Outgoing) {
+    fn drain_structs(
+        &mut self,
+        client: u64,
+        clocks: &mut Clocks,
+        out: &mut Outgoing,
+        refused: &mut BTreeMap<Sender, Refused>,
+    ) {
         while let Some(head) = self.structs.get_mut(&client).and_then(BTreeMap::first_entry) {
-            let (clock, known) = (*head.key(), clocks.get(client));
-            let end = clock + head.get().len;
-            if clock > known {
+            let (clock, held) = (*head.key(), head.get());
+            if clock > clocks.get(client) {
                 return;
             }
-            if end > known {
-                if let Some(missing) = head.get().deps.iter().find(|dep| dep.clock >= clocks.get(dep.client)) {
+            match pass(client, held.structs(client, clock), trust(held), clocks, out) {
+                Ok(None) => {}
+                Ok(Some(missing)) => {
                     self.waiting.entry(missing.client).or_default().insert((missing.clock, client));
                     return;
                 }
-                out.push_from(known, client, clock, head.get().len, &head.get().bytes);
-                clocks.raise(client, end);
+                Err(why) => refused.extend(held.claims.iter().map(|claim| (claim.from, why))),
             }
-            let held = head.remove();
-            self.books.discount(&held);
+            self.books.discount(&head.remove());
         }
         self.structs.remove(&client);
     }
@@ -176,4 +192,31 @@ impl Aside {
             !waiters.is_empty()
         });
     }
+}
+
+/// Lets structs of one client pass; answers what the next one lacks, if not all of them do.
+fn pass(
+    client: u64,
+    structs: Structs<'_>,
+    trust: Trust,
+    clocks: &mut Clocks,
+    out: &mut Outgoing,
+) -> Result<Option<Id>, Refused> {
+    for item in structs {
+        let known = clocks.get(client);
+        if item.end() <= known {
+            continue;
+        }
+        if let Some(missing) = item.dependencies().find(|dep| dep.clock >= clocks.get(dep.client)) {
+            return Ok(Some(missing));
+        }
+        clocks.let_in(client, &item, trust)?;
+        out.push_from(known, client, &item);
+    }
+    Ok(None)
+}
+
+/// Whose word a piece is. The store's counts, whoever else has sent it.
+fn trust(held: &Held) -> Trust {
+    if held.claims.iter().any(|claim| claim.from.is_store()) { Trust::Store } else { Trust::Client }
 }

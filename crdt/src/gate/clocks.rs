@@ -1,30 +1,177 @@
-//! The clocks of a document: for each client, how much of its history the document has.
+//! What a gate knows of its document: for each client, how much of its history the document has, and where each part of it
+//! lies. From that it tells what a document must not become.
 
 use std::collections::HashMap;
 
 use smallvec::SmallVec;
+use synapti_protocol::{
+    limits::SHARED_TYPE_NESTING_MAX,
+    update::{ContentKind, Id, Section, Struct, StructKind},
+};
 
-/// Client id → number of clock ticks integrated. Absent = 0.
+use super::{
+    Refused,
+    places::{Place, Places},
+};
+
+/// Runs of places kept before those of deleted elements are looked for: a third of a megabyte.
+const SWEEP_FROM: usize = 1 << 16;
+
+/// Whose word it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// A client's: what a document must not become is refused.
+    Client,
+    /// The store's: it is let in, or the map could not be read any more. See [`Clocks::take_unsafe`].
+    Store,
+}
+
+/// What is known of one client.
 #[derive(Debug, Default)]
-pub(super) struct Clocks(HashMap<u64, u32>);
+struct Known {
+    clock: u32,
+    places: Places,
+}
+
+/// By client id. Absent = nothing.
+#[derive(Debug, Default)]
+pub(super) struct Clocks {
+    clients: HashMap<u64, Known>,
+    /// Runs of places, of all clients.
+    runs: usize,
+    /// How many the last sweep left.
+    swept_to: usize,
+    /// Of what the store has brought since it was last asked, structs that are not safe to integrate.
+    not_safe: Vec<Id>,
+}
 
 impl Clocks {
+    /// The number of clock ticks integrated.
     pub(super) fn get(&self, client: u64) -> u32 {
-        self.0.get(&client).copied().unwrap_or(0)
+        self.clients.get(&client).map_or(0, |known| known.clock)
+    }
+
+    /// How many clients something is known of.
+    pub(super) fn len(&self) -> usize {
+        self.clients.len()
     }
 
     pub(super) fn raise(&mut self, client: u64, clock: u32) {
         if clock > 0 {
-            let known = self.0.entry(client).or_default();
-            *known = (*known).max(clock);
+            let known = self.clients.entry(client).or_default();
+            known.clock = known.clock.max(clock);
         }
+    }
+
+    /// Goes back to an earlier clock. Places beyond it are overwritten by what comes next.
+    pub(super) fn set_back(&mut self, client: u64, clock: u32) {
+        self.not_safe.retain(|id| id.client != client || id.clock < clock);
+        if clock > 0 {
+            self.clients.entry(client).or_default().clock = clock;
+        } else {
+            self.forget(client);
+        }
+    }
+
+    /// Takes these clocks instead of its own.
+    pub(super) fn set_all(&mut self, clocks: impl Iterator<Item = (u64, u32)>) {
+        for known in self.clients.values_mut() {
+            known.clock = 0;
+        }
+        for (client, clock) in clocks {
+            self.raise(client, clock);
+        }
+        let gone = self.clients.iter().filter(|(_, known)| known.clock == 0).map(|(&client, _)| client);
+        for client in gone.collect::<Vec<_>>() {
+            self.forget(client);
+        }
+    }
+
+    /// Lets a struct in that joins on: notes where it lies, and raises the client's clock. All that it refers to must be
+    /// in already.
+    pub(super) fn let_in(&mut self, client: u64, item: &Struct<'_>, trust: Trust) -> Result<(), Refused> {
+        let known = self.get(client);
+        let place = self.place_of(client, item, known);
+        let start = known.max(item.clock);
+        let many_at_key = place.is_at_key() && item.len > 1 && is_live(item);
+        match trust {
+            Trust::Client if place.depth() > SHARED_TYPE_NESTING_MAX => return Err(Refused::TooDeep),
+            Trust::Client if many_at_key => return Err(Refused::ManyAtKey),
+            Trust::Store if many_at_key => self.not_safe.push(Id { client, clock: start }),
+            Trust::Client | Trust::Store => {}
+        }
+        let of_client = self.clients.entry(client).or_default();
+        self.runs = self.runs.saturating_add_signed(of_client.places.note(start, place));
+        of_client.clock = known.max(item.end());
+        Ok(())
+    }
+
+    /// Structs by their first element that the store has brought, and that must be integrated as deleted only: several
+    /// elements at a key, of which yrs forgets all but the last once they are split, and refers to them after they are freed.
+    pub(super) fn take_unsafe(&mut self) -> Vec<Id> {
+        std::mem::take(&mut self.not_safe)
+    }
+
+    /// Notes where structs lie that the document has.
+    pub(super) fn note(&mut self, section: &Section<'_>) {
+        for item in section.structs() {
+            let place = self.place_of(section.client, &item, item.clock);
+            let of_client = self.clients.entry(section.client).or_default();
+            self.runs = self.runs.saturating_add_signed(of_client.places.note(item.clock, place));
+        }
+    }
+
+    /// Whether so many runs have come since the last sweep that a walk over the document is worth it.
+    pub(super) fn is_overgrown(&self) -> bool {
+        self.runs > SWEEP_FROM.max(2 * self.swept_to)
+    }
+
+    /// Takes the places that others have found in the document as it is now: of what was deleted nothing is left there.
+    pub(super) fn sweep(&mut self, found: Self) {
+        for known in self.clients.values_mut() {
+            known.places = Places::default();
+        }
+        for (client, found) in found.clients {
+            self.clients.entry(client).or_default().places = found.places;
+        }
+        (self.runs, self.swept_to) = (found.runs, found.runs);
+    }
+
+    fn forget(&mut self, client: u64) {
+        if let Some(known) = self.clients.remove(&client) {
+            self.runs -= known.places.runs();
+        }
+    }
+
+    /// Where a struct's elements from `known` on lie.
+    fn place_of(&self, client: u64, item: &Struct<'_>, known: u32) -> Place {
+        if item.kind == StructKind::Gc {
+            return Place::ROOT;
+        }
+        let beside = |id: Option<Id>| id.map(|id| self.place(id));
+        if item.clock < known {
+            // The rest of a struct continues what the document has before.
+            let before = self.place(Id { client, clock: known - 1 });
+            return beside(item.right_origin).map_or(before, |right| before.or(right));
+        }
+        match (beside(item.origin), beside(item.right_origin)) {
+            (Some(left), Some(right)) => left.or(right),
+            (Some(place), None) | (None, Some(place)) => place,
+            (None, None) => {
+                let holder = item.parent.map_or(Place::ROOT, |parent| self.place(parent).within());
+                holder.with_key(item.key.is_some())
+            }
+        }
+    }
+
+    fn place(&self, id: Id) -> Place {
+        self.clients.get(&id.client).map_or(Place::ROOT, |known| known.places.at(id.clock))
     }
 }
 
-impl FromIterator<(u64, u32)> for Clocks {
-    fn from_iter<I: IntoIterator<Item = (u64, u32)>>(clocks: I) -> Self {
-        Self(clocks.into_iter().collect())
-    }
+/// Whether there is content. Yjs joins deleted values of a map, so that several of these may lie at a key.
+fn is_live(item: &Struct<'_>) -> bool {
+    !matches!(item.kind, StructKind::Gc | StructKind::Skip | StructKind::Item(ContentKind::Deleted))
 }
 
 /// Clocks as they would be after an update, for the clients that it names. Small updates stay on the stack.

@@ -3,7 +3,7 @@
 use synapti_protocol::{
     lib0::{Reader, write_var_str, write_var_uint},
     limits::NESTING_MAX,
-    update::{ContentKind, Id, StructKind, UpdateWriter, scan},
+    update::{ContentKind, Id, Struct, StructKind},
 };
 
 const INFO_GC: u8 = 0;
@@ -16,13 +16,8 @@ const HALF: char = '\u{FFFD}';
 /// The part of a struct from `known` on: it continues what the document has before, whatever the whole says about its
 /// own place. Yjs and yrs would cut it themselves, but put it elsewhere than where it is once it is encoded again, if
 /// a client says two things at one clock.
-pub(super) fn part_from(client: u64, clock: u32, bytes: &[u8], known: u32) -> Vec<u8> {
-    let mut whole = UpdateWriter::new();
-    whole.section(client, clock, 1, [bytes]);
-    let whole = whole.finish();
-    let view = scan(&whole).expect("it came out of an update that was scanned");
-    let item = view.sections().flat_map(|section| section.structs()).next().expect("it was just put in");
-    let (skipped, len) = (known - clock, item.end() - known);
+pub(super) fn part_from(client: u64, item: &Struct<'_>, known: u32) -> Vec<u8> {
+    let (skipped, len) = (known - item.clock, item.end() - known);
     let StructKind::Item(kind) = item.kind else {
         let mut out = vec![INFO_GC];
         write_var_uint(&mut out, len.into());

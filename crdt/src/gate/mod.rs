@@ -11,17 +11,22 @@ mod cut;
 mod outgoing;
 mod passage;
 mod pieces;
+mod places;
 
 use std::{borrow::Cow, collections::BTreeSet};
 
 use smallvec::SmallVec;
-use synapti_protocol::update::{Id, Section, StructKind, UpdateView};
+use synapti_protocol::{
+    limits::DOCUMENT_CLIENTS_MAX,
+    update::{Id, Section, StructKind, UpdateView},
+};
 
 use aside::Aside;
 pub use aside::AsideLimits;
-use clocks::{Clocks, Ends};
+use clocks::{Clocks, Ends, Trust};
 pub(crate) use outgoing::Outgoing;
 use passage::Passage;
+use pieces::Run;
 pub use pieces::Sender;
 
 /// Decides what of an update may be integrated now.
@@ -42,6 +47,26 @@ pub(crate) struct Admitted<'a> {
     pub(crate) overflow: bool,
 }
 
+/// Why nothing of an update may be integrated. Nothing of its sender waits any more either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// It would create something deeper in nested shared types than the limit.
+    TooDeep,
+    /// It puts several elements at one key of a map, which no client does: one of them is the value.
+    ManyAtKey,
+    /// The document would have been edited by more clients than it may.
+    ManyClients,
+}
+
+/// What has waited at the gate and need not any longer.
+#[derive(Debug, Default)]
+pub(crate) struct Released {
+    /// An update that has to be integrated.
+    pub(crate) update: Option<Vec<u8>>,
+    /// Who sent something that may not be integrated, and why; nothing of theirs waits any more.
+    pub(crate) refused: Vec<(Sender, Refused)>,
+}
+
 impl Gate {
     pub(crate) fn new(limits: AsideLimits) -> Self {
         Self { clocks: Clocks::default(), aside: Aside::new(limits), moved: SmallVec::new() }
@@ -49,7 +74,7 @@ impl Gate {
 
     /// Takes the document's own clocks as they are, after an update that failed half way.
     pub(crate) fn set_clocks(&mut self, clocks: impl Iterator<Item = (u64, u32)>) {
-        self.clocks = clocks.collect();
+        self.clocks.set_all(clocks);
     }
 
     /// Notes that the document itself wrote up to `clock` as `client`.
@@ -57,34 +82,66 @@ impl Gate {
         self.clocks.raise(client, clock);
     }
 
-    /// Splits an update into what may be integrated now and what waits. Once the one is integrated, or has failed and
-    /// the clocks are set right, [`release`](Self::release) what waited for it.
-    pub(crate) fn admit<'a>(&mut self, update: &UpdateView<'a>, from: Sender, now_ms: u64) -> Admitted<'a> {
-        if let Some(ends) = self.joins_on(update) {
-            for (client, clock) in ends.iter() {
-                self.clocks.raise(client, clock);
-                self.moved.push(client);
-            }
-            return Admitted { update: Some(Cow::Borrowed(update.bytes())), overflow: false };
+    /// Notes where everything lies that the document itself wrote as `client`.
+    pub(crate) fn note_own(&mut self, written: &UpdateView<'_>, client: u64) {
+        if let Some(section) = written.sections().find(|section| section.client == client) {
+            self.clocks.note(&section);
         }
-        let mut out = Outgoing::default();
-        let overflow = !self.set_aside(update, from, now_ms, &mut out);
-        if overflow {
-            self.aside.drop_from(from);
-        }
-        self.moved.extend(update.sections().map(|section| section.client));
-        Admitted { update: out.finish().map(Cow::Owned), overflow }
     }
 
-    /// What need not wait any longer, as an update that has to be integrated.
-    pub(crate) fn release(&mut self) -> Option<Vec<u8>> {
+    /// Of what was let in since the last call, structs that must be integrated as deleted only; by their first element.
+    pub(crate) fn take_unsafe(&mut self) -> Vec<Id> {
+        self.clocks.take_unsafe()
+    }
+
+    /// Whether so much has been noted of elements that a walk over the document is worth it.
+    pub(crate) fn is_overgrown(&self) -> bool {
+        self.clocks.is_overgrown()
+    }
+
+    /// Forgets where elements lay that have been deleted. `state` is the document's whole state.
+    pub(crate) fn sweep(&mut self, state: &UpdateView<'_>) {
+        let mut found = Clocks::default();
+        if Passage::new(state).run(&mut found, Trust::Store, |_, _, _| {}).is_ok() {
+            self.clocks.sweep(found);
+        }
+    }
+
+    /// Splits an update into what may be integrated now and what waits. Once the one is integrated, or has failed and
+    /// the clocks are set right, [`release`](Self::release) what waited for it.
+    pub(crate) fn admit<'a>(
+        &mut self,
+        update: &UpdateView<'a>,
+        from: Sender,
+        now_ms: u64,
+    ) -> Result<Admitted<'a>, Refused> {
+        let before: SmallVec<[(u64, u32); 4]> =
+            update.sections().map(|section| (section.client, self.clocks.get(section.client))).collect();
+        let new_clients = before.iter().filter(|&&(_, clock)| clock == 0).count();
+        if !from.is_store() && new_clients > 0 && self.clocks.len() + new_clients > DOCUMENT_CLIENTS_MAX {
+            self.aside.drop_from(from);
+            return Err(Refused::ManyClients);
+        }
+        let trust = if from.is_store() { Trust::Store } else { Trust::Client };
+        let admitted = self.let_in(update, &before, trust, from, now_ms);
+        if admitted.is_err() {
+            self.go_back(&before);
+            self.aside.drop_from(from);
+        } else {
+            self.moved.extend(before.iter().map(|&(client, _)| client));
+        }
+        admitted
+    }
+
+    /// What need not wait any longer.
+    pub(crate) fn release(&mut self) -> Released {
         let moved = std::mem::take(&mut self.moved);
         if self.aside.is_empty() {
-            return None;
+            return Released::default();
         }
         let mut out = Outgoing::default();
-        self.aside.drain(&mut self.clocks, moved.into_iter(), &mut out);
-        out.finish()
+        let refused = self.aside.drain(&mut self.clocks, moved.into_iter(), &mut out);
+        Released { update: out.finish(), refused: refused.into_iter().collect() }
     }
 
     /// How many pieces of this sender's updates wait for something that is missing.
@@ -102,19 +159,81 @@ impl Gate {
         self.aside.expire(deadline_ms)
     }
 
-    /// The clocks that the document has with all of `update`, or `None` when something of it must wait.
-    fn joins_on(&self, update: &UpdateView<'_>) -> Option<Ends> {
+    fn let_in<'a>(
+        &mut self,
+        update: &UpdateView<'a>,
+        before: &[(u64, u32)],
+        trust: Trust,
+        from: Sender,
+        now_ms: u64,
+    ) -> Result<Admitted<'a>, Refused> {
+        if let Some(ends) = self.ends_of_contiguous(update) {
+            if self.joins_on(update, &ends, trust)? {
+                return Ok(Admitted { update: Some(Cow::Borrowed(update.bytes())), overflow: false });
+            }
+            self.go_back(before);
+        }
+        let mut out = Outgoing::default();
+        let overflow = !self.set_aside(update, trust, from, now_ms, &mut out)?;
+        if overflow {
+            self.aside.drop_from(from);
+        }
+        Ok(Admitted { update: out.finish().map(Cow::Owned), overflow })
+    }
+
+    fn go_back(&mut self, before: &[(u64, u32)]) {
+        for &(client, clock) in before {
+            self.clocks.set_back(client, clock);
+        }
+    }
+
+    /// Lets all of an update in whose sections have no holes, if it refers to nothing that is missing.
+    fn joins_on(&mut self, update: &UpdateView<'_>, ends: &Ends, trust: Trust) -> Result<bool, Refused> {
+        let deletes_join =
+            update.delete_set().all(|range| range.clock + range.len <= ends.get(&self.clocks, range.client));
+        if !deletes_join {
+            return Ok(false);
+        }
+        if self.joins_on_in_order(update, trust)? {
+            return Ok(true);
+        }
+        // A section may refer to one that comes later.
+        Passage::new(update).run(&mut self.clocks, trust, |_, _, _| {})?;
+        let joins = ends.iter().all(|(client, end)| self.clocks.get(client) == end) || self.is_circular(update, ends);
+        if joins {
+            ends.iter().for_each(|(client, end)| self.clocks.raise(client, end));
+        }
+        Ok(joins)
+    }
+
+    /// The same, as long as no section refers to a later one.
+    fn joins_on_in_order(&mut self, update: &UpdateView<'_>, trust: Trust) -> Result<bool, Refused> {
+        for section in update.sections() {
+            let known = self.clocks.get(section.client);
+            for item in section.structs().filter(|item| item.end() > known) {
+                if item.dependencies().any(|id| id.clock >= self.clocks.get(id.client)) {
+                    return Ok(false);
+                }
+                self.clocks.let_in(section.client, &item, trust)?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether what could not pass lacks nothing but each other. The document will say so.
+    fn is_circular(&self, update: &UpdateView<'_>, ends: &Ends) -> bool {
+        let has = |id: Id| id.clock < ends.get(&self.clocks, id.client);
+        update.sections().flat_map(|section| section.structs()).flat_map(|item| item.dependencies()).all(has)
+    }
+
+    /// Where the sections end, if none has a hole beyond the known clock, or a struct that is known in part.
+    fn ends_of_contiguous(&self, update: &UpdateView<'_>) -> Option<Ends> {
         let mut ends = Ends::default();
         for section in update.sections() {
             ends.push(section.client, self.end_of_contiguous(&section)?);
         }
         ends.seal();
-        let has = |id: Id| id.clock < ends.get(&self.clocks, id.client);
-        let structs_join =
-            update.sections().flat_map(|section| section.structs()).flat_map(|item| item.dependencies()).all(has);
-        let joins = structs_join
-            && update.delete_set().all(|range| range.clock + range.len <= ends.get(&self.clocks, range.client));
-        joins.then_some(ends)
+        Some(ends)
     }
 
     /// Where a section ends if it has no hole beyond the known clock, and no struct that is known in part.
@@ -133,13 +252,17 @@ impl Gate {
     }
 
     /// Lets pass what joins on and puts the rest aside; false when there was no room for all of it.
-    fn set_aside(&mut self, update: &UpdateView<'_>, from: Sender, now_ms: u64, out: &mut Outgoing) -> bool {
+    fn set_aside(
+        &mut self,
+        update: &UpdateView<'_>,
+        trust: Trust,
+        from: Sender,
+        now_ms: u64,
+        out: &mut Outgoing,
+    ) -> Result<bool, Refused> {
         let mut passage = Passage::new(update);
-        passage.run(&mut self.clocks, out);
-        let mut fits = true;
-        for (client, item) in passage.rest(&self.clocks) {
-            fits = fits && self.aside.hold(client, &item, from, now_ms);
-        }
+        passage.run(&mut self.clocks, trust, |known, client, item| out.push_from(known, client, item))?;
+        let mut fits = Run::join(passage.rest(&self.clocks)).all(|run| self.aside.hold(run, from, now_ms));
         for range in update.delete_set() {
             let known = self.clocks.get(range.client);
             let end = range.clock + range.len;
@@ -151,6 +274,6 @@ impl Gate {
                 fits = fits && self.aside.hold_delete(range.client, start, end - start, from, now_ms);
             }
         }
-        fits
+        Ok(fits)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use synapti_protocol::update::UpdateWriter;
+use synapti_protocol::update::{Struct, UpdateWriter};
 
 use super::cut::part_from;
 
@@ -23,12 +23,12 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
-    /// Adds what a struct of `client` that covers `clock..clock + len` says beyond `known`.
-    pub(super) fn push_from(&mut self, known: u32, client: u64, clock: u32, len: u32, bytes: &[u8]) {
-        if clock < known {
-            self.push(client, known, clock + len - known, &part_from(client, clock, bytes, known));
+    /// Adds what a struct of `client` says beyond `known`.
+    pub(super) fn push_from(&mut self, known: u32, client: u64, item: &Struct<'_>) {
+        if item.clock < known {
+            self.push(client, known, item.end() - known, &part_from(client, item, known));
         } else {
-            self.push(client, clock, len, bytes);
+            self.push(client, item.clock, item.len, item.bytes);
         }
     }
 

@@ -4,7 +4,10 @@ use std::{collections::HashMap, iter::Peekable};
 
 use synapti_protocol::update::{Id, Struct, StructKind, Structs, UpdateView};
 
-use super::{clocks::Clocks, outgoing::Outgoing};
+use super::{
+    Refused,
+    clocks::{Clocks, Trust},
+};
 
 /// The sections of an update, each read up to the first struct that cannot pass.
 pub(super) struct Passage<'a> {
@@ -43,16 +46,21 @@ impl<'a> Passage<'a> {
         Self { sections, by_client }
     }
 
-    /// Moves to `out` what joins on to `clocks`, which it raises. A section that lacks something of another one gives
-    /// way to that one, as in Yjs, so every struct is looked at a bounded number of times.
-    pub(super) fn run(&mut self, clocks: &mut Clocks, out: &mut Outgoing) {
+    /// Lets in to `clocks` what joins on, and hands it to `pass` with the clock before. A section that lacks something of
+    /// another one gives way to that one, as in Yjs, so every struct is looked at a bounded number of times.
+    pub(super) fn run(
+        &mut self,
+        clocks: &mut Clocks,
+        trust: Trust,
+        mut pass: impl FnMut(u32, u64, &Struct<'a>),
+    ) -> Result<(), Refused> {
         let mut stack = Vec::new();
         for first in 0..self.sections.len() {
             stack.push((first, u32::MAX));
             while let Some(&(at, needed)) = stack.last() {
                 let section = &mut self.sections[at];
                 section.is_closed = true;
-                let stop = section.pass(needed, clocks, out);
+                let stop = section.pass(needed, clocks, trust, &mut pass)?;
                 if let Some(Stop::Missing(id)) = &stop
                     && let Some(&other) = self.by_client.get(&id.client)
                     && !self.sections[other].is_closed
@@ -65,6 +73,7 @@ impl<'a> Passage<'a> {
                 stack.pop();
             }
         }
+        Ok(())
     }
 
     /// What could not pass, and does not say what is known anyway.
@@ -77,24 +86,30 @@ impl<'a> Passage<'a> {
     }
 }
 
-impl SectionRest<'_> {
+impl<'a> SectionRest<'a> {
     /// Lets structs pass until the client's clock is `needed`; says why not when it does not come to that.
-    fn pass(&mut self, needed: u32, clocks: &mut Clocks, out: &mut Outgoing) -> Option<Stop> {
+    fn pass(
+        &mut self,
+        needed: u32,
+        clocks: &mut Clocks,
+        trust: Trust,
+        pass: &mut impl FnMut(u32, u64, &Struct<'a>),
+    ) -> Result<Option<Stop>, Refused> {
         loop {
             let known = clocks.get(self.client);
             if known >= needed {
-                return None;
+                return Ok(None);
             }
-            let Some(item) = self.structs.peek() else { return Some(Stop::End) };
+            let Some(item) = self.structs.peek() else { return Ok(Some(Stop::End)) };
             if item.end() > known {
                 if item.clock > known || item.kind == StructKind::Skip {
-                    return Some(Stop::Hole);
+                    return Ok(Some(Stop::Hole));
                 }
                 if let Some(missing) = item.dependencies().find(|id| id.clock >= clocks.get(id.client)) {
-                    return Some(Stop::Missing(missing));
+                    return Ok(Some(Stop::Missing(missing)));
                 }
-                out.push_from(known, self.client, item.clock, item.len, item.bytes);
-                clocks.raise(self.client, item.end());
+                clocks.let_in(self.client, item, trust)?;
+                pass(known, self.client, item);
             }
             self.structs.next();
         }

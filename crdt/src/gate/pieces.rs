@@ -3,11 +3,18 @@
 use std::collections::{BTreeMap, HashMap};
 
 use smallvec::{SmallVec, smallvec};
-use synapti_protocol::update::{Id, Struct};
+use synapti_protocol::update::{Section, Struct, Structs};
 
 /// Whose update something came with: the session's number, or zero for the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Sender(pub u64);
+
+impl Sender {
+    /// Whether it is the store, whose word counts whatever the limits say.
+    pub(super) fn is_store(self) -> bool {
+        self == Self::default()
+    }
+}
 
 /// Somebody sent it, and is owed word when it is dropped.
 #[derive(Debug, Clone, Copy)]
@@ -16,12 +23,12 @@ pub(super) struct Claim {
     pub(super) since_ms: u64,
 }
 
-/// A struct, or a range of deletes, which has neither bytes nor dependencies.
+/// Structs that follow on each other, or a range of deletes, which has no bytes.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) len: u32,
+    pub(super) struct_count: u32,
     pub(super) bytes: Box<[u8]>,
-    pub(super) deps: SmallVec<[Id; 2]>,
     /// Everybody who sent it, at most once each.
     pub(super) claims: SmallVec<[Claim; 1]>,
 }
@@ -29,22 +36,71 @@ pub(super) struct Held {
 /// By client and first clock.
 pub(super) type Pieces = HashMap<u64, BTreeMap<u32, Held>>;
 
-/// What one held piece costs besides its own bytes: map entries, dependencies, its first claim.
-const PIECE_BYTES: usize = 128;
+/// What one held piece costs besides its own bytes: map entries, its first claim.
+const PIECE_BYTES: usize = 96;
 /// What each further claim costs.
 const CLAIM_BYTES: usize = 32;
 
+/// Bytes of structs in one piece at most, unless a single one is larger. One by one they would cost far more than they
+/// weigh; in a long piece those that wait for others would be read again and again.
+const RUN_BYTES_MAX: usize = 1 << 10;
+
 impl Held {
-    pub(super) fn structure(item: &Struct<'_>, claim: Claim) -> Self {
-        Self { len: item.len, bytes: item.bytes.into(), deps: item.dependencies().collect(), claims: smallvec![claim] }
+    pub(super) fn deletion(len: u32, claim: Claim) -> Self {
+        Self { len, struct_count: 0, bytes: Box::default(), claims: smallvec![claim] }
     }
 
-    pub(super) fn deletion(len: u32, claim: Claim) -> Self {
-        Self { len, bytes: Box::default(), deps: SmallVec::new(), claims: smallvec![claim] }
+    /// The structs of a piece that was found at these places.
+    pub(super) fn structs(&self, client: u64, clock: u32) -> Structs<'_> {
+        let end = clock + self.len;
+        Section { client, clock, end, struct_count: self.struct_count, bytes: &self.bytes }.structs()
     }
 
     fn weight(&self) -> usize {
         self.bytes.len() + PIECE_BYTES + (self.claims.len() - 1) * CLAIM_BYTES
+    }
+}
+
+/// Structs on their way into a piece.
+#[derive(Debug)]
+pub(super) struct Run {
+    client: u64,
+    clock: u32,
+    end: u32,
+    struct_count: u32,
+    bytes: Vec<u8>,
+}
+
+impl Run {
+    /// Joins structs, each with its client, to runs of those that follow on each other.
+    pub(super) fn join<'a>(structs: impl Iterator<Item = (u64, Struct<'a>)>) -> impl Iterator<Item = Self> {
+        let mut structs = structs.peekable();
+        std::iter::from_fn(move || {
+            let (client, first) = structs.next()?;
+            let mut run = Self { client, clock: first.clock, end: first.clock, struct_count: 0, bytes: Vec::new() };
+            run.push(&first);
+            while let Some((_, next)) = structs.next_if(|(client, next)| run.takes(*client, next)) {
+                run.push(&next);
+            }
+            Some(run)
+        })
+    }
+
+    /// As a piece, and where it belongs.
+    pub(super) fn hold(self, claim: Claim) -> ((u64, u32), Held) {
+        let Self { client, clock, end, struct_count, bytes } = self;
+        let held = Held { len: end - clock, struct_count, bytes: bytes.into(), claims: smallvec![claim] };
+        ((client, clock), held)
+    }
+
+    fn takes(&self, client: u64, next: &Struct<'_>) -> bool {
+        client == self.client && next.clock == self.end && self.bytes.len() + next.bytes.len() <= RUN_BYTES_MAX
+    }
+
+    fn push(&mut self, item: &Struct<'_>) {
+        self.end = item.end();
+        self.struct_count += 1;
+        self.bytes.extend_from_slice(item.bytes);
     }
 }
 
@@ -82,7 +138,7 @@ impl Books {
         if let Some(known) = &known {
             held.claims = merged_claims(&known.claims, &held.claims);
             if known.len >= held.len {
-                (held.len, held.bytes, held.deps) = (known.len, known.bytes.clone(), known.deps.clone());
+                (held.len, held.struct_count, held.bytes) = (known.len, known.struct_count, known.bytes.clone());
             }
         }
         if self.bytes - weight_before + held.weight() > bytes_max {

@@ -18,6 +18,7 @@ pub use edit::{
     Children, EdgePatch, EditError, MapEdit, NewEdge, NewNode, NodePatch, ParentRef, apply_edit, takes_away,
 };
 pub use projection::{GraphJson, ProjectionContext, project};
+pub(crate) use read::child_maps;
 pub use read::{read_map, read_topic};
 pub use roots::MapRoots;
 pub use state::{EdgeState, MapState, NodeState, Proposed, Source};

@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
+mod at_key;
 mod convergence;
 mod hostile;
 mod mutations;
+mod nesting;
 mod pairs;
 #[path = "../common/sliced.rs"]
 mod sliced;

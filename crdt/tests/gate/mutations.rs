@@ -15,6 +15,8 @@ const ITERATIONS_DEFAULT: u64 = 400;
 const SEED_DEFAULT: u64 = 0x5eed;
 /// Updates that one room gets.
 const ROOM_UPDATES: usize = 30;
+/// So little that some of it is dropped.
+const HELD_BYTES_MAX: usize = 2_000;
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
@@ -28,7 +30,7 @@ fn damaged_updates_do_no_damage() {
     let mut random = Random(seed);
     let mut accepted = 0;
     for _ in 0..setting("FUZZ_ITERATIONS", ITERATIONS_DEFAULT) {
-        let mut room = Watched::without_bare(AsideLimits { bytes_max: 4_000 });
+        let mut room = Watched::without_bare(AsideLimits { bytes_max: HELD_BYTES_MAX });
         for _ in 0..ROOM_UPDATES {
             let intact = random.below(2) == 0;
             let update = if intact { inputs[random.below(inputs.len())].clone() } else { mutator.mutation_of(&inputs) };
@@ -47,7 +49,7 @@ fn made_up_structs_do_no_damage() {
     let mut refused = 0;
     for _ in 0..setting("FUZZ_ITERATIONS", ITERATIONS_DEFAULT) * 5 {
         let streams: Vec<Stream> = (1..=CLIENTS).map(|client| Stream::made_up(client, &mut random)).collect();
-        let mut room = Watched::without_bare(AsideLimits { bytes_max: 4_000 });
+        let mut room = Watched::without_bare(AsideLimits { bytes_max: HELD_BYTES_MAX });
         for _ in 0..ROOM_UPDATES {
             let made_up = made_up(&streams, &mut random);
             refused += u32::from(room.take(&made_up, 1 + random.below(3) as u64).is_err());
@@ -62,7 +64,7 @@ fn made_up_structs_do_no_damage() {
 fn clients_that_contradict_themselves_do_no_damage() {
     let mut random = Random(setting("FUZZ_SEED", SEED_DEFAULT));
     for _ in 0..setting("FUZZ_ITERATIONS", ITERATIONS_DEFAULT) * 5 {
-        let mut room = Watched::without_bare(AsideLimits { bytes_max: 4_000 });
+        let mut room = Watched::without_bare(AsideLimits { bytes_max: HELD_BYTES_MAX });
         for _ in 0..ROOM_UPDATES {
             let streams: Vec<Stream> = (1..=CLIENTS).map(|client| Stream::made_up(client, &mut random)).collect();
             let made_up = made_up(&streams, &mut random);
@@ -73,7 +75,7 @@ fn clients_that_contradict_themselves_do_no_damage() {
 }
 
 fn finish(mut room: Watched) {
-    assert!(room.replica.held_bytes() <= 4_000);
+    assert!(room.replica.held_bytes() <= HELD_BYTES_MAX);
     room.replica.expire_held(u64::MAX).for_each(drop);
     assert_eq!(room.replica.held_bytes(), 0);
     room.check_reloads();

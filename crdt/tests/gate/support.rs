@@ -13,6 +13,8 @@ use yrs::{Doc, OffsetKind, Options, ReadTxn, Transact, Update, WriteTxn};
 pub struct Watched {
     pub replica: Replica,
     pub journal: Vec<Vec<u8>>,
+    /// Whose earlier edits came to nothing.
+    pub refused: Vec<(Sender, ApplyError)>,
     follower: Replica,
     /// `None` where edits cut characters in half, which a bare yrs document does not survive.
     bare: Option<Doc>,
@@ -25,7 +27,8 @@ impl Watched {
 
     pub fn with_limits(limits: AsideLimits) -> Self {
         let replica = Replica::new(900, limits);
-        Self { replica, journal: Vec::new(), follower: Replica::new(901, limits), bare: Some(bare_doc()) }
+        let follower = Replica::new(901, limits);
+        Self { replica, journal: Vec::new(), refused: Vec::new(), follower, bare: Some(bare_doc()) }
     }
 
     /// For edits that may cut characters in half.
@@ -52,7 +55,8 @@ impl Watched {
     }
 
     pub fn apply<'a>(&mut self, ops: impl IntoIterator<Item = Op<'a>>, now_ms: u64) -> Vec<Result<(), ApplyError>> {
-        let Applied { results, update } = self.replica.apply(ops, now_ms);
+        let Applied { results, update, refused } = self.replica.apply(ops, now_ms);
+        self.refused.extend(refused);
         if let Some(update) = update {
             self.follow(&update);
             self.journal.push(update);
@@ -132,10 +136,14 @@ pub enum Place {
     Root,
     /// Behind an element.
     After(u64, u32),
+    /// Before an element.
+    Before(u64, u32),
     /// Between two elements.
     Between((u64, u32), (u64, u32)),
     /// In the nested type that is this element.
     In(u64, u32),
+    /// At the key `k` of the nested map that is this element.
+    AtKeyOf(u64, u32),
 }
 
 /// One string item.
@@ -150,6 +158,28 @@ pub fn nested_map() -> Vec<u8> {
     let mut out = vec![7, 1];
     write_var_str(&mut out, "list");
     out.push(1);
+    out
+}
+
+/// One nested map.
+pub fn map_at(place: Place) -> Vec<u8> {
+    let mut out = item(place, 7);
+    out.push(1);
+    out
+}
+
+/// As many `true`s.
+pub fn values(place: Place, count: u8) -> Vec<u8> {
+    let mut out = item(place, 8);
+    out.push(count);
+    out.extend(std::iter::repeat_n(120, count.into()));
+    out
+}
+
+/// So many deleted elements.
+pub fn deleted(place: Place, len: u8) -> Vec<u8> {
+    let mut out = item(place, 1);
+    out.push(len);
     out
 }
 
@@ -168,6 +198,10 @@ fn item(place: Place, content: u8) -> Vec<u8> {
             out.push(0x80 | content);
             id(&mut out, Id { client, clock });
         }
+        Place::Before(client, clock) => {
+            out.push(0x40 | content);
+            id(&mut out, Id { client, clock });
+        }
         Place::Between(left, right) => {
             out.push(0xc0 | content);
             id(&mut out, Id { client: left.0, clock: left.1 });
@@ -176,6 +210,11 @@ fn item(place: Place, content: u8) -> Vec<u8> {
         Place::In(client, clock) => {
             out.extend([content, 0]);
             id(&mut out, Id { client, clock });
+        }
+        Place::AtKeyOf(client, clock) => {
+            out.extend([0x20 | content, 0]);
+            id(&mut out, Id { client, clock });
+            write_var_str(&mut out, "k");
         }
     }
     out

@@ -58,20 +58,30 @@ impl Iterator for DeleteRanges<'_> {
     }
 }
 
-/// Checks a whole delete set and leaves the reader behind it; says whether anything in it is empty.
-pub(super) fn scan_delete_set(reader: &mut Reader<'_>) -> Result<bool, DecodeError> {
+/// What a whole delete set holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DeleteSummary {
+    pub(super) client_count: usize,
+    pub(super) range_count: usize,
+    /// Whether anything in it is empty.
+    pub(super) has_empty: bool,
+}
+
+/// Checks a whole delete set and leaves the reader behind it.
+pub(super) fn scan_delete_set(reader: &mut Reader<'_>) -> Result<DeleteSummary, DecodeError> {
     let count = reader.count(ENTRY_BYTES_MIN)?;
     let entries = *reader;
     let mut clients = ClientOrder::default();
     let mut empty_entries = EmptyEntries::default();
-    let mut has_empty = false;
+    let mut summary = DeleteSummary { client_count: count, range_count: 0, has_empty: false };
     for _ in 0..count {
         let at = reader.position();
         let (client, range_count) = read_entry(reader)?;
         for _ in 0..range_count {
-            has_empty |= read_range(reader)?.1 == 0;
+            summary.has_empty |= read_range(reader)?.1 == 0;
         }
-        has_empty |= range_count == 0;
+        summary.range_count += range_count;
+        summary.has_empty |= range_count == 0;
         clients.push(client);
         empty_entries.push(at, range_count == 0)?;
     }
@@ -79,7 +89,7 @@ pub(super) fn scan_delete_set(reader: &mut Reader<'_>) -> Result<bool, DecodeErr
         // yrs keeps only the last entry of a client, which would lose deletions.
         require_distinct(entries, count, Reader::var_uint, skip_entry)?;
     }
-    Ok(has_empty)
+    Ok(summary)
 }
 
 /// Writes ranges as a delete set, in their order; those of one client follow each other.

@@ -16,6 +16,8 @@ pub struct UpdateView<'a> {
     bytes: &'a [u8],
     client_count: usize,
     struct_count: usize,
+    delete_client_count: usize,
+    delete_range_count: usize,
     sections_at: usize,
     delete_set_at: usize,
     has_skips: bool,
@@ -33,6 +35,8 @@ pub fn scan(bytes: &[u8]) -> Result<UpdateView<'_>, DecodeError> {
         bytes,
         client_count,
         struct_count: 0,
+        delete_client_count: 0,
+        delete_range_count: 0,
         sections_at: sections.position(),
         delete_set_at: 0,
         has_skips: false,
@@ -60,7 +64,9 @@ pub fn scan(bytes: &[u8]) -> Result<UpdateView<'_>, DecodeError> {
         })?;
     }
     view.delete_set_at = reader.position();
-    view.has_empty_parts |= scan_delete_set(&mut reader)?;
+    let deletes = scan_delete_set(&mut reader)?;
+    (view.delete_client_count, view.delete_range_count) = (deletes.client_count, deletes.range_count);
+    view.has_empty_parts |= deletes.has_empty;
     reader.finish()?;
     Ok(view)
 }
@@ -99,6 +105,16 @@ impl<'a> UpdateView<'a> {
     /// How many structs there are, of any kind and length.
     pub fn struct_count(&self) -> usize {
         self.struct_count
+    }
+
+    /// How many clients have deleted elements.
+    pub fn delete_client_count(&self) -> usize {
+        self.delete_client_count
+    }
+
+    /// How many delete ranges there are, of any length.
+    pub fn delete_range_count(&self) -> usize {
+        self.delete_range_count
     }
 
     /// Whether there are holes between the structs of a section.

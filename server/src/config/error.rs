@@ -36,12 +36,20 @@ pub enum ConfigError {
     /// `open` where strangers may be.
     #[error(
         "{listen} is not a loopback address and auth.mode is `open`: everybody who reaches it could edit every map. \
-         Listen on 127.0.0.1, or set SYNAPTI_AUTH_OPEN_ANYWHERE=1 if something else keeps strangers out"
+         Set SYNAPTI_AUTH_MODE=required, or listen on 127.0.0.1, or set SYNAPTI_AUTH_OPEN_ANYWHERE=1 if something else \
+         keeps strangers out"
     )]
     OpenToStrangers {
         /// The address.
         listen: std::net::SocketAddr,
     },
+    /// `required`, and nothing to check tokens with.
+    #[error(
+        "auth.mode is `required`, and there is nothing to check tokens with. Set SYNAPTI_AUTH_SECRET to at least 32 random \
+         bytes (`openssl rand -base64 32` makes some) for tokens of your own, or SYNAPTI_AUTH_JWKS to the key set of your \
+         identity provider, a file or a URL"
+    )]
+    NoKeys,
     /// A replica without a server that it could be one of.
     #[error(
         "SYNAPTI_DATABASE_REPLICA_URL names a replica, and SYNAPTI_DATABASE_URL a SQLite file, which has none. \

@@ -25,6 +25,8 @@ use layers::Layers;
 pub use secret::{DatabaseUrl, Secret};
 pub use value::{AiProvider, AuthMode};
 
+use crate::{auth::key_source::KeyPlace, limits::address::TrustedProxies};
+
 /// Environment variables that begin like this are ours, so a misspelt one is an error.
 pub const ENV_PREFIX: &str = "SYNAPTI_";
 
@@ -49,6 +51,8 @@ pub struct Config {
     pub limits: Limits,
     /// Which models are asked, and with which key.
     pub ai: AiConfig,
+    /// Proxies whose word about other addresses is taken.
+    pub trusted_proxies: TrustedProxies,
     /// Log filter, known to parse.
     pub log: String,
     /// Time over which connections are closed after SIGTERM.
@@ -66,6 +70,12 @@ pub struct AuthConfig {
     pub mode: AuthMode,
     /// Signs tokens (HS256).
     pub secret: Option<Secret>,
+    /// Where the public keys are that check tokens (RS256, ES256).
+    pub jwks: Option<KeyPlace>,
+    /// What tokens must have as `iss`.
+    pub issuer: Option<String>,
+    /// What tokens must have as `aud`, or in it.
+    pub audience: Option<String>,
     /// Origins besides our own whose pages may use the server, as browsers write them.
     pub allowed_origins: Vec<String>,
     /// Consent to [`AuthMode::Open`] on an address that is not loopback.
@@ -100,6 +110,14 @@ pub struct Limits {
     pub document_bytes_max: usize,
     /// Messages per second of one connection.
     pub messages_per_second: u32,
+    /// Bytes per second of one connection.
+    pub bytes_per_second: u32,
+    /// Clients let in per second.
+    pub joins_per_second: u32,
+    /// HTTP requests per second of one client.
+    pub requests_per_second: u32,
+    /// Bytes of memory from which on the node counts as overloaded; unset = by what the machine has.
+    pub memory_bytes_max: Option<usize>,
     /// Bytes of edits that rooms may be ahead of a store that is behind.
     pub unsaved_bytes_max: usize,
     /// Bytes of a room's ring of recent frames.
@@ -159,10 +177,14 @@ impl Config {
             auth: AuthConfig {
                 mode: layers.get(&table::AUTH_MODE)?,
                 secret: layers.get_optional(&table::AUTH_SECRET)?,
+                jwks: layers.get_optional(&table::AUTH_JWKS)?,
+                issuer: layers.get_optional(&table::AUTH_ISSUER)?,
+                audience: layers.get_optional(&table::AUTH_AUDIENCE)?,
                 allowed_origins: layers.get_optional(&table::AUTH_ALLOWED_ORIGINS)?.unwrap_or_default(),
                 open_anywhere: layers.get(&table::AUTH_OPEN_ANYWHERE)?,
             },
             limits: Limits::from_layers(layers)?,
+            trusted_proxies: layers.get_optional(&table::TRUSTED_PROXIES)?.unwrap_or_default(),
             ai: AiConfig::from_layers(layers)?,
             log: layers.get(&table::LOG)?,
             shutdown_grace: layers.get(&table::SHUTDOWN_GRACE)?,
@@ -174,10 +196,11 @@ impl Config {
     /// What is wrong only in combination, or valid but more than this version can do.
     fn check(&self) -> Result<(), ConfigError> {
         let not_in_this_version = |setting, instead| Err(ConfigError::NotInThisVersion { setting, instead });
-        if self.auth.mode == AuthMode::Required {
-            return not_in_this_version("auth.mode `required`", "Use `open` on a loopback address");
+        if self.auth.mode == AuthMode::Required && self.auth.secret.is_none() && self.auth.jwks.is_none() {
+            return Err(ConfigError::NoKeys);
         }
-        if !self.listen.ip().to_canonical().is_loopback() && !self.auth.open_anywhere {
+        let is_public = !self.listen.ip().to_canonical().is_loopback();
+        if self.auth.mode == AuthMode::Open && is_public && !self.auth.open_anywhere {
             return Err(ConfigError::OpenToStrangers { listen: self.listen });
         }
         if self.database_replica_url.is_some() && matches!(self.database_url, DatabaseUrl::Sqlite(_)) {
@@ -209,6 +232,10 @@ impl Limits {
             sync_bytes_max: layers.get(&table::SYNC_BYTES_MAX)?,
             document_bytes_max: layers.get(&table::DOCUMENT_BYTES_MAX)?,
             messages_per_second: layers.get(&table::MESSAGES_PER_SECOND)?,
+            bytes_per_second: layers.get(&table::BYTES_PER_SECOND)?,
+            joins_per_second: layers.get(&table::JOINS_PER_SECOND)?,
+            requests_per_second: layers.get(&table::REQUESTS_PER_SECOND)?,
+            memory_bytes_max: layers.get_optional(&table::MEMORY_BYTES_MAX)?,
             unsaved_bytes_max: layers.get(&table::UNSAVED_BYTES_MAX)?,
             feed_bytes_max: layers.get(&table::FEED_BYTES_MAX)?,
         })

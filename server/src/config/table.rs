@@ -2,11 +2,14 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use crate::limits::address::TrustedProxies;
+
 use super::{
     key::{Key, KeySpec},
     secret::{DatabaseUrl, Secret},
     value::{self, AiProvider, AuthMode},
 };
+use crate::auth::key_source::KeyPlace;
 
 /// Address to listen on.
 pub static LISTEN: Key<SocketAddr> = Key::new(
@@ -62,6 +65,15 @@ pub static LOG: Key<String> = Key::new(
     value::log_filter,
     "What is logged to standard error; JSON lines when that is not a terminal",
 );
+/// Whose word about other addresses is taken.
+pub static TRUSTED_PROXIES: Key<TrustedProxies> = Key::new(
+    "trusted_proxies",
+    "",
+    "IP addresses and networks such as 10.0.0.0/8, separated by commas",
+    TrustedProxies::parse,
+    "Proxies whose X-Forwarded-For is believed; unset = none",
+)
+.optional();
 /// Time for draining.
 pub static SHUTDOWN_GRACE: Key<Duration> = Key::new(
     "shutdown_grace",
@@ -103,7 +115,7 @@ pub static AUTH_MODE: Key<AuthMode> = Key::new(
     "open or required",
     value::auth_mode,
     "open = everybody who reaches the server may edit every map, refused on addresses that are not loopback; \
-     required = tokens only (not in this version)",
+     required = tokens only, checked with auth.secret or auth.jwks",
 );
 /// Key that signs tokens.
 pub static AUTH_SECRET: Key<Secret> = Key::new(
@@ -111,11 +123,32 @@ pub static AUTH_SECRET: Key<Secret> = Key::new(
     "",
     "at least 32 bytes",
     value::auth_secret,
-    "HS256 secret for tokens, needed when auth.mode is required",
+    "Secret that tokens are signed with (HS256); without it `synapti token` makes none",
 )
 .optional()
-.secret()
-.not_enforced();
+.secret();
+/// Public keys that check tokens.
+pub static AUTH_JWKS: Key<KeyPlace> = Key::new(
+    "auth.jwks",
+    "",
+    "a path, or an http:// or https:// URL without a user in it",
+    value::key_place,
+    "JSON Web Key Set for tokens that are signed with RS256 or ES256: a file or a URL, read again and again",
+)
+.optional();
+/// Who makes tokens.
+pub static AUTH_ISSUER: Key<String> =
+    Key::new("auth.issuer", "", value::WORD, value::text, "What tokens must have as `iss`; unset = anything")
+        .optional();
+/// Whom tokens are for.
+pub static AUTH_AUDIENCE: Key<String> = Key::new(
+    "auth.audience",
+    "",
+    value::WORD,
+    value::text,
+    "What tokens must have as `aud`, or in it; unset = anything",
+)
+.optional();
 /// Other origins that may use the API from a browser.
 pub static AUTH_ALLOWED_ORIGINS: Key<Vec<String>> = Key::new(
     "auth.allowed_origins",
@@ -149,18 +182,16 @@ pub static MAX_CONNECTIONS_PER_CLIENT: Key<usize> = Key::new(
     "5",
     value::COUNT,
     value::limit,
-    "Connections of one signed-in user, API key or guest (not enforced in this version)",
-)
-.not_enforced();
+    "Connections of one signed-in user, API key or guest; those that are dead give way to new ones",
+);
 /// Connections of one address.
 pub static MAX_CONNECTIONS_PER_IP: Key<usize> = Key::new(
     "limits.max_connections_per_ip",
     "1000",
     value::COUNT,
     value::limit,
-    "Connections of one IP address (not enforced in this version)",
-)
-.not_enforced();
+    "Connections of one IP address (IPv6: one network of /64); loopback is exempt",
+);
 /// Connections of one room.
 pub static MAX_CONNECTIONS_PER_ROOM: Key<usize> =
     Key::new("limits.max_connections_per_room", "2000", value::COUNT, value::limit, "Connections to one map");
@@ -189,9 +220,43 @@ pub static MESSAGES_PER_SECOND: Key<u32> = Key::new(
     "200",
     value::COUNT,
     value::limit,
-    "Messages per second of one connection (not enforced in this version)",
+    "Messages per second of one connection, four times as many at once; beyond it the client is read more slowly",
+);
+/// Rate of one connection, in bytes.
+pub static BYTES_PER_SECOND: Key<u32> = Key::new(
+    "limits.bytes_per_second",
+    "4194304",
+    value::COUNT,
+    value::limit,
+    "Bytes per second of one connection, four times as many at once; beyond it the client is read more slowly",
+);
+/// Joins of the node.
+pub static JOINS_PER_SECOND: Key<u32> = Key::new(
+    "limits.joins_per_second",
+    "1000",
+    value::COUNT,
+    value::limit,
+    "Clients that this node lets in per second; who comes with a crowd waits for its turn",
+);
+/// Requests of one client.
+pub static REQUESTS_PER_SECOND: Key<u32> = Key::new(
+    "limits.requests_per_second",
+    "50",
+    value::COUNT,
+    value::limit,
+    "HTTP requests per second of one user, or of one IP address without a name, four times as many at once; \
+     loopback without a name is exempt",
+);
+/// Memory of the process.
+pub static MEMORY_BYTES_MAX: Key<usize> = Key::new(
+    "limits.memory_bytes_max",
+    "",
+    "a whole number; 0 = no limit",
+    value::limit,
+    "Memory of the process from which on new clients are sent to polling; unset = 4/5 of what the machine or its \
+     control group has",
 )
-.not_enforced();
+.optional();
 /// How far rooms run ahead of a store that is behind.
 pub static UNSAVED_BYTES_MAX: Key<usize> = Key::new(
     "limits.unsaved_bytes_max",
@@ -256,19 +321,23 @@ pub static AI_GEMINI_API_KEY: Key<Secret> =
         .not_enforced();
 
 /// All rows, in the order of the documentation.
-pub static KEYS: [&KeySpec; 31] = [
+pub static KEYS: [&KeySpec; 39] = [
     &LISTEN.spec,
     &DATABASE_URL.spec,
     &DATABASE_REPLICA_URL.spec,
     &SPILL_FOLDER.spec,
     &REDIS_URL.spec,
     &LOG.spec,
+    &TRUSTED_PROXIES.spec,
     &SHUTDOWN_GRACE.spec,
     &ROOM_IDLE_CLOSE_AFTER.spec,
     &HISTORY_AUTO_EVERY.spec,
     &HISTORY_KEEP_DAYS.spec,
     &AUTH_MODE.spec,
     &AUTH_SECRET.spec,
+    &AUTH_JWKS.spec,
+    &AUTH_ISSUER.spec,
+    &AUTH_AUDIENCE.spec,
     &AUTH_ALLOWED_ORIGINS.spec,
     &AUTH_OPEN_ANYWHERE.spec,
     &MAX_CONNECTIONS.spec,
@@ -279,6 +348,10 @@ pub static KEYS: [&KeySpec; 31] = [
     &SYNC_BYTES_MAX.spec,
     &DOCUMENT_BYTES_MAX.spec,
     &MESSAGES_PER_SECOND.spec,
+    &BYTES_PER_SECOND.spec,
+    &JOINS_PER_SECOND.spec,
+    &REQUESTS_PER_SECOND.spec,
+    &MEMORY_BYTES_MAX.spec,
     &UNSAVED_BYTES_MAX.spec,
     &FEED_BYTES_MAX.spec,
     &AI_PROVIDER.spec,

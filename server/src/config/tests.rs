@@ -167,9 +167,31 @@ fn open_mode_is_refused_on_public_addresses_unless_agreed_to() {
 
 #[test]
 fn promises_that_this_version_cannot_keep_are_refused() {
-    for (name, value) in [("SYNAPTI_AUTH_MODE", "required"), ("SYNAPTI_REDIS_URL", "redis://localhost:6379")] {
-        let refused = from_env(&[(name, value)]);
-        assert!(matches!(refused, Err(ConfigError::NotInThisVersion { .. })), "{name}={value}");
+    let refused = from_env(&[("SYNAPTI_REDIS_URL", "redis://localhost:6379")]);
+    assert!(matches!(refused, Err(ConfigError::NotInThisVersion { .. })));
+}
+
+#[test]
+fn tokens_can_be_required_where_there_is_a_key_to_check_them_with() {
+    const SECRET: &str = "a-secret-of-more-than-thirty-two-bytes";
+    let required = ("SYNAPTI_AUTH_MODE", "required");
+    let refused = message(from_env(&[required]));
+    assert!(refused.contains("SYNAPTI_AUTH_SECRET") && refused.contains("SYNAPTI_AUTH_JWKS"), "{refused}");
+    let anywhere = ("SYNAPTI_LISTEN", "0.0.0.0:8080");
+    let with_secret = from_env(&[required, anywhere, ("SYNAPTI_AUTH_SECRET", SECRET)]).unwrap();
+    assert!(with_secret.auth.mode == AuthMode::Required && with_secret.warnings.is_empty());
+    for (place, shown) in [
+        ("/etc/synapti/keys.json", "/etc/synapti/keys.json"),
+        ("keys.json", "keys.json"),
+        ("https://id.example/keys?tenant=7", "https://id.example/keys"),
+        ("http://[::1]:8081/jwks", "http://[::1]:8081/jwks"),
+    ] {
+        let config = from_env(&[required, anywhere, ("SYNAPTI_AUTH_JWKS", place)]).unwrap();
+        assert_eq!(config.auth.jwks.unwrap().to_string(), shown);
+    }
+    for place in ["ftp://id.example/keys", "https://", "https://user:hunter2@id.example/keys", "https:///keys"] {
+        let refused = message(from_env(&[required, ("SYNAPTI_AUTH_JWKS", place)]));
+        assert!(refused.contains("SYNAPTI_AUTH_JWKS") && !refused.contains("hunter2"), "{refused}");
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
+use hyper::Uri;
 use tracing_subscriber::EnvFilter;
 
 use super::secret::{DatabaseUrl, Secret};
+use crate::auth::{key_source::KeyPlace, keys::SECRET_BYTES_MIN};
 
 /// What [`limit`] takes.
 pub const COUNT: &str = "a whole number; 0 = no limit";
@@ -14,7 +16,6 @@ pub const WORD: &str = "visible ASCII characters without spaces";
 pub const SECONDS: &str = "seconds from 0 to 86400, such as 10 or 0.5";
 
 const SECONDS_MAX: f64 = 86_400.0;
-const AUTH_SECRET_BYTES_MIN: usize = 32;
 const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Who may use the server.
@@ -57,7 +58,17 @@ pub(super) fn secret(text: &str) -> Option<Secret> {
 }
 
 pub(super) fn auth_secret(text: &str) -> Option<Secret> {
-    (text.len() >= AUTH_SECRET_BYTES_MIN).then(|| Secret::new(text))
+    (text.len() >= SECRET_BYTES_MIN).then(|| Secret::new(text))
+}
+
+/// A URL that names a user would hold a password, which has no place in a log.
+pub(super) fn key_place(text: &str) -> Option<KeyPlace> {
+    if !text.contains("://") {
+        return path(text).map(KeyPlace::File);
+    }
+    let uri: Uri = http_url(text)?.parse().ok()?;
+    let is_plain = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+    (is_plain && uri.host().is_some_and(|host| !host.is_empty())).then_some(KeyPlace::Url(uri))
 }
 
 pub(super) fn boolean(text: &str) -> Option<bool> {

@@ -78,8 +78,17 @@ impl ApiError {
 
     /// A condition that passes by itself: tells the client when to come back.
     pub fn unavailable(code: &'static str, message: impl Into<Cow<'static, str>>, retry_after_seconds: u32) -> Self {
-        let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message);
-        Self { retry_after_seconds: Some(retry_after_seconds), ..error }
+        Self::come_back(StatusCode::SERVICE_UNAVAILABLE, code, message, retry_after_seconds)
+    }
+
+    /// The same with another status.
+    pub fn come_back(
+        status: StatusCode,
+        code: &'static str,
+        message: impl Into<Cow<'static, str>>,
+        retry_after_seconds: u32,
+    ) -> Self {
+        Self { retry_after_seconds: Some(retry_after_seconds), ..Self::new(status, code, message) }
     }
 
     /// A fault of ours; what exactly is for the log, not for the client.

@@ -18,6 +18,7 @@ mod ops;
 pub mod origin;
 mod pages;
 mod path;
+mod rate;
 pub mod request_id;
 mod schema;
 mod site;
@@ -61,6 +62,7 @@ pub fn router(state: AppState, live: Router<AppState>) -> Router {
         .fallback(async || error::ApiError::of_status(StatusCode::NOT_FOUND))
         .layer(body_limit(config.limits.message_bytes_max))
         .layer(middleware::from_fn_with_state(config.clone(), origin::guard))
+        .layer(middleware::from_fn_with_state(state.clone(), rate::guard))
         .layer(compression)
         .layer(option_layer(cors(&config)))
         // Around CORS, which answers by itself when a page asks first.

@@ -59,6 +59,8 @@ pub struct Components {
     rooms: Rooms,
     /// The connections of all transports.
     connections: Connections,
+    /// What the node has to do.
+    load: Load,
     /// The bus between nodes.
     bus: Component,
     /// The AI providers.
@@ -119,6 +121,16 @@ pub struct Connections {
     /// As many as there may be; null = no limit.
     #[schema(example = 10_000)]
     max: Option<usize>,
+}
+
+/// What the node has to do.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Load {
+    /// `degraded` while there is too much of something, so that new clients are sent to polling.
+    status: Status,
+    /// What there is too much of: `memory`, `slow commits` or `busy processors`.
+    #[schema(example = json!(null))]
+    cause: Option<String>,
 }
 
 /// Whether a load balancer may send traffic.
@@ -208,6 +220,10 @@ async fn components(app: &AppState) -> Components {
             open: stats.sessions,
             max,
         },
+        load: Load {
+            status: if app.strain.current().is_some() { Status::Degraded } else { Status::Ok },
+            cause: app.strain.current().map(|cause| cause.to_string()),
+        },
         bus: Component { status: Status::Disabled },
         ai: Component { status: Status::Disabled },
     }
@@ -215,7 +231,8 @@ async fn components(app: &AppState) -> Components {
 
 impl Components {
     fn worst(&self) -> Status {
-        let parts = [self.database.status, self.journal.status, self.rooms.status, self.connections.status];
+        let parts =
+            [self.database.status, self.journal.status, self.rooms.status, self.connections.status, self.load.status];
         parts.into_iter().fold(Status::Ok, Status::max)
     }
 }

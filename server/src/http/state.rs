@@ -6,9 +6,24 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    clock::Clock, config::Config, history::History, hub::Hub, journal::Journal, store::SharedStore,
+    clock::Clock,
+    config::Config,
+    history::History,
+    hub::Hub,
+    journal::Journal,
+    limits::{address::AddressKey, keyed::KeyedRate, strain::Strain},
+    store::SharedStore,
     telemetry::metrics::Stopwatch,
 };
+
+/// Whose requests are counted together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Requester {
+    /// A user.
+    Client(Box<str>),
+    /// Whoever speaks from an address.
+    Address(AddressKey),
+}
 
 /// Everything that a handler may use. Cheap to clone.
 #[derive(Clone)]
@@ -27,6 +42,10 @@ pub struct AppState {
     pub draining: CancellationToken,
     /// Whether the store answered when it was asked last.
     pub store_up: watch::Receiver<bool>,
+    /// Whether the node is overloaded.
+    pub strain: Strain,
+    /// How many requests each client has made lately.
+    pub requests: Arc<KeyedRate<Requester>>,
     /// Where the time comes from.
     pub clock: Clock,
     /// Runs since the start of the process.

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use synapti_crdt::map::MapEdit;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
 use super::{
     RequestId, SessionId,
-    handle::{CallError, LaneEdit},
+    handle::{CallError, LaneEdit, LanePermit},
     reads::Answer,
 };
 
@@ -80,7 +80,7 @@ impl Callers {
 #[derive(Debug, Default)]
 pub(super) struct Gathering {
     edits: Vec<Edit>,
-    permits: Vec<OwnedSemaphorePermit>,
+    permits: Vec<LanePermit>,
     bytes: usize,
 }
 

@@ -21,6 +21,26 @@ const EDITS_LANE_MAX: usize = 1024;
 /// Bytes of edits that wait at most, in the lane and in the batch that gathers.
 const EDITS_LANE_BYTES_MAX: usize = 32 << 20;
 
+/// The same of all rooms of the node together.
+const NODE_LANES_BYTES_MAX: usize = 256 << 20;
+
+/// What the lanes of all rooms may hold together. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct LaneBudget(Arc<Semaphore>);
+
+impl Default for LaneBudget {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(NODE_LANES_BYTES_MAX)))
+    }
+}
+
+/// A message's share of what lanes may hold, of its room's and of all.
+#[derive(Debug)]
+pub(crate) struct LanePermit {
+    _room: OwnedSemaphorePermit,
+    _node: OwnedSemaphorePermit,
+}
+
 /// What a room tells somebody who comes in.
 #[derive(Clone, Debug)]
 pub struct Welcome {
@@ -115,8 +135,8 @@ pub(crate) enum Control {
 /// Messages of the edits lane. The permit is the message's share of the lane's bytes.
 #[derive(Debug)]
 pub(crate) enum LaneEdit {
-    Update { session: SessionId, update: Bytes, permit: OwnedSemaphorePermit },
-    Map { edit: Box<MapEdit>, reply: Reply, permit: OwnedSemaphorePermit },
+    Update { session: SessionId, update: Bytes, permit: LanePermit },
+    Map { edit: Box<MapEdit>, reply: Reply, permit: LanePermit },
 }
 
 /// Cheap to clone; the room lives on without it.
@@ -129,6 +149,7 @@ struct Inner {
     control: mpsc::Sender<Box<Control>>,
     edits: mpsc::Sender<Box<LaneEdit>>,
     edit_bytes: Arc<Semaphore>,
+    budget: LaneBudget,
     feed: Arc<Feed>,
 }
 
@@ -164,11 +185,11 @@ impl Lanes {
 }
 
 impl RoomHandle {
-    pub(crate) fn new(id: GraphId, feed: Arc<Feed>) -> (Self, Lanes) {
+    pub(crate) fn new(id: GraphId, feed: Arc<Feed>, budget: LaneBudget) -> (Self, Lanes) {
         let (control, control_lane) = mpsc::channel(CONTROL_LANE_MAX);
         let (edits, edits_lane) = mpsc::channel(EDITS_LANE_MAX);
         let edit_bytes = Arc::new(Semaphore::new(EDITS_LANE_BYTES_MAX));
-        let handle = Self(Arc::new(Inner { id, control, edits, edit_bytes, feed }));
+        let handle = Self(Arc::new(Inner { id, control, edits, edit_bytes, budget, feed }));
         (handle, Lanes { control: control_lane, edits: edits_lane })
     }
 
@@ -241,9 +262,7 @@ impl RoomHandle {
 
     /// As [`RoomHandle::update`] when there is room at once; gives the update back when there is not.
     pub fn try_update(&self, session: SessionId, update: Bytes) -> Result<(), Bytes> {
-        let Ok(permit) = self.0.edit_bytes.clone().try_acquire_many_owned(weight(update.len())) else {
-            return Err(update);
-        };
+        let Some(permit) = self.try_permit(update.len()) else { return Err(update) };
         let message = Box::new(LaneEdit::Update { session, update, permit });
         self.0.edits.try_send(message).map_err(|error| match *error.into_inner() {
             LaneEdit::Update { update, .. } => update,
@@ -290,8 +309,17 @@ impl RoomHandle {
         self.0.control.send(Box::new(message)).await.map_err(|_| CallError::Closed)
     }
 
-    async fn permit(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Closed> {
-        self.0.edit_bytes.clone().acquire_many_owned(weight(bytes)).await.map_err(|_| Closed)
+    /// The room's share first: who waits for its room holds nothing of what all rooms share.
+    async fn permit(&self, bytes: usize) -> Result<LanePermit, Closed> {
+        let room = self.0.edit_bytes.clone().acquire_many_owned(weight(bytes)).await.map_err(|_| Closed)?;
+        let node = self.0.budget.0.clone().acquire_many_owned(weight(bytes)).await.map_err(|_| Closed)?;
+        Ok(LanePermit { _room: room, _node: node })
+    }
+
+    fn try_permit(&self, bytes: usize) -> Option<LanePermit> {
+        let room = self.0.edit_bytes.clone().try_acquire_many_owned(weight(bytes)).ok()?;
+        let node = self.0.budget.0.clone().try_acquire_many_owned(weight(bytes)).ok()?;
+        Some(LanePermit { _room: room, _node: node })
     }
 }
 

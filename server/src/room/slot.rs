@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use synapti_protocol::close::CloseCode;
+use tokio::sync::oneshot;
 
 /// Why a session has to end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +58,20 @@ pub struct News {
     pub unsaved: Option<bool>,
     /// Time has passed: the session should see whether its client is still there.
     pub look: bool,
+    /// Somebody wants to know at once whether the client is still there.
+    pub probe: Option<Probe>,
+}
+
+/// A question whether a client is still there.
+#[derive(Debug)]
+pub struct Probe(oneshot::Sender<()>);
+
+impl Probe {
+    /// It is. Dropping the question says that nobody knows any more.
+    pub fn answer(self) {
+        // Whoever asked may have given up.
+        let _ = self.0.send(());
+    }
 }
 
 impl SessionSlot {
@@ -90,6 +105,14 @@ impl SessionSlot {
     /// Tells the session that time has passed; every [`LOOK_EVERY`].
     pub fn look(&self) {
         self.tell(|news| news.look = true);
+    }
+
+    /// Waits for a sign of life of the client, for ever if none comes. Of two questions at one time the older counts as
+    /// answered.
+    pub async fn probe(&self) {
+        let (asked, answer) = oneshot::channel();
+        self.tell(|news| news.probe = Some(Probe(asked)));
+        let _ = answer.await;
     }
 
     /// Wakes the session: there is news, or something in the feed.

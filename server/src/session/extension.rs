@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use serde_json::json;
-use synapti_protocol::message;
+use synapti_protocol::{close::CloseCode, message};
 
 use crate::room::slot::News;
 
@@ -50,8 +50,14 @@ impl Extension {
     }
 }
 
+/// When a client that was sent to polling may try again to be let in.
+const FALLBACK_RETRY_AFTER_MS: u32 = 15_000;
+
 /// The last word to an extended client that is sent away, in more words than a close frame has room for.
 pub fn refused(code: u16, reason: &str) -> Bytes {
+    if code == CloseCode::Overloaded.code() {
+        return notice(&json!({ "kind": "fallback", "transport": "poll", "retry_after_ms": FALLBACK_RETRY_AFTER_MS }));
+    }
     notice(&json!({ "kind": "error", "code": code, "message": reason }))
 }
 

@@ -4,12 +4,14 @@
 //! [`Session::outgoing`] hands over. A session does one thing at a time for its client: while it waits for the room it
 //! asks not to be read, so that the pressure reaches the client; and it holds no queue but a cursor.
 
+mod answer;
 mod extension;
+mod pace;
 mod work;
 
 use std::{
-    collections::VecDeque,
-    future::poll_fn,
+    future::{Future as _, poll_fn},
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -22,24 +24,32 @@ use synapti_protocol::{
     update::{self, EMPTY_UPDATE},
 };
 
+use tokio::time::{Sleep, sleep_until};
+
 use crate::{
     room::{
         CallError, Cursor, Joined, Refusal, RoomError, RoomHandle, SessionId, SessionSlot, feed::FellOff,
-        handle::Membership,
+        handle::Membership, slot::Probe,
     },
     telemetry::metrics,
 };
+use answer::Answer;
 use extension::Extension;
 pub use extension::refused;
+use pace::{Kind, Pace, Toll, TooFast};
 use work::{Done, Work};
 
-/// Bounds of one session's messages, in bytes; 0 = no limit.
+/// Bounds of one session's messages; 0 = no limit.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionLimits {
-    /// One message, except a `SyncStep2`.
+    /// Bytes of one message, except a `SyncStep2`.
     pub message_bytes_max: usize,
-    /// One `SyncStep2`.
+    /// Bytes of one `SyncStep2`.
     pub sync_bytes_max: usize,
+    /// Messages per second; four times as many may come at once.
+    pub messages_per_second: u32,
+    /// Bytes per second; four times as many may come at once.
+    pub bytes_per_second: u32,
 }
 
 /// A client in a room.
@@ -50,14 +60,11 @@ pub struct Session {
     limits: SessionLimits,
     slot: Arc<SessionSlot>,
     cursor: Cursor,
-    /// A state vector that the client certainly has: from it a diff is made when the cursor falls off the ring.
-    known: Bytes,
-    /// The answer to this client's last question; nothing more is read before it is sent.
-    outbox: VecDeque<Bytes>,
-    /// A state vector that the client has once the outbox is empty.
-    arriving: Option<Bytes>,
-    /// The answer is on its way into the network.
-    answering: bool,
+    answer: Answer,
+    pace: Arc<Pace>,
+    too_fast: TooFast,
+    /// What the client last said of itself, if it said it too soon after the word before.
+    later: Option<Box<Later>>,
     /// What the room asks this client, for its next message.
     question: Option<Bytes>,
     /// Edits handed to the room.
@@ -67,6 +74,7 @@ pub struct Session {
     work: Option<Work>,
     departing: bool,
     look: bool,
+    probe: Option<Probe>,
     // Last: leaving the room is the last thing that a session does.
     _membership: Membership,
 }
@@ -76,24 +84,24 @@ impl Session {
     /// (`synapti.v1`) is also told what becomes of its edits; it must have joined as one.
     pub fn new(id: SessionId, room: RoomHandle, joined: Joined, limits: SessionLimits, is_extended: bool) -> Self {
         let Joined { membership, slot, welcome } = joined;
-        let mut outbox = VecDeque::from([welcome.question]);
-        outbox.extend(welcome.presence);
+        let pace = Arc::new(Pace::new(limits.messages_per_second, limits.bytes_per_second));
         Self {
             id,
             room,
             limits,
             slot,
             cursor: welcome.cursor,
-            known: EMPTY_STATE_VECTOR,
-            outbox,
-            arriving: None,
-            answering: false,
+            answer: Answer::new([welcome.question].into_iter().chain(welcome.presence)),
+            pace,
+            too_fast: TooFast::default(),
+            later: None,
             question: None,
             edits: 0,
             extension: is_extended.then(|| Box::new(Extension::new(welcome.has_unsaved))),
             work: None,
             departing: false,
             look: false,
+            probe: None,
             _membership: membership,
         }
     }
@@ -101,12 +109,17 @@ impl Session {
     /// Whether the client may be read: not while its last message is still being dealt with, nor before the network has
     /// taken the answer to it. A client that asks and does not read would otherwise fill the memory with answers.
     pub fn may_read(&self) -> bool {
-        self.work.is_none() && self.outbox.is_empty() && !self.answering
+        self.work.is_none() && self.answer.is_over()
     }
 
     /// The network has taken everything that [`Session::outgoing`] yielded.
     pub fn flushed(&mut self) {
-        self.answering = false;
+        self.answer.flushed();
+    }
+
+    /// The network has taken nothing for a while: lets go of what waits for it.
+    pub fn shed(&mut self) {
+        self.answer.shed();
     }
 
     /// Takes one message of the client.
@@ -116,13 +129,31 @@ impl Session {
     pub fn receive(&mut self, frame: &Bytes) -> Result<(), Refusal> {
         let message = message::parse(frame).map_err(malformed)?;
         self.check_size(frame.len(), &message)?;
+        let mut toll = Toll::of(Kind::of(&message), frame.len());
+        match self.pace.take(&mut toll) {
+            Ok(()) => self.take(message),
+            // A copy: what was received would keep the whole read buffer.
+            Err(_) => self.slow_down(toll, Some(Bytes::copy_from_slice(frame))),
+        }
+    }
+
+    /// Takes a message of the connection itself, a ping for instance, which costs as much as any other.
+    ///
+    /// # Errors
+    /// Why the connection has to be closed.
+    pub fn receive_control(&mut self, bytes: usize) -> Result<(), Refusal> {
+        let mut toll = Toll::of(Kind::Plain, bytes);
+        if self.pace.take(&mut toll).is_err() { self.slow_down(toll, None) } else { Ok(()) }
+    }
+
+    fn take(&mut self, message: Message<'_>) -> Result<(), Refusal> {
         match message {
             Message::Sync(SyncMessage::Step1(state_vector)) => {
                 update::scan_state_vector(state_vector).map_err(malformed)?;
                 self.work = Some(Work::sync(&self.room, Bytes::copy_from_slice(state_vector), (self.id, self.edits)));
             }
             Message::Sync(SyncMessage::Step2(update) | SyncMessage::Update(update)) => self.update(update)?,
-            Message::Awareness(payload) => self.awareness(payload),
+            Message::Awareness(payload) => self.awareness(Bytes::copy_from_slice(payload)),
             Message::QueryAwareness => self.work = Some(Work::presence(&self.room)),
             // Only servers say these; a client that repeats them does no harm.
             Message::Auth(_) | Message::Ack(_) | Message::Notice(_) => {}
@@ -141,7 +172,14 @@ impl Session {
             && let Poll::Ready(done) = work.poll(cx)
         {
             self.work = None;
-            self.finish(done?);
+            self.finish(done?)?;
+            happened = true;
+        }
+        if let Some(later) = &mut self.later
+            && later.at.as_mut().poll(cx).is_ready()
+            && let Some(later) = self.later.take()
+        {
+            self.awareness(later.payload);
             happened = true;
         }
         // Also from a client that does not read: it shall not keep a deleted map from closing.
@@ -187,11 +225,18 @@ impl Session {
         std::mem::take(&mut self.look)
     }
 
+    /// Somebody wants to know whether the client is still there.
+    pub fn take_probe(&mut self) -> Option<Probe> {
+        self.probe.take()
+    }
+
     /// Finishes what the client's last message began.
     pub async fn finish_work(&mut self) {
-        if let Some(mut work) = self.work.take() {
+        while let Some(mut work) = self.work.take() {
             // The client has gone: nobody is told what came of it.
-            let _ = poll_fn(|cx| work.poll(cx)).await;
+            let Ok(Done::Due(Some(frame))) = poll_fn(|cx| work.poll(cx)).await else { return };
+            // It was read, and only waited because it came too soon.
+            let _ = message::parse(&frame).map(|message| self.take(message));
         }
     }
 
@@ -205,10 +250,13 @@ impl Session {
             send(frame);
             return Ok(true);
         }
-        self.outbox.extend(self.question.take());
-        if !self.outbox.is_empty() {
-            self.answering = true;
-            self.next_of_answer(bytes_max, send);
+        if let Some(cut) = self.answer.take_cut() {
+            self.work = Some(Work::catch_up(&self.room, self.answer.known().clone(), cut.is_asked));
+            return Ok(true);
+        }
+        self.answer.say(self.question.take());
+        if !self.answer.is_empty() {
+            self.answer.next(bytes_max, send);
             return Ok(true);
         }
         if self.room.feed().head() == self.cursor {
@@ -238,31 +286,15 @@ impl Session {
         match self.room.feed().read(&mut self.cursor, bytes_max, send) {
             Ok(checkpoint) => {
                 if let Some(checkpoint) = checkpoint {
-                    self.known = checkpoint.state_vector.clone();
+                    self.answer.knows(checkpoint.state_vector.clone());
                 }
                 true
             }
             Err(FellOff) if self.work.is_some() => false,
             Err(FellOff) => {
                 metrics::get().cursor_falls.increment(1);
-                self.work = Some(Work::catch_up(&self.room, self.known.clone()));
+                self.work = Some(Work::catch_up(&self.room, self.answer.known().clone(), false));
                 true
-            }
-        }
-    }
-
-    /// The next frames of the answer, at least one. The feed goes on when there are no more.
-    fn next_of_answer(&mut self, bytes_max: usize, mut send: impl FnMut(Bytes)) {
-        let mut bytes = 0;
-        while let Some(frame) = self.outbox.pop_front_if(|next| bytes == 0 || bytes + next.len() <= bytes_max) {
-            bytes += frame.len();
-            send(frame);
-        }
-        if self.outbox.is_empty() {
-            // An idle client keeps no room for the frames of a large answer.
-            self.outbox = VecDeque::new();
-            if let Some(state_vector) = self.arriving.take() {
-                self.known = state_vector;
             }
         }
     }
@@ -275,6 +307,7 @@ impl Session {
         if let Some(extension) = &mut self.extension {
             extension.hear(&news);
         }
+        self.probe = news.probe.or(self.probe.take());
         self.question = news.question.or(self.question.take());
         news.refusal.map_or(Ok(()), Err)
     }
@@ -294,30 +327,47 @@ impl Session {
         Ok(())
     }
 
-    fn awareness(&mut self, payload: &[u8]) {
-        let payload = Bytes::copy_from_slice(payload);
+    /// Of what a client says of itself too fast only the newest is passed on.
+    fn awareness(&mut self, payload: Bytes) {
+        if let Err(at) = self.pace.presence() {
+            self.later = Some(Box::new(Later { payload, at: Box::pin(sleep_until(at)) }));
+            return;
+        }
+        self.later = None;
         if !self.room.try_awareness(self.id, payload.clone()) {
             self.work = Some(Work::awareness(&self.room, self.id, payload));
         }
     }
 
-    fn finish(&mut self, done: Done) {
+    fn finish(&mut self, done: Done) -> Result<(), Refusal> {
         match done {
-            Done::Handed => {}
-            Done::Synced(reply) => {
-                self.arriving = Some(reply.state_vector);
-                self.outbox.extend(reply.frames.iter().cloned());
-            }
-            Done::CaughtUp(reply) => {
-                self.arriving = Some(reply.state_vector);
+            Done::Handed | Done::Due(None) => {}
+            Done::Due(Some(frame)) => return self.take(message::parse(&frame).map_err(malformed)?),
+            Done::Synced(reply) => self.answer.state(&reply, true),
+            Done::CaughtUp { reply, is_asked } => {
                 self.cursor = reply.cursor;
-                self.outbox.extend(reply.frames.iter().cloned().map(unasked));
-                self.outbox.extend(reply.presence);
+                self.answer.state(&reply, is_asked);
+                self.answer.say(reply.presence);
             }
             Done::Presence(frame) => {
-                self.outbox.push_back(frame.unwrap_or(Bytes::from_static(message::EMPTY_AWARENESS)));
+                self.answer.say([frame.unwrap_or(Bytes::from_static(message::EMPTY_AWARENESS))]);
             }
         }
+        Ok(())
+    }
+
+    /// The client is too fast: it is not read again before what it said is due.
+    fn slow_down(&mut self, toll: Toll, frame: Option<Bytes>) -> Result<(), Refusal> {
+        metrics::get().slowed_messages.increment(1);
+        if self.too_fast.note() {
+            let SessionLimits { messages_per_second, bytes_per_second, .. } = self.limits;
+            let reason = format!(
+                "more than {messages_per_second} messages or {bytes_per_second} bytes a second for a minute: slow down"
+            );
+            return Err(Refusal::new(CloseCode::RateLimited, reason));
+        }
+        self.work = Some(Work::due(self.pace.clone(), toll, frame));
+        Ok(())
     }
 
     fn check_size(&self, bytes: usize, message: &Message<'_>) -> Result<(), Refusal> {
@@ -333,8 +383,12 @@ impl Session {
     }
 }
 
-/// The state vector of an empty document.
-const EMPTY_STATE_VECTOR: Bytes = Bytes::from_static(&[0]);
+/// A word about oneself that is passed on later.
+#[derive(Debug)]
+struct Later {
+    payload: Bytes,
+    at: Pin<Box<Sleep>>,
+}
 
 /// How a room's refusal to take a client in, or to go on with it, is told to the client.
 pub fn refusal(error: &RoomError) -> Refusal {
@@ -358,15 +412,6 @@ pub fn refusal(error: &RoomError) -> Refusal {
         error => error.to_string(),
     };
     Refusal::new(code, reason)
-}
-
-/// A frame of a state that the client has not asked for: a `SyncStep2` would tell it that its question, which may not even
-/// have been read, is answered.
-fn unasked(frame: Bytes) -> Bytes {
-    match message::parse(&frame) {
-        Ok(Message::Sync(SyncMessage::Step2(update))) => message::encode_update(update).into(),
-        _ => frame,
-    }
 }
 
 fn call_refusal(error: CallError) -> Refusal {

@@ -4,6 +4,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -12,7 +13,10 @@ use bytes::Bytes;
 
 use tokio::time::timeout;
 
-use super::call_refusal;
+use super::{
+    call_refusal,
+    pace::{Pace, Toll},
+};
 use crate::room::{CallError, Refusal, RoomError, RoomHandle, SessionId, SyncReply};
 
 /// How long a client waits for the state; then it is sent away with 1013.
@@ -29,8 +33,10 @@ pub(super) enum Done {
     Handed,
     /// The answer to the client's state vector.
     Synced(SyncReply),
-    /// The state for a session that fell off the ring.
-    CaughtUp(SyncReply),
+    /// The state for a session that fell off the ring, or did not take an answer; `is_asked` if it waits for that.
+    CaughtUp { reply: SyncReply, is_asked: bool },
+    /// What was read too soon may be taken now.
+    Due(Option<Bytes>),
     /// Everybody's presence, if anybody shows any.
     Presence(Option<Bytes>),
 }
@@ -42,9 +48,19 @@ impl Work {
         Self(Box::pin(async move { in_time(room.sync(state_vector, Some(after))).await.map(Done::Synced) }))
     }
 
-    pub(super) fn catch_up(room: &RoomHandle, known: Bytes) -> Self {
+    pub(super) fn catch_up(room: &RoomHandle, known: Bytes, is_asked: bool) -> Self {
         let room = room.clone();
-        Self(Box::pin(async move { in_time(room.sync(known, None)).await.map(Done::CaughtUp) }))
+        Self(Box::pin(
+            async move { in_time(room.sync(known, None)).await.map(|reply| Done::CaughtUp { reply, is_asked }) },
+        ))
+    }
+
+    /// Waits until a message may be taken that came too soon.
+    pub(super) fn due(pace: Arc<Pace>, toll: Toll, frame: Option<Bytes>) -> Self {
+        Self(Box::pin(async move {
+            pace.pay(toll).await;
+            Ok(Done::Due(frame))
+        }))
     }
 
     pub(super) fn presence(room: &RoomHandle) -> Self {

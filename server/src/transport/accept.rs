@@ -1,7 +1,7 @@
 //! The accept loop: from a listening socket to HTTP.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -23,7 +23,14 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 
-use super::conn::Conn;
+use super::conn::{Conn, SocketPlace};
+use crate::{
+    limits::{
+        address::{AddressKey, TrustedProxies},
+        counted::Counted,
+    },
+    telemetry::metrics,
+};
 
 /// How long a client may take to send a request's headers.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
@@ -62,6 +69,10 @@ pub struct Acceptor {
     pub listener: TcpListener,
     /// Sessions that may be open; 0 = no limit.
     pub connections_max: usize,
+    /// Sockets that may be open from one address; loopback and proxies are exempt.
+    pub sockets_by_address: Counted<AddressKey>,
+    /// Who speaks for many.
+    pub proxies: TrustedProxies,
     /// No new connections after this.
     pub stop: CancellationToken,
     /// Every task that is spawned here.
@@ -82,7 +93,10 @@ impl Acceptor {
             let Some(Ok(place)) = self.stop.run_until_cancelled(places.clone().acquire_owned()).await else { return };
             match self.stop.run_until_cancelled(self.listener.accept()).await {
                 None => return,
-                Some(Ok((stream, peer))) => self.serve(&http, &router, stream, peer, place),
+                Some(Ok((stream, peer))) => match self.place(peer.ip(), place) {
+                    Some(place) => self.serve(&http, &router, stream, peer, place),
+                    None => metrics::get().sockets_refused.increment(1),
+                },
                 Some(Err(error)) => {
                     tracing::warn!(%error, "no connection could be accepted");
                     tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
@@ -91,13 +105,22 @@ impl Acceptor {
         }
     }
 
+    /// The place of one more socket from `ip`, if there may be one more.
+    fn place(&self, ip: IpAddr, node: OwnedSemaphorePermit) -> Option<SocketPlace> {
+        let address = match AddressKey::of(ip).filter(|_| !self.proxies.contains(ip)) {
+            Some(address) => Some(self.sockets_by_address.take(address)?),
+            None => None,
+        };
+        Some(SocketPlace { node, address })
+    }
+
     fn serve(
         &self,
         http: &Arc<auto::Builder<TokioExecutor>>,
         router: &Router,
         stream: TcpStream,
         peer: SocketAddr,
-        place: OwnedSemaphorePermit,
+        place: SocketPlace,
     ) {
         // These only fail on a socket that is closed already, which the first read will tell.
         let _ = stream.set_nodelay(true);

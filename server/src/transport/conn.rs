@@ -23,6 +23,8 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
+use crate::limits::{address::AddressKey, counted::Place};
+
 /// How long a dropped connection is read on.
 const LINGER: Duration = Duration::from_millis(1500);
 
@@ -57,6 +59,15 @@ impl Traffic {
     }
 }
 
+/// What a connection takes of what there is, until it is really closed.
+#[derive(Debug)]
+pub struct SocketPlace {
+    /// One of the node's sockets.
+    pub node: OwnedSemaphorePermit,
+    /// One of those of the client's address.
+    pub address: Option<Place<AddressKey>>,
+}
+
 /// A client's connection.
 #[derive(Debug)]
 pub struct Conn {
@@ -65,7 +76,7 @@ pub struct Conn {
     written: u64,
     read: u64,
     stream: Option<TcpStream>,
-    place: Option<OwnedSemaphorePermit>,
+    place: Option<SocketPlace>,
     tracker: TaskTracker,
     /// The client has said that it sends no more, or is gone: nobody would read a goodbye.
     over: bool,
@@ -73,7 +84,7 @@ pub struct Conn {
 
 impl Conn {
     /// Takes over an accepted socket; `place` is given back when the connection is really closed.
-    pub fn new(stream: TcpStream, place: OwnedSemaphorePermit, tracker: TaskTracker) -> Self {
+    pub fn new(stream: TcpStream, place: SocketPlace, tracker: TaskTracker) -> Self {
         Self { traffic: None, written: 0, read: 0, stream: Some(stream), place: Some(place), tracker, over: false }
     }
 
@@ -181,7 +192,7 @@ impl Drop for Conn {
     }
 }
 
-async fn linger(mut stream: TcpStream, _place: Option<OwnedSemaphorePermit>) {
+async fn linger(mut stream: TcpStream, _place: Option<SocketPlace>) {
     let goodbye = async {
         stream.shutdown().await?;
         tokio::io::copy(&mut (&mut stream).take(LINGER_BYTES_MAX), &mut tokio::io::sink()).await

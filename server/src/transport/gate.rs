@@ -12,14 +12,40 @@ use synapti_protocol::close::CloseCode;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    connections::{ConnectionPermit, Connections},
     hub::Hub,
-    room::Refusal,
+    limits::{
+        connections::{ConnectionPermit, Connections, Full},
+        strain::Strain,
+        turnstile::Turnstile,
+    },
+    room::{Refusal, SessionSlot},
     session::SessionLimits,
+    transport::{visitor::Visitor, ws::LargeMessages},
 };
 
 /// Time between two sessions that are sent away when the node goes, unless the grace time is too short for it.
 const DEPART_EVERY: Duration = Duration::from_millis(1);
+
+/// What a gate is made of.
+#[derive(Debug)]
+pub struct GateParts {
+    /// Where the rooms are.
+    pub hub: Hub,
+    /// How many there may be.
+    pub connections: Connections,
+    /// In which order they come in.
+    pub turnstile: Turnstile,
+    /// Whether the node is overloaded.
+    pub strain: Strain,
+    /// Bounds of each session.
+    pub limits: SessionLimits,
+    /// Time over which sessions are sent away when the node goes.
+    pub drain_within: Duration,
+    /// Cancelled when the node goes: nobody is let in any more.
+    pub draining: CancellationToken,
+    /// Counts what shutdown waits for.
+    pub tracker: TaskTracker,
+}
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
@@ -27,48 +53,53 @@ pub struct Gate(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    hub: Hub,
-    connections: Connections,
-    limits: SessionLimits,
+    parts: GateParts,
+    large_messages: LargeMessages,
     sessions: AtomicU64,
-    drain_within: Duration,
-    draining: CancellationToken,
-    tracker: TaskTracker,
 }
 
 /// A client that was let in; dropping it frees its place.
 #[derive(Debug)]
 pub struct Admitted {
-    _place: ConnectionPermit,
+    place: ConnectionPermit,
+}
+
+impl Admitted {
+    /// Where the client can be asked whether it is alive.
+    pub fn attach(&self, slot: &Arc<SessionSlot>) {
+        self.place.attach(slot);
+    }
 }
 
 impl Gate {
-    /// A gate in front of `hub`. Nobody is let in once `draining` is cancelled.
-    pub fn new(
-        hub: Hub,
-        connections: Connections,
-        limits: SessionLimits,
-        drain_within: Duration,
-        draining: CancellationToken,
-        tracker: TaskTracker,
-    ) -> Self {
-        let sessions = AtomicU64::new(1);
-        Self(Arc::new(Inner { hub, connections, limits, sessions, drain_within, draining, tracker }))
+    /// A gate in front of a hub.
+    pub fn new(parts: GateParts) -> Self {
+        Self(Arc::new(Inner { parts, large_messages: LargeMessages::default(), sessions: AtomicU64::new(1) }))
     }
 
-    /// Lets a client in.
+    /// Lets a client in, when it is its turn.
     ///
     /// # Errors
     /// Why not.
-    pub fn admit(&self) -> Result<Admitted, Refusal> {
-        if self.0.draining.is_cancelled() {
+    pub async fn admit(&self, visitor: &Visitor) -> Result<Admitted, Refusal> {
+        let GateParts { draining, strain, turnstile, connections, .. } = &self.0.parts;
+        if draining.is_cancelled() {
             return Err(Refusal::new(CloseCode::Restarting, CloseCode::Restarting.reason()));
         }
-        let Some(place) = self.0.connections.admit() else {
-            let reason = format!("this node serves its limit of {} connections", self.0.connections.max());
+        if let Some(what) = strain.current() {
+            return Err(Refusal::new(CloseCode::Overloaded, format!("this node is overloaded ({what}): use polling")));
+        }
+        let place = connections.admit(visitor.ip, visitor.access.client()).await.map_err(full)?;
+        if turnstile.enter().await.is_err() {
+            let reason = "more clients come than this node can let in: try again in some seconds";
             return Err(Refusal::new(CloseCode::AtCapacity, reason));
-        };
-        Ok(Admitted { _place: place })
+        }
+        Ok(Admitted { place })
+    }
+
+    /// The budget of large messages that are being read.
+    pub fn large_messages(&self) -> LargeMessages {
+        self.0.large_messages.clone()
     }
 
     /// A number for a session; zero is the store's.
@@ -78,23 +109,41 @@ impl Gate {
 
     /// Where the rooms are.
     pub fn hub(&self) -> &Hub {
-        &self.0.hub
+        &self.0.parts.hub
     }
 
     /// Bounds of sessions.
     pub fn session_limits(&self) -> SessionLimits {
-        self.0.limits
+        self.0.parts.limits
     }
 
     /// When it is a session's turn to end, now that the node goes: all at once, its clients would come back somewhere
     /// else all at once.
     pub fn departs_within(&self) -> Duration {
-        let all_within = (DEPART_EVERY * self.0.connections.open() as u32).min(self.0.drain_within.mul_f64(0.8));
+        let all_within =
+            (DEPART_EVERY * self.0.parts.connections.open() as u32).min(self.0.parts.drain_within.mul_f64(0.8));
         all_within.mul_f64(rand::random())
     }
 
     /// Counts what shutdown waits for.
     pub fn tracker(&self) -> &TaskTracker {
-        &self.0.tracker
+        &self.0.parts.tracker
+    }
+}
+
+/// What a client is told that meets a limit.
+fn full(full: Full) -> Refusal {
+    match full {
+        Full::Node(max) => {
+            Refusal::new(CloseCode::AtCapacity, format!("this node serves its limit of {max} connections"))
+        }
+        Full::Client(max) => {
+            let reason = format!("you have {max} connections open, as many as one user may have: close one first");
+            Refusal::new(CloseCode::RateLimited, reason)
+        }
+        Full::Address(max) => Refusal::new(
+            CloseCode::RateLimited,
+            format!("your network address has its limit of {max} connections open"),
+        ),
     }
 }

@@ -3,4 +3,5 @@
 pub mod accept;
 pub mod conn;
 pub mod gate;
+pub mod visitor;
 pub mod ws;

@@ -17,11 +17,15 @@ use synapti_server::{
     clock::Clock,
     compaction::Compactor,
     config::Config,
-    connections::Connections,
     history::{History, Rule},
     http::{self, AppState},
     hub::{Hub, HubLimits},
     journal::{Journal, JournalOptions},
+    limits::{
+        connections::{ConnectionLimits, Connections},
+        keyed::KeyedRate,
+        strain::Strain,
+    },
     room::{actor::RoomEnv, state::RoomLimits},
     store::{SharedStore, SqliteStore},
     telemetry::metrics::Stopwatch,
@@ -78,7 +82,7 @@ impl TestApp {
             },
             feed_bytes_max: config.limits.feed_bytes_max,
         };
-        let hub = Hub::new(room_env, limits, Connections::new(0), tracker);
+        let hub = Hub::new(room_env, limits, Connections::new(ConnectionLimits::default()), tracker);
         let clock = Clock::system();
         let uptime = Stopwatch::start();
         let history = History::new(store.clone(), compactor, hub.clone(), clock.clone(), config.history);
@@ -87,11 +91,13 @@ impl TestApp {
             hub,
             store: store.clone(),
             journal,
-            config,
             draining: draining.clone(),
             clock,
             uptime,
+            strain: Strain::default(),
+            requests: Arc::new(KeyedRate::new(config.limits.requests_per_second)),
             store_up: watch::Sender::new(true).subscribe(),
+            config,
         };
         let live = Router::new().route("/v1/panic", get(async || -> StatusCode { panic!("as the test wants") }));
         Self { router: http::router(state, live), store, draining, _folder: folder }

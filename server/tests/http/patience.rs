@@ -9,7 +9,10 @@ use axum::{
     routing::get,
 };
 use futures_util::{StreamExt as _, stream};
-use synapti_server::transport::accept::Acceptor;
+use synapti_server::{
+    limits::{address::TrustedProxies, counted::Counted},
+    transport::accept::Acceptor,
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -30,7 +33,14 @@ async fn listen(router: Router) -> (SocketAddr, TaskTracker) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let tracker = TaskTracker::new();
-    let acceptor = Acceptor { listener, connections_max: 0, stop: CancellationToken::new(), tracker: tracker.clone() };
+    let acceptor = Acceptor {
+        listener,
+        connections_max: 0,
+        sockets_by_address: Counted::new(0),
+        proxies: TrustedProxies::default(),
+        stop: CancellationToken::new(),
+        tracker: tracker.clone(),
+    };
     TaskTracker::new().spawn(acceptor.run(router));
     (address, tracker)
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use synapti_crdt::map::{Children, EditError, MapEdit, NewNode, NodePatch};
-use synapti_protocol::{close::CloseCode, message};
+use synapti_protocol::{close::CloseCode, lib0::write_var_uint, message, update::UpdateWriter};
 use synapti_server::room::{RequestId, RoomError, SessionId, reads::Answer, state::RoomLimits};
 
 use crate::support::{Bench, Client, map_edit, update_of};
@@ -218,4 +218,42 @@ fn a_client_can_delete_from_a_full_map() {
     assert!(bench.sync(1, None).view_nodes().is_empty());
     let mut eve = Client::new(3);
     assert_eq!(bench.update(1, [eve.add_large("next", 2_000)]).commits.len(), 1, "there is room again");
+}
+
+#[test]
+fn who_nests_without_end_is_sent_away_and_the_others_go_on() {
+    let (mut bench, mut ann) = (Bench::new(), Client::new(1));
+    for session in 1..=3 {
+        bench.join(session);
+    }
+    let refused = |session| [(SessionId(session), CloseCode::TooLarge)];
+    let seen = bench.integrate(&[update_of(2, chain(20, 0..20_000)), update_of(1, ann.add("a"))]);
+    assert_eq!((&seen.refused[..], seen.commits.len()), (&refused(2)[..], 1), "{seen:?}");
+    bench.commit();
+
+    // The same in an order in which it waits at first.
+    assert!(bench.update(3, [chain(30, 1..200)]).commits.is_empty());
+    let seen = bench.update(1, [chain(30, 0..1)]);
+    assert_eq!(seen.refused, refused(3));
+    bench.commit();
+    bench.save(1, ann.add("b"));
+    assert_eq!(bench.sync(1, None).view_nodes(), ["a", "b"]);
+}
+
+/// Lists within each other.
+fn chain(client: u8, levels: std::ops::Range<u32>) -> bytes::Bytes {
+    let mut structs = Vec::new();
+    for level in levels.clone() {
+        match level.checked_sub(1) {
+            None => structs.extend([7, 1, 1, b'r']),
+            Some(holder) => {
+                structs.extend([7, 0, client]);
+                write_var_uint(&mut structs, holder.into());
+            }
+        }
+        structs.push(0);
+    }
+    let mut writer = UpdateWriter::new();
+    writer.section(client.into(), levels.start, levels.len() as u32, [&structs[..]]);
+    writer.finish().into()
 }

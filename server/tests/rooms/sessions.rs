@@ -17,7 +17,12 @@ async fn a_client_is_not_read_before_it_has_been_sent_the_last_answer() {
     let store = FakeStore::new().with_graph("map");
     let node = Node::start(&store, &NodeOptions::default());
     let (room, joined) = node.join("map", 1).await.unwrap();
-    let limits = SessionLimits { message_bytes_max: 1 << 20, sync_bytes_max: 1 << 20 };
+    let limits = SessionLimits {
+        message_bytes_max: 1 << 20,
+        sync_bytes_max: 1 << 20,
+        messages_per_second: 0,
+        bytes_per_second: 0,
+    };
     let mut session = Session::new(SessionId(1), room, joined, limits, false);
 
     assert!(!session.may_read(), "the greeting is not sent");

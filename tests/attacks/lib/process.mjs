@@ -4,18 +4,19 @@
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs'
 import { until } from '../../clients/lib/wait.mjs'
 
-/** Sockets that it has open. (Files come and go with its connections to the database.) */
+/** Sockets that it has open. Files come and go with the readers of its database. */
 export const openSockets = server => {
   const folder = `/proc/${server.child.pid}/fd`
-  const isSocket = name => {
-    try {
-      return readlinkSync(`${folder}/${name}`).startsWith('socket:')
-    } catch {
-      // Closed meanwhile.
-      return false
-    }
+  return readdirSync(folder).filter(fd => linkOf(`${folder}/${fd}`).startsWith('socket:')).length
+}
+
+// One that was closed since the list was read is none.
+const linkOf = path => {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return ''
   }
-  return readdirSync(folder).filter(isSocket).length
 }
 
 /** Its memory that no file backs. */

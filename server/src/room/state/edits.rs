@@ -39,6 +39,7 @@ impl RoomState {
                 if fits { results.next().unwrap_or(Ok(())).map_err(Rejection::Apply) } else { Err(Rejection::Size) };
             self.conclude(edit, result, now_ms, &mut waiting);
         }
+        self.turn_away_all(applied.refused);
         let acks = self.due_acks(edits);
         if let Some(update) = applied.update {
             self.history.schedule.changed(now_ms);
@@ -129,17 +130,24 @@ impl RoomState {
                 self.effects.push(Effect::Answer(*request, Answer::Failed(error)));
             }
             (Edit::Update { session, .. }, Ok(())) => self.note_hole(*session, now_ms),
-            (Edit::Update { session, .. }, Err(rejection)) => {
-                let code = match &rejection {
-                    Rejection::Size if self.life == Life::Deleted => CloseCode::Deleted,
-                    Rejection::Size => CloseCode::TooLarge,
-                    Rejection::Apply(ApplyError::AsideFull) => CloseCode::RateLimited,
-                    Rejection::Apply(_) => CloseCode::Malformed,
-                };
-                let reason = self.room_error(rejection).to_string();
-                self.refuse(*session, code, reason);
-            }
+            (Edit::Update { session, .. }, Err(rejection)) => self.turn_away(*session, rejection),
         }
+    }
+
+    /// Ends sessions of which something that waited was refused.
+    pub(super) fn turn_away_all(&mut self, refused: Vec<(Sender, ApplyError)>) {
+        for (Sender(session), error) in refused {
+            self.turn_away(SessionId(session), Rejection::Apply(error));
+        }
+    }
+
+    fn turn_away(&mut self, session: SessionId, rejection: Rejection) {
+        let (code, reason) = match rejection {
+            Rejection::Size if self.life == Life::Deleted => (CloseCode::Deleted, RoomError::Gone.to_string()),
+            Rejection::Size => (CloseCode::TooLarge, self.room_error(rejection).to_string()),
+            Rejection::Apply(error) => (code_of(&error), error.to_string()),
+        };
+        self.refuse(session, code, reason);
     }
 
     fn room_error(&self, rejection: Rejection) -> RoomError {
@@ -196,6 +204,18 @@ impl RoomState {
 enum Rejection {
     Size,
     Apply(ApplyError),
+}
+
+fn code_of(error: &ApplyError) -> CloseCode {
+    match error {
+        ApplyError::AsideFull => CloseCode::RateLimited,
+        ApplyError::TooDeep | ApplyError::TooMany { .. } => CloseCode::TooLarge,
+        ApplyError::Malformed(_)
+        | ApplyError::Rejected(_)
+        | ApplyError::Circular
+        | ApplyError::ManyAtKey
+        | ApplyError::Edit(_) => CloseCode::Malformed,
+    }
 }
 
 fn op(edit: &Edit) -> Op<'_> {

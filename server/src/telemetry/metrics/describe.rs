@@ -22,11 +22,15 @@ pub(super) fn describe() {
         "Seconds from the cut of a batch to its frame's publication"
     );
     describe_counter!("synapti_cursor_falls_total", "Sessions that fell off their room's ring");
+    describe_counter!("synapti_requests_refused_total", "HTTP requests refused because their client made too many");
+    describe_counter!("synapti_sockets_refused_total", "Sockets dropped because their address has too many");
+    describe_counter!("synapti_slowed_messages_total", "Messages that waited because their client was too fast");
     describe_gauge!("synapti_journal_backlog_bytes", Unit::Bytes, "Bytes that wait for the journal");
     describe_gauge!(
         "synapti_journal_behind",
         "1 while commits are overdue and open maps go on without the store, else 0"
     );
+    describe_gauge!("synapti_overloaded", "1 while new clients are sent to polling, else 0");
     describe_gauge!("synapti_store_up", "1 while the store answers, else 0");
     describe_gauge!("synapti_store_untidy", "1 while the store cannot file what was appended, or copy its log, else 0");
     describe_counter!("synapti_compactions_total", "Tails of records that were replaced by a snapshot");

@@ -48,6 +48,12 @@ pub struct Metrics {
     pub delivery_lag_seconds: Histogram,
     /// Sessions that fell off their room's ring and were sent a diff instead.
     pub cursor_falls: Counter,
+    /// Messages that were read more slowly because their client was too fast.
+    pub slowed_messages: Counter,
+    /// HTTP requests that were refused because their client made too many.
+    pub requests_refused: Counter,
+    /// Sockets that were dropped at once because their address has too many.
+    pub sockets_refused: Counter,
     /// Commits that failed; each is tried again.
     pub commit_failures: Counter,
     /// Rooms that failed and were opened again.
@@ -56,6 +62,8 @@ pub struct Metrics {
     pub journal_backlog_bytes: Gauge,
     /// 1 while the store is behind and rooms go on without it.
     pub journal_behind: Gauge,
+    /// 1 while the node is overloaded.
+    pub overloaded: Gauge,
     /// 1 while the store answers.
     pub store_up: Gauge,
     /// 1 while the store cannot file what was appended, or copy its log.
@@ -129,10 +137,14 @@ impl Metrics {
             commit_seconds: histogram!("synapti_commit_seconds"),
             delivery_lag_seconds: histogram!("synapti_delivery_lag_seconds"),
             cursor_falls: counter!("synapti_cursor_falls_total"),
+            slowed_messages: counter!("synapti_slowed_messages_total"),
+            requests_refused: counter!("synapti_requests_refused_total"),
+            sockets_refused: counter!("synapti_sockets_refused_total"),
             commit_failures: counter!("synapti_commit_failures_total"),
             room_panics: counter!("synapti_room_panics_total"),
             journal_backlog_bytes: gauge!("synapti_journal_backlog_bytes"),
             journal_behind: gauge!("synapti_journal_behind"),
+            overloaded: gauge!("synapti_overloaded"),
             store_up: gauge!("synapti_store_up"),
             store_untidy: gauge!("synapti_store_untidy"),
             compactions: counter!("synapti_compactions_total"),
@@ -159,6 +171,7 @@ impl Metrics {
             &self.rooms,
             &self.journal_backlog_bytes,
             &self.journal_behind,
+            &self.overloaded,
             &self.store_untidy,
         ] {
             gauge.increment(0.0);

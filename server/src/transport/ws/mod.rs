@@ -3,6 +3,8 @@
 //! One task per socket reads, writes and waits for the room. A socket that can take bytes is sent what stands between
 //! its cursor and the head, some frames in each flush; while it cannot, nothing gathers for it here.
 
+mod incoming;
+mod outgoing;
 mod socket;
 mod upgrade;
 mod wire;
@@ -19,13 +21,18 @@ use axum::{
 use synapti_protocol::{close::CloseCode, graph_id::GraphId};
 use tokio::time::timeout;
 
-use super::gate::{Admitted, Gate};
+use super::{
+    gate::{Admitted, Gate},
+    visitor::{Visitor, ip_of},
+};
 use crate::{
+    auth::Access,
     http::{AppState, error::ApiError, origin::is_allowed},
     room::{Refusal, SessionId},
     session::{Session, SessionLimits, refusal, refused},
     telemetry::metrics,
 };
+pub use incoming::LargeMessages;
 use socket::{Goodbye, Socket};
 use upgrade::Upgrade;
 use wire::Wire;
@@ -54,6 +61,7 @@ async fn connect(
 ) -> Response {
     let id = id.map_or_else(String::new, |Path(id)| id);
     let id = GraphId::try_from(id.as_str()).map_err(|error| error.to_string());
+    let visitor = Visitor { ip: ip_of(&request, &state.config.trusted_proxies), access: Access::open() };
     let is_allowed = is_allowed(request.headers(), request.uri(), &state.config.auth.allowed_origins);
     let (upgrade, response) = match (Upgrade::begin(request), &id) {
         (Ok(begun), _) => begun,
@@ -73,17 +81,17 @@ async fn connect(
         Err(Refusal::new(CloseCode::Forbidden, reason))
     };
     // Tracked, so that shutdown waits for sockets that are just being upgraded.
-    gate.tracker().spawn(arrive(gate.clone(), place, upgrade));
+    gate.tracker().spawn(arrive(gate.clone(), visitor, place, upgrade));
     response
 }
 
 /// Lets the client in. The session gets a task of its own, which is as small as a session and lives as long.
-async fn arrive(gate: Gate, place: Result<GraphId, Refusal>, upgrade: Upgrade) {
+async fn arrive(gate: Gate, visitor: Visitor, place: Result<GraphId, Refusal>, upgrade: Upgrade) {
     let is_extended = upgrade.is_extended;
     let Some((conn, read)) = upgrade.finish().await else { return };
     let limits = gate.session_limits();
-    let wire = Wire::new(conn, &read, message_bytes_max(&limits));
-    match admit(&gate, place, limits, is_extended).await {
+    let wire = Wire::new(conn, &read, message_bytes_max(&limits), gate.large_messages());
+    match admit(&gate, &visitor, place, limits, is_extended).await {
         Ok((session, permit)) => {
             let socket = Box::new(Socket::new(wire, session, gate.clone()));
             gate.tracker().spawn(serve(socket, permit));
@@ -119,14 +127,16 @@ async fn leave(socket: Box<Socket>, goodbye: Goodbye) {
 
 async fn admit(
     gate: &Gate,
+    visitor: &Visitor,
     id: Result<GraphId, Refusal>,
     limits: SessionLimits,
     is_extended: bool,
 ) -> Result<(Session, Admitted), Refusal> {
     let id = id?;
-    let permit = gate.admit()?;
+    let permit = gate.admit(visitor).await?;
     let session = SessionId(gate.next_session());
     let (room, joined) = gate.hub().join(&id, session, is_extended, true).await.map_err(|error| refusal(&error))?;
+    permit.attach(&joined.slot);
     Ok((Session::new(session, room, joined, limits, is_extended), permit))
 }
 

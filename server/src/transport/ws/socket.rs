@@ -21,7 +21,12 @@ use tokio_tungstenite::tungstenite::{
 };
 
 use super::wire::Wire;
-use crate::{room::Refusal, session::Session, telemetry::metrics, transport::gate::Gate};
+use crate::{
+    room::{Refusal, slot::Probe},
+    session::Session,
+    telemetry::metrics,
+    transport::gate::Gate,
+};
 
 /// Bytes of frames in one flush, about: what a client that stops reading holds on to.
 const FLUSH_BYTES_MAX: usize = 64 << 10;
@@ -38,6 +43,9 @@ const SILENT_AFTER: Duration = Duration::from_secs(45);
 
 /// A client that has taken in nothing of what was written for this long reads nothing at all.
 const TAKEN_WITHIN: Duration = Duration::from_secs(90);
+
+/// A client that has taken in nothing for this long is not kept an answer for: the rest is made anew when it reads again.
+const SHED_AFTER: Duration = Duration::from_secs(10);
 
 /// How long a client has to answer a close frame.
 const CLOSED_WITHIN: Duration = Duration::from_secs(2);
@@ -78,6 +86,8 @@ pub(super) struct Socket {
     messaged: Instant,
     seen_read: u64,
     seen_written: u64,
+    /// Somebody waits to hear whether the client is alive.
+    probe: Option<Probe>,
     /// Ends when it is this session's turn to go because the node goes.
     departs: Option<Pin<Box<Sleep>>>,
 }
@@ -91,6 +101,7 @@ impl Socket {
             messaged: now,
             seen_read: 0,
             seen_written: 0,
+            probe: None,
             departs: None,
             wire,
             session,
@@ -126,6 +137,9 @@ impl Socket {
         if self.session.take_look() {
             self.look_after()?;
         }
+        if let Some(probe) = self.session.take_probe() {
+            self.show_life(probe)?;
+        }
         if self.session.is_departing() {
             let Self { departs, session, gate, .. } = self;
             let departs = departs.get_or_insert_with(|| {
@@ -158,6 +172,7 @@ impl Socket {
 
     fn received(&mut self, message: Message) -> ControlFlow<Goodbye> {
         self.heard = Instant::now();
+        self.probe.take().into_iter().for_each(Probe::answer);
         match message {
             Message::Binary(frame) => match self.session.receive(&frame) {
                 Ok(()) => ControlFlow::Continue(()),
@@ -169,8 +184,22 @@ impl Socket {
             }
             Message::Close(_) => ControlFlow::Break(Goodbye::Gone),
             // The library answers pings; the answer goes out with the next flush.
-            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => ControlFlow::Continue(()),
+            Message::Ping(payload) | Message::Pong(payload) => match self.session.receive_control(payload.len()) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(refusal) => ControlFlow::Break(refusal.into()),
+            },
+            Message::Frame(_) => ControlFlow::Continue(()),
         }
+    }
+
+    /// Finds out whether the client is alive. One that we keep waiting cannot show it.
+    fn show_life(&mut self, probe: Probe) -> ControlFlow<Goodbye> {
+        if !self.may_read() && self.wire.is_flushed() {
+            probe.answer();
+            return ControlFlow::Continue(());
+        }
+        self.probe = Some(probe);
+        if self.wire.ping().is_err() { ControlFlow::Break(Goodbye::Gone) } else { ControlFlow::Continue(()) }
     }
 
     /// Hands messages to the network as long as it takes them; says whether there is something else to do since.
@@ -204,7 +233,7 @@ impl Socket {
         let now = Instant::now();
         let flushing = !self.wire.is_flushed();
         let (read, written) = self.wire.passed();
-        if read != self.seen_read || flushing || !self.session.may_read() {
+        if read != self.seen_read || flushing || !self.session.may_read() || self.wire.is_waiting() {
             self.heard = now;
         }
         if written != self.seen_written || !flushing {
@@ -213,6 +242,13 @@ impl Socket {
         (self.seen_read, self.seen_written) = (read, written);
         if now - self.taken >= TAKEN_WITHIN || now - self.heard >= SILENT_AFTER {
             return ControlFlow::Break(Goodbye::Gone);
+        }
+        if self.wire.is_crawling() {
+            let reason = "a large message came too slowly, while others waited to send theirs";
+            return ControlFlow::Break(Refusal::new(CloseCode::RateLimited, reason).into());
+        }
+        if now - self.taken >= SHED_AFTER {
+            self.session.shed();
         }
         if flushing {
             return ControlFlow::Continue(());

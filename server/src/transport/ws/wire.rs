@@ -5,81 +5,55 @@
 //! an idle connection keeps no buffer for writing.
 
 use std::{
-    io::{self, IoSlice, Read, Write},
+    io::{self, Read, Write},
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use bytes::{Buf as _, Bytes};
-use smallvec::SmallVec;
-use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+use bytes::Bytes;
+use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio_tungstenite::tungstenite::{
     self, Message,
     protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext},
 };
 
+use super::{
+    incoming::{Incoming, LargeMessages},
+    outgoing::Outgoing,
+};
 use crate::transport::conn::Conn;
 
 /// Bytes that are read at once, and what an idle connection holds for reading. For a larger message the library makes the
-/// buffer as large, and keeps it.
+/// buffer as large.
 const READ_BUFFER_BYTES: usize = 1 << 10;
 
 /// Bytes of answers to pings that may wait; beyond them the client is not read.
 const CONTROL_BYTES_MAX: usize = 1 << 10;
 
-/// Up to this size the frames of a flush are copied together, which is less work than naming the pieces.
-const GATHER_BYTES_MAX: usize = 1 << 10;
-
-/// Pieces named in one write at most.
-const PIECES_MAX: usize = 64;
-
-/// A final binary frame, as its first byte.
-const FINAL_BINARY: u8 = 0x82;
-
 /// A connection that speaks WebSocket.
 pub(super) struct Wire {
     context: WebSocketContext,
     out: Outgoing,
+    incoming: Incoming,
+    message_bytes_max: usize,
+    /// A close frame was sent or received: the library knows how the connection ends.
+    is_closing: bool,
     /// The library may hold something that it has read and not yet handed over.
     may_hold: bool,
 }
 
-/// A connection and what waits to be written to it.
-struct Outgoing {
-    conn: Conn,
-    /// From `sent` on; empty when everything has been written. Two pieces are one message.
-    queue: SmallVec<[Piece; 2]>,
-    sent: usize,
-    /// Bytes of the library's own frames in the queue.
-    control_bytes: usize,
-}
-
-/// Bytes in the queue.
-enum Piece {
-    /// The header of the message that follows; the first `len` bytes of `bytes` from `at`.
-    Header { bytes: [u8; 10], at: u8, len: u8 },
-    /// A message, shared with everybody who gets it.
-    Message(Bytes),
-    /// A frame of the library's own.
-    Control(Bytes),
-}
-
 impl Wire {
     /// Takes over a connection after the handshake; `read` is what the client sent behind it.
-    pub(super) fn new(conn: Conn, read: &[u8], message_bytes_max: usize) -> Self {
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER_BYTES)
-            .write_buffer_size(0)
-            .max_write_buffer_size(CONTROL_BYTES_MAX)
-            .max_frame_size(Some(message_bytes_max))
-            .max_message_size(Some(message_bytes_max));
+    pub(super) fn new(conn: Conn, read: &[u8], message_bytes_max: usize, budget: LargeMessages) -> Self {
         let context = if read.is_empty() {
-            WebSocketContext::new(Role::Server, Some(config))
+            WebSocketContext::new(Role::Server, Some(config(message_bytes_max)))
         } else {
-            WebSocketContext::from_partially_read(read.to_vec(), Role::Server, Some(config))
+            WebSocketContext::from_partially_read(read.to_vec(), Role::Server, Some(config(message_bytes_max)))
         };
-        let out = Outgoing { conn: conn.unwatched(), queue: SmallVec::new(), sent: 0, control_bytes: 0 };
-        Self { context, out, may_hold: true }
+        let mut incoming = Incoming::new(message_bytes_max as u64, budget);
+        incoming.read(read);
+        let out = Outgoing::new(conn.unwatched());
+        Self { context, out, incoming, message_bytes_max, is_closing: false, may_hold: true }
     }
 
     /// Bytes read and written: tells a slow client from a dead one.
@@ -89,8 +63,7 @@ impl Wire {
 
     /// Queues a message.
     pub(super) fn push(&mut self, message: Bytes) {
-        self.out.queue.push(header(message.len()));
-        self.out.queue.push(Piece::Message(message));
+        self.out.push(message);
     }
 
     /// Queues a ping.
@@ -100,25 +73,36 @@ impl Wire {
 
     /// Queues a close frame; nothing may be pushed after it.
     pub(super) fn close(&mut self, frame: CloseFrame) -> Result<(), tungstenite::Error> {
+        self.is_closing = true;
         self.control(Message::Close(Some(frame)))
     }
 
     /// Queues what the library still has to say: the answer to the client's close frame.
     pub(super) fn settle(&mut self) {
         let mut nobody = Context::from_waker(std::task::Waker::noop());
-        let Self { context, out, .. } = self;
+        let Self { context, out, incoming, .. } = self;
         // A connection that is over has nothing to say.
-        let _ = context.flush(&mut Attached { out, cx: &mut nobody });
+        let _ = context.flush(&mut Attached { out, incoming, cx: &mut nobody });
     }
 
     /// Whether everything has been written.
     pub(super) fn is_flushed(&self) -> bool {
-        self.out.queue.is_empty()
+        self.out.is_empty()
+    }
+
+    /// Whether the client sends a large message so slowly that it keeps others from sending theirs.
+    pub(super) fn is_crawling(&self) -> bool {
+        self.incoming.is_crawling()
+    }
+
+    /// Whether the client's message waits for those of others.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.incoming.is_waiting()
     }
 
     /// Whether the client takes the answers to its pings.
     pub(super) fn may_read(&self) -> bool {
-        self.out.control_bytes < CONTROL_BYTES_MAX
+        self.out.control_bytes() < CONTROL_BYTES_MAX
     }
 
     /// The client's next message; `None` when it has closed the connection.
@@ -127,12 +111,16 @@ impl Wire {
         if !self.may_hold {
             ready!(self.out.conn.poll_readable(cx));
         }
-        let Self { context, out, may_hold } = self;
+        let Self { context, out, incoming, may_hold, is_closing, .. } = self;
         *may_hold = true;
-        match context.read(&mut Attached { out, cx }) {
-            Ok(message) => Poll::Ready(Some(Ok(message))),
+        match context.read(&mut Attached { out, incoming, cx }) {
+            Ok(message) => {
+                *is_closing |= matches!(message, Message::Close(_));
+                Poll::Ready(Some(Ok(message)))
+            }
             Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                 *may_hold = false;
+                self.forget_large();
                 Poll::Pending
             }
             Err(tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed) => Poll::Ready(None),
@@ -145,10 +133,20 @@ impl Wire {
         self.out.poll_flush(cx)
     }
 
+    /// After a large message: the library's buffer would stay as large. It holds nothing now, because it has asked for more.
+    fn forget_large(&mut self) {
+        if self.incoming.is_large() && self.incoming.is_between_messages() {
+            self.incoming.release();
+            if !self.is_closing {
+                self.context = WebSocketContext::new(Role::Server, Some(config(self.message_bytes_max)));
+            }
+        }
+    }
+
     fn control(&mut self, message: Message) -> Result<(), tungstenite::Error> {
         let mut nobody = Context::from_waker(std::task::Waker::noop());
-        let Self { context, out, .. } = self;
-        match context.write(&mut Attached { out, cx: &mut nobody }, message) {
+        let Self { context, out, incoming, .. } = self;
+        match context.write(&mut Attached { out, incoming, cx: &mut nobody }, message) {
             // It stands in the queue.
             Ok(()) | Err(tungstenite::Error::ConnectionClosed) => Ok(()),
             Err(error) => Err(error),
@@ -156,113 +154,33 @@ impl Wire {
     }
 }
 
-impl Outgoing {
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.queue.is_empty() {
-            let written = ready!(self.poll_write(cx))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            self.written(written);
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let mut gathered = [0; GATHER_BYTES_MAX];
-        let mut bytes = 0;
-        for piece in self.waiting().iter().map(Piece::bytes) {
-            let Some(place) = gathered.get_mut(bytes..bytes + piece.len()) else {
-                return self.poll_write_vectored(cx);
-            };
-            place.copy_from_slice(piece);
-            bytes += piece.len();
-        }
-        Pin::new(&mut self.conn).poll_write(cx, &gathered[..bytes])
-    }
-
-    fn poll_write_vectored(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let mut slices = [IoSlice::new(&[]); PIECES_MAX];
-        let waiting = &self.queue[self.sent..];
-        let pieces = slices.iter_mut().zip(waiting).map(|(slice, piece)| *slice = IoSlice::new(piece.bytes()));
-        let pieces = pieces.count();
-        Pin::new(&mut self.conn).poll_write_vectored(cx, &slices[..pieces])
-    }
-
-    fn waiting(&self) -> &[Piece] {
-        &self.queue[self.sent..]
-    }
-
-    /// Takes what has been written out of the queue.
-    fn written(&mut self, mut bytes: usize) {
-        while let Some(piece) = self.queue.get_mut(self.sent) {
-            let taken = bytes.min(piece.bytes().len());
-            bytes -= taken;
-            if matches!(piece, Piece::Control(_)) {
-                self.control_bytes -= taken;
-            }
-            if !piece.advance(taken) {
-                return;
-            }
-            self.sent += 1;
-        }
-        // Whoever has been sent many messages keeps no room for them.
-        self.queue = SmallVec::new();
-        self.sent = 0;
-    }
-}
-
-impl Piece {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Header { bytes, at, len } => &bytes[usize::from(*at)..usize::from(*len)],
-            Self::Message(bytes) | Self::Control(bytes) => bytes,
-        }
-    }
-
-    /// Leaves out the first bytes; says whether none are left.
-    fn advance(&mut self, by: usize) -> bool {
-        match self {
-            Self::Header { at, .. } => *at += by as u8,
-            Self::Message(bytes) | Self::Control(bytes) => bytes.advance(by),
-        }
-        self.bytes().is_empty()
-    }
-}
-
-/// The header of an unmasked final binary frame, as servers send it (RFC 6455, section 5.2).
-fn header(message_bytes: usize) -> Piece {
-    let mut bytes = [FINAL_BINARY, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    let len = match message_bytes {
-        0..126 => {
-            bytes[1] = message_bytes as u8;
-            2
-        }
-        126..=0xffff => {
-            bytes[1] = 126;
-            bytes[2..4].copy_from_slice(&(message_bytes as u16).to_be_bytes());
-            4
-        }
-        _ => {
-            bytes[1] = 127;
-            bytes[2..10].copy_from_slice(&(message_bytes as u64).to_be_bytes());
-            10
-        }
-    };
-    Piece::Header { bytes, at: 0, len }
+fn config(message_bytes_max: usize) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(0)
+        .max_write_buffer_size(CONTROL_BYTES_MAX)
+        .max_frame_size(Some(message_bytes_max))
+        .max_message_size(Some(message_bytes_max))
 }
 
 /// The connection as the library sees it while it is called: reads come from the network, writes go into the queue.
 struct Attached<'a, 'b, 'c> {
     out: &'a mut Outgoing,
+    incoming: &'a mut Incoming,
     cx: &'b mut Context<'c>,
 }
 
 impl Read for Attached<'_, '_, '_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.incoming.poll_may_read(self.cx).is_pending() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         let mut buf = ReadBuf::new(buf);
         match Pin::new(&mut self.out.conn).poll_read(self.cx, &mut buf) {
-            Poll::Ready(read) => read.map(|()| buf.filled().len()),
+            Poll::Ready(read) => {
+                self.incoming.read(buf.filled());
+                read.map(|()| buf.filled().len())
+            }
             Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
@@ -271,8 +189,7 @@ impl Read for Attached<'_, '_, '_> {
 impl Write for Attached<'_, '_, '_> {
     /// The library hands over whole frames, so that they stand between messages and not in them.
     fn write(&mut self, frame: &[u8]) -> io::Result<usize> {
-        self.out.control_bytes += frame.len();
-        self.out.queue.push(Piece::Control(Bytes::copy_from_slice(frame)));
+        self.out.push_control(frame);
         Ok(frame.len())
     }
 
@@ -283,39 +200,33 @@ impl Write for Attached<'_, '_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use std::{io::Cursor, sync::Arc};
+    use std::sync::Arc;
 
     use tokio::{
-        io::AsyncReadExt as _,
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
         net::{TcpListener, TcpStream},
         sync::Semaphore,
     };
-    use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
     use tokio_util::task::TaskTracker;
 
     use super::*;
+    use crate::transport::conn::SocketPlace;
+
+    /// A final binary frame, as its first byte.
+    const FINAL_BINARY: u8 = 0x82;
 
     /// A wire, and the client's end of it.
     async fn wire() -> (Wire, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-        (Wire::new(Conn::new(stream, place, TaskTracker::new()), &[], 1 << 20), client)
+        let node = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let place = SocketPlace { node, address: None };
+        (Wire::new(Conn::new(stream, place, TaskTracker::new()), &[], 1 << 20, LargeMessages::default()), client)
     }
 
     fn polled<T>(poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
         poll(&mut Context::from_waker(std::task::Waker::noop()))
-    }
-
-    #[test]
-    fn headers_are_those_that_the_library_reads() {
-        for bytes in [0, 1, 125, 126, 127, 65_535, 65_536, 1 << 20] {
-            let header = header(bytes);
-            let (parsed, length) = FrameHeader::parse(&mut Cursor::new(header.bytes())).unwrap().unwrap();
-            assert_eq!(length, bytes as u64);
-            assert!(parsed.is_final && parsed.mask.is_none());
-        }
     }
 
     #[tokio::test]
@@ -331,9 +242,12 @@ mod tests {
         }
         let reading = async {
             for message in &messages {
-                let mut head = vec![0; header(message.len()).bytes().len()];
-                client.read_exact(&mut head).await.unwrap();
-                assert_eq!(head, header(message.len()).bytes());
+                let head = match message.len() {
+                    0..126 => 2,
+                    126..=0xffff => 4,
+                    _ => 10,
+                };
+                client.read_exact(&mut vec![0; head]).await.unwrap();
                 let mut read = vec![0; message.len()];
                 client.read_exact(&mut read).await.unwrap();
                 assert_eq!(&read, message);
@@ -354,7 +268,7 @@ mod tests {
         let mut read = [0; 12];
         client.read_exact(&mut read).await.unwrap();
         assert_eq!(&read, b"\x82\x03one\x89\x00\x82\x03two");
-        assert_eq!(wire.out.control_bytes, 0);
+        assert_eq!(wire.out.control_bytes(), 0);
     }
 
     #[tokio::test]
@@ -373,8 +287,57 @@ mod tests {
             tokio::task::yield_now().await;
             polled(|cx| drop(wire.poll_read(cx)));
             rounds += 1;
-            assert!(rounds < 100_000, "{} bytes of answers wait", wire.out.control_bytes);
+            assert!(rounds < 100_000, "{} bytes of answers wait", wire.out.control_bytes());
         }
-        assert!(wire.out.control_bytes <= CONTROL_BYTES_MAX + 127);
+        assert!(wire.out.control_bytes() <= CONTROL_BYTES_MAX + 127);
+    }
+
+    /// A masked frame; the mask of zeros changes nothing.
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut frame = vec![first, 0xff];
+        frame.extend((payload.len() as u64).to_be_bytes());
+        frame.extend([0; 4]);
+        frame.extend(payload);
+        frame
+    }
+
+    #[tokio::test]
+    async fn after_large_messages_nothing_of_their_size_is_kept_and_nothing_is_lost() {
+        let (mut wire, mut client) = wire().await;
+        let sizes = [300_000, 10, 200_000, 0, 90_000, 5];
+        let mut stream = Vec::new();
+        for (at, size) in sizes.into_iter().enumerate() {
+            stream.extend(frame(FINAL_BINARY, &vec![at as u8; size]));
+        }
+        // The last message is in two frames, with a ping between them.
+        stream.extend(frame(0x02, &[7; 70_000]));
+        stream.extend(frame(0x89, b"x"));
+        stream.extend(frame(0x80, &[7; 70_000]));
+        let mut read = Vec::new();
+        let sending = async {
+            for chunk in stream.chunks(10_007) {
+                client.write_all(chunk).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        };
+        let reading = async {
+            while read.len() < sizes.len() + 1 {
+                match std::future::poll_fn(|cx| wire.poll_read(cx)).await.unwrap().unwrap() {
+                    Message::Binary(message) => read.push(message),
+                    other => assert_eq!(other, Message::Ping(Bytes::from_static(b"x"))),
+                }
+            }
+        };
+        tokio::join!(sending, reading);
+        for (at, size) in sizes.into_iter().enumerate() {
+            assert_eq!(read[at], vec![at as u8; size]);
+        }
+        assert_eq!(read[sizes.len()], vec![7; 140_000]);
+        assert!(wire.incoming.is_large());
+        polled(|cx| assert!(wire.poll_read(cx).is_pending()));
+        assert!(!wire.incoming.is_large());
+        client.write_all(&frame(FINAL_BINARY, b"on")).await.unwrap();
+        let next = std::future::poll_fn(|cx| wire.poll_read(cx)).await.unwrap().unwrap();
+        assert_eq!(next, Message::Binary(Bytes::from_static(b"on")));
     }
 }

@@ -15,10 +15,10 @@ use synapti_protocol::graph_id::GraphId;
 use synapti_server::{
     clock::Clock,
     compaction::Compactor,
-    connections::Connections,
     history::Rule,
     hub::{Hub, HubLimits},
     journal::{Journal, JournalOptions},
+    limits::connections::{ConnectionLimits, Connections},
     room::{
         Joined, Refusal, RoomError, RoomHandle, SessionId, SessionSlot, actor::RoomEnv, slot::News, state::RoomLimits,
     },
@@ -81,7 +81,7 @@ impl Node {
         });
         let room = RoomLimits { sessions_max: 0, document_bytes_max: 0, version_every: options.version_every };
         let limits = HubLimits { room, feed_bytes_max: options.feed_bytes_max };
-        let hub = Hub::new(env.clone(), limits, Connections::new(0), rooms.clone());
+        let hub = Hub::new(env.clone(), limits, Connections::new(ConnectionLimits::default()), rooms.clone());
         Self { hub, journal, rooms, closing, env, clock_panics }
     }
 

@@ -1,0 +1,11 @@
+//! How much of everything somebody may have: connections, joins, messages, bytes.
+
+pub mod address;
+mod clock;
+pub mod connections;
+pub mod counted;
+pub mod keyed;
+mod memory;
+pub mod rate;
+pub mod strain;
+pub mod turnstile;
