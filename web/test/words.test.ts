@@ -23,7 +23,8 @@ test('a code that is tried again says that it is', () => {
   for (const code of [0, 1006, 1008, 1012, 1013, 4503]) {
     for (const words of [null, ' ', 'the store does not answer']) assert.match(lossOf(code, words), /again/, `${code}`)
   }
-  assert.equal(lossOf(1013, 'the store does not answer'), 'the server says: the store does not answer; trying again')
+  assert.equal(lossOf(1008, null, ' too fast '), 'the server says: too fast; trying again more slowly')
+  assert.equal(lossOf(1013, 'the store does not answer', 'the sto'), 'the server says: the store does not answer; trying again')
 })
 
 test('colours follow from the parents as the server says', () => {

@@ -17,15 +17,15 @@ const KEPT = 'Your changes are kept in this browser.'
 
 const ENDINGS: Record<number, Omit<Ending, 'code'>> = {
   4400: ending('The server did not understand this page', `Reload the page to get its newest version. ${KEPT}`, { isEditable: true, canRetry: true }),
-  4401: ending('You are not signed in, or no longer', `Sign in again and come back. ${KEPT}`, { canRetry: true }),
+  4401: ending('You are not signed in, or no longer', `Sign in again and come back. ${KEPT}`, { isEditable: true, canRetry: true }),
   4403: ending('You may not open this map', 'Ask whoever shared it with you for access.', { canRetry: true }),
-  4404: ending('There is no such map', 'Check the address, or choose a map from the list.'),
+  4404: ending('There is no such map', 'Check the address. You may not make a new map here.', { canRetry: true }),
   4410: ending('This map was deleted', 'Nobody can edit or restore it any more.'),
   4413: ending('The map, or the last change, is too large for this server', `Undo the last change (Ctrl+Z) or make it smaller, then try again. ${KEPT}`, { isEditable: true, canRetry: true })
 }
 
 /** The server writes its reasons as parts of sentences. */
-const sentence = (words: string): string => {
+export const sentence = (words: string): string => {
   const text = words.trim()
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`
 }
@@ -40,9 +40,10 @@ export const endingOf = (code: number, reason: string, words: string | null = nu
   return { code, ...known, advice: known.advice.endsWith(KEPT) ? `${sentence(words)} ${KEPT}` : sentence(words) }
 }
 
-/** Why a connection that will be tried again was lost. */
-export const lossOf = (code: number, words: string | null = null): string => {
-  const said = words === null || words.trim() === '' ? null : `the server says: ${words.trim()}`
+/** Why a connection that will be tried again was lost. `words` is the server's own account, `reason` a shorter one. */
+export const lossOf = (code: number, words: string | null = null, reason = ''): string => {
+  const account = words?.trim() || reason.trim()
+  const said = account === '' ? null : `the server says: ${account}`
   switch (code) {
     case 1008: return `${said ?? 'too many messages or connections'}; trying again more slowly`
     case 1012: return 'the server is restarting; connecting again'
