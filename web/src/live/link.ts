@@ -10,7 +10,8 @@ export type Link =
   | { readonly kind: 'moving' }
   /** The server has too much to do. `at` is when it is asked again. */
   | { readonly kind: 'busy', readonly at: Date }
-  | { readonly kind: 'lost', readonly why: string }
+  /** `at`: when it is tried again, if that is long enough to be told. */
+  | { readonly kind: 'lost', readonly why: string, readonly at?: Date }
   | { readonly kind: 'ended', readonly ending: Ending }
 
 export interface Loss {
@@ -21,6 +22,9 @@ export interface Loss {
   readonly now_ms: number
 }
 
+/** The longest pause after which a server that is only full is tried again is shorter. */
+const TOLD_FROM_MS = 3000
+
 /** `wait_ms`: when to connect again; null leaves it to the provider, which tries again within seconds. */
 export const afterLoss = ({ code, reason, lived_ms, now_ms }: Loss, notices: Notices, pauses: Pauses): { link: Link, wait_ms: number | null } => {
   const { comeBackAfter_ms, busy } = notices
@@ -30,5 +34,8 @@ export const afterLoss = ({ code, reason, lived_ms, now_ms }: Loss, notices: Not
     const wait_ms = pauses.whenBusy(busy?.retry_after_ms ?? null)
     return { link: { kind: 'busy', at: new Date(now_ms + wait_ms) }, wait_ms }
   }
-  return { link: { kind: 'lost', why: lossOf(code, notices.reasonOf(code), reason) }, wait_ms: pauses.after(code, lived_ms) }
+  const why = lossOf(code, notices.reasonOf(code), reason)
+  const wait_ms = pauses.after(code, lived_ms)
+  const isLong = wait_ms !== null && wait_ms >= TOLD_FROM_MS
+  return { link: { kind: 'lost', why, ...isLong ? { at: new Date(now_ms + wait_ms) } : {} }, wait_ms }
 }

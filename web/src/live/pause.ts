@@ -9,7 +9,7 @@ const BUSY_MS_MAX = 300_000
 
 /** After codes that ask for it: the first pause, and the longest; each is twice the one before. */
 const DOUBLING: Record<number, readonly [first_ms: number, most_ms: number]> = {
-  1008: [2000, 60_000],
+  1008: [8000, 60_000],
   1013: [200, 2500]
 }
 

@@ -28,6 +28,8 @@ export class Session {
   readonly doc = new Y.Doc()
   readonly link = signal<Link>({ kind: 'connecting' })
   readonly saved = signal<SavedState>('unknown')
+  /** Something was changed on this page since all was saved last. */
+  readonly hasChanges = signal(false)
   /** The server's state has been seen at least once: an empty map is really empty. */
   readonly hasSynced = signal(false)
   /** Whether this browser keeps changes over a reload. */
@@ -65,13 +67,16 @@ export class Session {
     this.tracker = new Saved({
       onState: state => {
         this.saved.value = state
-        if (state === 'saved') this.rights.accept()
+        if (state !== 'saved') return
+        this.rights.accept()
+        this.hasChanges.value = false
       },
       later: (run, delay_ms) => setTimeout(run, delay_ms),
       cancel: timer => clearTimeout(timer)
     })
     this.presence = new Presence(this.provider.awareness)
-    this.doc.on('update', (_update: Uint8Array, origin: unknown) => {
+    this.doc.on('update', (_update: Uint8Array, origin: unknown, _doc: Y.Doc, { local }: Y.Transaction) => {
+      if (local) this.hasChanges.value = true
       if (origin !== this.provider && !this.isSending) this.tracker.missed()
     })
     this.watchMessages()

@@ -15,7 +15,7 @@ import { useFocus } from '../view/focus.ts'
 import { KEYS } from '../view/keys.ts'
 import { Preview, PreviewEdge } from '../view/preview.tsx'
 import { Scene } from '../view/scene.tsx'
-import { BusyBanner, DiskBanner, ReadOnlyHint, RefusedBanner } from '../view/strips.tsx'
+import { DiskBanner, ReadOnlyHint, RefusedBanner, WaitBanner } from '../view/strips.tsx'
 import { TokenForm } from '../view/token-form.tsx'
 import { Tools } from '../view/tools.tsx'
 import { Versions } from '../view/versions.tsx'
@@ -115,9 +115,9 @@ export const MapPage = ({ id }: { id: string }) => {
       <Scene key={id} board={board} />
       {/* What the map asks for comes next by keyboard. */}
       <div class='strips'>
-        <MapAccess session={board.session} />
+        <MapAccess board={board} />
         <DiskBanner session={board.session} />
-        <BusyBanner board={board} />
+        <WaitBanner board={board} />
         <RefusedBanner board={board} />
         <ReadOnlyHint board={board} />
         <Preview board={board} />

@@ -2,6 +2,7 @@
 import { useState } from 'preact/hooks'
 import { held } from '../live/access.ts'
 import { NAME_LENGTH_MAX, person, rename } from '../live/person.ts'
+import type { Link } from '../live/link.ts'
 import type { Session } from '../live/session.ts'
 import { go } from '../route.ts'
 import type { Board } from './board.ts'
@@ -12,6 +13,9 @@ const FACES_MAX = 5
 
 type Tone = 'good' | 'busy' | 'bad'
 
+/** What takes longer is said below the bar. */
+const whyOf = (link: Link & { kind: 'lost' }): string => link.at === undefined ? ` (${link.why})` : ''
+
 /** The truth about the last change, in words. */
 export const savedText = (session: Session): { tone: Tone, text: string } => {
   const link = session.link.value
@@ -19,10 +23,11 @@ export const savedText = (session: Session): { tone: Tone, text: string } => {
   if (link.kind === 'connecting') return { tone: 'busy', text: 'Connecting…' }
   if (session.rights.isReadOnly.value) return watchedText(session)
   const place = session.isKept.value ? 'in this browser' : 'while this tab is open'
-  if (link.kind === 'ended') return { tone: 'bad', text: session.saved.value === 'saved' ? 'No access' : `No access – your changes are not saved, and are kept ${place}` }
-  if (link.kind === 'busy') return { tone: 'busy', text: `The server is busy – your changes are kept ${place}` }
+  // The panels say more of these.
+  if (link.kind === 'ended') return { tone: 'bad', text: session.hasChanges.value ? 'No access – your changes are not saved yet' : 'No access' }
+  if (link.kind === 'busy') return { tone: 'busy', text: session.hasChanges.value ? 'Not saved yet' : 'The server is busy' }
   if (link.kind === 'moving') return { tone: 'busy', text: `The server restarts – your changes are kept ${place}` }
-  if (link.kind === 'lost') return { tone: 'bad', text: `Not connected – your changes are kept ${place} and will be sent (${link.why})` }
+  if (link.kind === 'lost') return { tone: 'bad', text: `Not connected – your changes are kept ${place} and will be sent${whyOf(link)}` }
   if (session.notices.disk.value === 'failing') return { tone: 'busy', text: 'Not saved yet' }
   switch (session.saved.value) {
     case 'saved': return { tone: 'good', text: 'Saved' }
@@ -37,7 +42,7 @@ const watchedText = (session: Session): { tone: Tone, text: string } => {
   if (session.rights.refusal.value !== null) return { tone: 'bad', text: 'Not saved – your changes were refused' }
   switch (link.kind) {
     case 'live': return { tone: 'good', text: 'Live' }
-    case 'lost': return { tone: 'bad', text: `Not connected (${link.why})` }
+    case 'lost': return { tone: 'bad', text: `Not connected${whyOf(link)}` }
     case 'busy': return { tone: 'busy', text: 'The server is busy' }
     case 'moving': return { tone: 'busy', text: 'The server restarts' }
     default: return { tone: 'bad', text: 'No access' }

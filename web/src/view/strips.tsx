@@ -1,5 +1,6 @@
 /** What has to be known about the connection and about one's rights: strips under the bar, in words. */
 import { useEffect, useState } from 'preact/hooks'
+import { sentence } from '../live/close.ts'
 import type { Session } from '../live/session.ts'
 import type { Board } from './board.ts'
 
@@ -23,19 +24,20 @@ const Countdown = ({ at }: { at: Date }) => {
     const timer = setInterval(() => setSeconds(secondsTo(at)), 500)
     return () => clearInterval(timer)
   }, [at])
-  return <span class='countdown' aria-hidden='true'>{seconds === 0 ? ' now' : ` in ${seconds} s`}</span>
+  return <span class='countdown' aria-hidden='true'>{seconds === 0 ? ' now' : ` in\u00A0${seconds}\u00A0s`}</span>
 }
 
 const clockOf = (time: Date): string => time.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' })
 
-/** A server with too much to do lets this page wait. */
-export const BusyBanner = ({ board }: { board: Board }) => {
-  const { link, asOf } = board.session
+/** A server with too much to do lets this page wait; so does one that had too much from here. */
+export const WaitBanner = ({ board }: { board: Board }) => {
+  const { link, asOf, hasChanges, isKept } = board.session
   const isThere = board.model.value.tree.root !== null
   const what = asOf.value !== null ? `This map is shown as of ${clockOf(asOf.value)}` : isThere ? 'This map is shown as this browser has kept it' : 'This map cannot be shown yet'
   return (
-    <div class='trouble busy' role='status'>
-      {link.value.kind === 'busy' && <p class='strip panel'>The server is busy. {what} and is tried again<Countdown at={link.value.at} />.</p>}
+    <div class='trouble' role='status'>
+      {link.value.kind === 'lost' && link.value.at !== undefined && <p class='strip panel'>{sentence(link.value.why).slice(0, -1)}<Countdown at={link.value.at} />.</p>}
+      {link.value.kind === 'busy' && <p class='strip panel'>The server is busy. {what} and is tried again<Countdown at={link.value.at} />.{hasChanges.value && ` Your changes are kept ${isKept.value ? 'in this browser' : 'in this tab'} and will be sent.`}</p>}
     </div>
   )
 }
@@ -44,7 +46,7 @@ export const BusyBanner = ({ board }: { board: Board }) => {
 export const ReadOnlyHint = ({ board }: { board: Board }) =>
   <div class='read-only' role='status'>{board.isHinting.value && <p class='strip panel'>{READ_ONLY}.</p>}</div>
 
-const sentence = (words: string): string => words.trim() === '' ? '' : `The server says: ${words.trim().replace(/[.!?]$/, '')}. `
+const said = (words: string): string => words.trim() === '' ? '' : ` The server says: ${words.trim().replace(/[.!?]$/, '')}.`
 
 /** Changes that the server does not take are in this browser only, and look as if they were in the map. */
 export const RefusedBanner = ({ board }: { board: Board }) => {
@@ -62,7 +64,7 @@ export const RefusedBanner = ({ board }: { board: Board }) => {
     <div class='trouble refused' role='status'>
       {reason !== null && (
         <div class='strip panel'>
-          <p>Your changes were refused and will not be saved. {sentence(reason)}Only you see them.</p>
+          <p>Your changes were refused and will not be saved.{said(reason)} Only you see them.</p>
           <div class='line'><button type='button' class='button' onClick={discard}>Discard my changes…</button></div>
         </div>
       )}
