@@ -17,6 +17,8 @@ test('each code that ends for good says what to do, and unknown ones give the re
   assert.equal(endingOf(4499, 'closed for lunch').advice, 'Closed for lunch.')
   assert.equal(endingOf(4499, 'closed', 'closed for lunch, back at 14:00').advice, 'Closed for lunch, back at 14:00.')
   assert.notEqual(endingOf(4499, '').advice, '')
+  assert.equal(endingOf(4403, '', 'your token says nothing of this map').advice, 'Your token says nothing of this map. Ask whoever shared it with you for access.')
+  assert.equal(endingOf(4404, '', 'no such graph').advice, endingOf(4404, '').advice)
 })
 
 test('a code that is tried again says that it is', () => {

@@ -67,7 +67,7 @@ const Row = ({ graph, onDelete }: { graph: GraphSummary, onDelete: () => void })
 const Rows = ({ listed: { graphs, next }, onDelete, onMore }: { listed: Listed, onDelete: (graph: GraphSummary) => void, onMore: () => void }) => (
   <>
     {graphs.length === 0
-      ? <p class='nothing'>{held.value.token === null ? 'There are no maps yet.' : 'There are no maps that you may open.'} Type a topic above to make the first one.</p>
+      ? <p class='nothing'>{held.value.token === null ? 'There are no maps yet. Type a topic above to make the first one.' : 'There are no maps that you may open.'}</p>
       : <ul class='rows' aria-label='Maps'>{graphs.map(graph => <Row key={graph.id} graph={graph} onDelete={() => onDelete(graph)} />)}</ul>}
     {next !== null && <button type='button' class='button' onClick={onMore}>Show more</button>}
   </>

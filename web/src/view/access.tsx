@@ -1,7 +1,7 @@
 /** What the server wants to see before it shows a map or the list: a token. */
 import type { ComponentChildren } from 'preact'
 import { useLayoutEffect, useRef, useState } from 'preact/hooks'
-import { demand } from '../live/access.ts'
+import { demand, held } from '../live/access.ts'
 import { sentence } from '../live/close.ts'
 import type { Session } from '../live/session.ts'
 import type { Board } from './board.ts'
@@ -24,14 +24,14 @@ const useWhy = (): string | null => {
   return last.current
 }
 
-const titleOf = (why: string | null): string => why === null ? 'This server wants a token' : 'The server did not accept the token'
+const titleOf = (): string => held.value.token === null ? 'This server wants a token' : 'The server did not accept the token'
 
 /** In the place of the list. */
 export const ListAccess = () => {
   const why = useWhy()
   return (
     <section class='access panel' aria-label='Access'>
-      <Words title={titleOf(why)} why={why} />
+      <Words title={titleOf()} why={why} />
       <TokenForm isFirst />
     </section>
   )
@@ -76,7 +76,7 @@ const Asking = ({ board }: { board: Board }) => {
   }
   return (
     <section ref={panel} class={hasMap ? 'access beside panel' : 'access panel'} aria-label='Access'>
-      <Words title={session.hasSynced.value ? 'Your access has ended' : titleOf(why)} why={why}>
+      <Words title={session.hasSynced.value ? 'Your access has ended' : titleOf()} why={why}>
         {hasMap && !isReadOnly && <p class='unsaved'>{unsavedOf(session)}</p>}
       </Words>
       {/* Who types into the map when access ends types on. */}
