@@ -14,6 +14,7 @@ use yrs::{
 
 use crate::{
     Digest,
+    document::Document,
     gate::{AsideLimits, Gate, Sender},
     map::{EditError, MapEdit, MapRoots, MapState, child_maps, read_map, read_topic, takes_away},
     pairs::{self, Pairs},
@@ -26,7 +27,7 @@ use crate::{
 ///
 /// All bytes in and out are Yjs update format v1.
 pub struct Replica {
-    doc: Doc,
+    doc: Document,
     roots: MapRoots,
     gate: Gate,
     pairs: Pairs,
@@ -256,12 +257,12 @@ impl fmt::Debug for Replica {
     }
 }
 
-fn empty_doc(client_id: ClientID) -> Doc {
+fn empty_doc(client_id: ClientID) -> Document {
     let mut options = Options::with_client_id(client_id);
     options.offset_kind = OffsetKind::Utf16;
     // Clients tidy up the formatting of their own texts; a server that did would edit by itself.
     options.cleanup_formatting = false;
-    Doc::with_options(options)
+    Doc::with_options(options).into()
 }
 
 #[cfg(test)]
