@@ -25,8 +25,9 @@ fn concrete(method: &str, route: &str) -> (Method, String, Option<Value>) {
         ("POST", "/v1/graphs") => Some(json!({"id": "m"})),
         ("POST", "/v1/graphs/{graph_id}/nodes") => Some(json!({"title": "t"})),
         ("POST", "/v1/graphs/{graph_id}/edges") => Some(json!({"source": "sun", "target": "earth"})),
-        ("POST", "/v1/graphs/{graph_id}/versions") => Some(json!({"name": "v"})),
-        ("PATCH", "/v1/graphs/{graph_id}/versions/{version_id}") => Some(json!({"name": "v"})),
+        ("POST", "/v1/graphs/{graph_id}/versions") | ("PATCH", "/v1/graphs/{graph_id}/versions/{version_id}") => {
+            Some(json!({"name": "v"}))
+        }
         ("POST" | "PATCH", _) => Some(json!({})),
         _ => None,
     };

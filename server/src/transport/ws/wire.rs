@@ -310,9 +310,9 @@ mod tests {
             stream.extend(frame(FINAL_BINARY, &vec![at as u8; size]));
         }
         // The last message is in two frames, with a ping between them.
-        stream.extend(frame(0x02, &[7; 70_000]));
+        stream.extend(frame(0x02, &vec![7; 70_000]));
         stream.extend(frame(0x89, b"x"));
-        stream.extend(frame(0x80, &[7; 70_000]));
+        stream.extend(frame(0x80, &vec![7; 70_000]));
         let mut read = Vec::new();
         let sending = async {
             for chunk in stream.chunks(10_007) {
