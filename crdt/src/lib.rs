@@ -5,6 +5,7 @@
 //! state. No async, no clock, no randomness, and the only crate that names `yrs`.
 
 mod digest;
+mod document;
 mod gate;
 pub mod map;
 mod pairs;

@@ -14,6 +14,7 @@ use yrs::{
 
 use crate::{
     Digest,
+    document::Document,
     gate::{AsideLimits, Gate, Sender},
     map::{EditError, MapEdit, MapRoots, MapState, child_maps, read_map, read_topic, takes_away},
     pairs::{self, Pairs},
@@ -26,7 +27,7 @@ use crate::{
 ///
 /// All bytes in and out are Yjs update format v1.
 pub struct Replica {
-    doc: Doc,
+    doc: Document,
     roots: MapRoots,
     gate: Gate,
     pairs: Pairs,
@@ -57,8 +58,8 @@ pub struct Applied {
     pub results: Vec<Result<(), ApplyError>>,
     /// Exactly what was integrated, as one update: the only thing that may be journaled or sent on.
     pub update: Option<Vec<u8>>,
-    /// Whose earlier edits have come to their turn at the gate and may not be integrated. Nothing of theirs waits any
-    /// more, so that they have to be told.
+    /// Whose earlier edits at the gate came to nothing: they may not be integrated, or had to give way to others. Nothing of
+    /// theirs waits any more, so that they have to be told.
     pub refused: Vec<(Sender, ApplyError)>,
 }
 
@@ -256,12 +257,12 @@ impl fmt::Debug for Replica {
     }
 }
 
-fn empty_doc(client_id: ClientID) -> Doc {
+fn empty_doc(client_id: ClientID) -> Document {
     let mut options = Options::with_client_id(client_id);
     options.offset_kind = OffsetKind::Utf16;
     // Clients tidy up the formatting of their own texts; a server that did would edit by itself.
     options.cleanup_formatting = false;
-    Doc::with_options(options)
+    Doc::with_options(options).into()
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ struct UnderWay<'a> {
 
 impl<'a> UnderWay<'a> {
     fn new<'b>(admitted: Admitted<'b>, keep: impl Fn(Cow<'b, [u8]>) -> Cow<'a, [u8]>) -> Self {
-        let Admitted { update, overflow } = admitted;
+        let Admitted { update, overflow, .. } = admitted;
         let result = if overflow { Err(ApplyError::AsideFull) } else { Ok(()) };
         Self { update: update.map(keep), is_released: false, result }
     }
@@ -150,10 +150,16 @@ impl<'a> Transaction<'a> {
         }
         if view.needs_modernizing() {
             let modern = update::modernize(&view);
-            let admitted = self.gate.admit(&update::scan(&modern)?, from, now_ms)?;
+            let admitted = self.let_in(&update::scan(&modern)?, from, now_ms)?;
             return Ok(UnderWay::new(admitted, |update| Cow::Owned(update.into_owned())));
         }
-        Ok(UnderWay::new(self.gate.admit(&view, from, now_ms)?, |update| update))
+        Ok(UnderWay::new(self.let_in(&view, from, now_ms)?, |update| update))
+    }
+
+    fn let_in<'b>(&mut self, update: &UpdateView<'b>, from: Sender, now_ms: u64) -> Result<Admitted<'b>, ApplyError> {
+        let admitted = self.gate.admit(update, from, now_ms)?;
+        self.refused.extend(admitted.evicted.iter().map(|&from| (from, ApplyError::AsideFull)));
+        Ok(admitted)
     }
 
     /// Integrates what the gate let in, and then what waited for it. An error names pairs that must be replaced in the

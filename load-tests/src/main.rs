@@ -29,6 +29,8 @@ mod rooms;
 mod server;
 mod slow;
 mod stats;
+mod stopped;
+mod storm;
 mod subject;
 #[cfg(test)]
 mod tests;
@@ -74,6 +76,10 @@ enum Command {
     Join(join::Args),
     /// Viewers that stop reading: what they cost, and how fast they catch up
     Slow(slow::Args),
+    /// Some viewers stop reading again and again: what they cost, and whether the others notice
+    Stopped(stopped::Args),
+    /// Everybody comes back at once
+    Storm(storm::Args),
     /// From an edit to the word that it is on disk, under load
     Acks(acks::Args),
     /// A large map that is compacted again and again: what the others notice, and how fast it opens
@@ -132,6 +138,8 @@ fn run(cli: &Cli) -> anyhow::Result<Report> {
             Command::Idle(args) => idle::run(args).await,
             Command::Join(args) => join::run(args).await,
             Command::Slow(args) => slow::run(args).await,
+            Command::Stopped(args) => stopped::run(args).await,
+            Command::Storm(args) => storm::run(args).await,
             Command::Acks(args) => acks::run(args).await,
             Command::Compaction(args) => compaction::run(args).await,
             Command::Crash(args) => crash::run(args).await,

@@ -128,7 +128,7 @@ pub fn percent(used: Duration, of: Duration) -> f64 {
 }
 
 /// The middle one, or the mean of the two in the middle.
-fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+pub fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
     let upper = *values.get(values.len() / 2)?;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use synapti_protocol::DecodeError;
 use synapti_protocol::awareness::{AwarenessEntry, encode, scan};
 use synapti_protocol::json::JsonFault;
-use synapti_protocol::limits::CLIENT_ID_MAX;
+use synapti_protocol::limits::{AWARENESS_ENTRIES_MAX, CLIENT_ID_MAX};
 
 fn states() -> impl Strategy<Value = Vec<(u64, u32, String)>> {
     let state = prop_oneof![
@@ -70,4 +70,15 @@ fn counts_and_ends_are_checked() {
     assert_eq!(scan(&[0, 0]), Err(DecodeError::TrailingBytes { at: 1, extra: 1 }));
     // A clock that does not fit 32 bits.
     assert_eq!(scan(&[1, 7, 0x80, 0x80, 0x80, 0x80, 0x10, 2, b'{', b'}']), Err(DecodeError::Overflow { at: 2 }));
+}
+
+#[test]
+fn a_message_has_so_many_entries_at_most() {
+    let entries = |count: usize| {
+        let entry = |client| AwarenessEntry { client: client as u64, clock: 1, state: "null" };
+        encode(&(0..count).map(entry).collect::<Vec<_>>())
+    };
+    assert_eq!(scan(&entries(AWARENESS_ENTRIES_MAX)).unwrap().len(), AWARENESS_ENTRIES_MAX);
+    let refused = scan(&entries(AWARENESS_ENTRIES_MAX + 1)).unwrap_err();
+    assert!(matches!(refused, DecodeError::TooMany { declared, .. } if declared == AWARENESS_ENTRIES_MAX + 1));
 }

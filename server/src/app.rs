@@ -246,6 +246,7 @@ impl App {
         let room = RoomLimits {
             sessions_max: limits.max_connections_per_room,
             document_bytes_max: limits.document_bytes_max,
+            nodes_max: limits.nodes_max,
             version_every: self.config.history.auto_every,
         };
         let limits = HubLimits { room, feed_bytes_max: limits.feed_bytes_max };

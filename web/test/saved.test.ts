@@ -111,6 +111,25 @@ test('what is changed while there is no connection, or while it is closing, is n
   assert.equal(saved.state, 'unknown')
 })
 
+test('what was refused is never called saved, and the next connection tries anew', () => {
+  const { saved, timers } = settled()
+  saved.gave('one')
+  saved.refused()
+  assert.equal(saved.state, 'refused')
+  assert.equal(timers(), 0, 'nothing is waited for')
+  saved.gave('one')
+  saved.acknowledged(3)
+  assert.equal(saved.state, 'refused')
+  saved.closed()
+  assert.equal(saved.state, 'refused')
+  saved.opened()
+  saved.acknowledged(1)
+  assert.equal(saved.state, 'saving')
+  saved.gave('all')
+  saved.acknowledged(1)
+  assert.equal(saved.state, 'saved', 'whoever got the right to edit')
+})
+
 test('it is said when a saving takes long, until it is done', () => {
   const { saved, states, pass, timers } = settled()
   saved.gave('one')

@@ -1,112 +1,11 @@
 /** A session with the real provider over a socket whose server is played by the test. */
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import * as encoding from 'lib0/encoding'
 import * as sync from 'y-protocols/sync'
 import * as Y from 'yjs'
-import type { Session } from '../src/live/session.ts'
 import { RECOVERED_FOR_MS } from '../src/live/notices.ts'
-
-/** The page's side of a connection. */
-class FakeSocket {
-  static readonly OPEN = 1
-  static all: FakeSocket[] = []
-  readonly OPEN = 1
-  readyState = 0
-  binaryType = ''
-  sent: Uint8Array[] = []
-  onopen: (() => void) | null = null
-  onmessage: ((event: { data: ArrayBufferLike }) => void) | null = null
-  onclose: ((event: { code: number, reason: string }) => void) | null = null
-  onerror: (() => void) | null = null
-
-  constructor (readonly url: string) {
-    FakeSocket.all.push(this)
-  }
-
-  send (message: Uint8Array): void {
-    this.sent.push(message)
-  }
-
-  close (): void {
-    this.readyState = 3
-  }
-
-  /** What the server does. */
-  open (): void {
-    this.readyState = FakeSocket.OPEN
-    this.onopen?.()
-  }
-
-  say (write: (encoder: encoding.Encoder) => void): void {
-    const encoder = encoding.createEncoder()
-    write(encoder)
-    this.onmessage?.({ data: encoding.toUint8Array(encoder).slice().buffer })
-  }
-
-  ask (): void {
-    this.say(encoder => {
-      encoding.writeVarUint(encoder, 0)
-      sync.writeSyncStep1(encoder, new Y.Doc())
-    })
-  }
-
-  answer (): void {
-    this.say(encoder => {
-      encoding.writeVarUint(encoder, 0)
-      sync.writeSyncStep2(encoder, new Y.Doc())
-    })
-  }
-
-  ack (edits: number): void {
-    this.say(encoder => {
-      encoding.writeVarUint(encoder, 120)
-      encoding.writeVarUint(encoder, edits)
-    })
-  }
-
-  notice (notice: unknown): void {
-    this.say(encoder => {
-      encoding.writeVarUint(encoder, 121)
-      encoding.writeVarString(encoder, typeof notice === 'string' ? notice : JSON.stringify(notice))
-    })
-  }
-
-  end (code: number, reason = ''): void {
-    this.readyState = 3
-    this.onclose?.({ code, reason })
-  }
-}
-
-Object.assign(globalThis, {
-  WebSocket: FakeSocket,
-  location: { protocol: 'https:', host: 'maps.example' },
-  requestAnimationFrame: (run: (now: number) => void) => { run(0); return 0 },
-  cancelAnimationFrame: () => {}
-})
-
-const newest = (): FakeSocket => FakeSocket.all.at(-1) as FakeSocket
-
-/** Storage is absent here, so the session goes on without; connecting takes some turns of the event loop. */
-const setUp = async (t: TestContext) => {
-  const { Session } = await import('../src/live/session.ts')
-  const before = FakeSocket.all.length
-  const session = new Session('m')
-  t.after(() => session.destroy())
-  while (FakeSocket.all.length === before) await new Promise(resolve => setImmediate(resolve))
-  return { session, socket: newest() }
-}
-
-const greet = (socket: FakeSocket): void => {
-  socket.open()
-  socket.ask()
-  socket.answer()
-}
-
-/** Asked anew each time: the compiler would believe that it stays what it was. */
-const linkOf = (session: Session): string => session.link.value.kind
-
-const change = (session: Session): void => { session.doc.getMap('meta').set('topic', `${Math.random()}`) }
+import { change, greet, linkOf, newest, setUp } from './played-server.ts'
 
 test('the session asks for acknowledgements, and counts what the provider sends', async t => {
   const { session, socket } = await setUp(t)

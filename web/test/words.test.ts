@@ -17,13 +17,16 @@ test('each code that ends for good says what to do, and unknown ones give the re
   assert.equal(endingOf(4499, 'closed for lunch').advice, 'Closed for lunch.')
   assert.equal(endingOf(4499, 'closed', 'closed for lunch, back at 14:00').advice, 'Closed for lunch, back at 14:00.')
   assert.notEqual(endingOf(4499, '').advice, '')
+  assert.equal(endingOf(4403, '', 'your token says nothing of this map').advice, 'Your token says nothing of this map. Ask whoever shared it with you for access.')
+  assert.equal(endingOf(4404, '', 'no such graph').advice, endingOf(4404, '').advice)
 })
 
 test('a code that is tried again says that it is', () => {
   for (const code of [0, 1006, 1008, 1012, 1013, 4503]) {
     for (const words of [null, ' ', 'the store does not answer']) assert.match(lossOf(code, words), /again/, `${code}`)
   }
-  assert.equal(lossOf(1013, 'the store does not answer'), 'the server says: the store does not answer; trying again')
+  assert.equal(lossOf(1008, null, ' too fast '), 'the server says: too fast; trying again more slowly')
+  assert.equal(lossOf(1013, 'the store does not answer', 'the sto'), 'the server says: the store does not answer; trying again')
 })
 
 test('colours follow from the parents as the server says', () => {

@@ -18,14 +18,15 @@ use super::{
 /// Bounds of what one document sets aside.
 #[derive(Clone, Copy, Debug)]
 pub struct AsideLimits {
-    /// Encoded bytes, bookkeeping included.
+    /// Encoded bytes, bookkeeping included. At the bound, whoever has most waiting loses it, rather than whoever comes last.
     pub bytes_max: usize,
 }
 
 impl Default for AsideLimits {
     fn default() -> Self {
-        // The largest message that a client may send can have its first struct missing.
-        Self { bytes_max: synapti_protocol::limits::SYNC_BYTES_MAX }
+        // The largest message that a client may send can have its first struct missing, and then weighs up to three times as
+        // much here: each client in it, and each of its delete ranges, is a piece of its own.
+        Self { bytes_max: 3 * synapti_protocol::limits::SYNC_BYTES_MAX }
     }
 }
 
@@ -36,6 +37,7 @@ pub(super) struct Aside {
     /// Client that is waited for → (clock needed, client that waits).
     waiting: HashMap<u64, BTreeSet<(u32, u64)>>,
     books: Books,
+    evicted: Vec<Sender>,
     limits: AsideLimits,
 }
 
@@ -46,6 +48,7 @@ impl Aside {
             deletes: HashMap::new(),
             waiting: HashMap::new(),
             books: Books::default(),
+            evicted: Vec::new(),
             limits,
         }
     }
@@ -62,16 +65,35 @@ impl Aside {
         self.books.claims_of(from)
     }
 
-    /// Keeps structs; false when there is no room for them.
+    /// Keeps structs; false when that makes its sender the one who has too much waiting.
     pub(super) fn hold(&mut self, run: Run, from: Sender, since_ms: u64) -> bool {
         let (place, held) = run.hold(Claim { from, since_ms });
-        self.books.insert(&mut self.structs, place, held, self.limits.bytes_max)
+        self.books.insert(&mut self.structs, place, held);
+        self.make_room(from)
     }
 
-    /// Keeps a range of deletes for structs that have not come yet; false when there is no room for it.
+    /// Keeps a range of deletes for structs that have not come yet; false as for [`hold`](Self::hold).
     pub(super) fn hold_delete(&mut self, client: u64, clock: u32, len: u32, from: Sender, since_ms: u64) -> bool {
-        let held = Held::deletion(len, Claim { from, since_ms });
-        self.books.insert(&mut self.deletes, (client, clock), held, self.limits.bytes_max)
+        self.books.insert(&mut self.deletes, (client, clock), Held::deletion(len, Claim { from, since_ms }));
+        self.make_room(from)
+    }
+
+    /// Who has lost what they had waiting to others since the last call.
+    pub(super) fn take_evicted(&mut self) -> Vec<Sender> {
+        std::mem::take(&mut self.evicted)
+    }
+
+    /// Drops what the heaviest senders have waiting, until the rest fits; false when `from` is one of them.
+    fn make_room(&mut self, from: Sender) -> bool {
+        while self.books.bytes() > self.limits.bytes_max {
+            let Some(heaviest) = self.books.heaviest() else { return true };
+            self.drop_from(heaviest);
+            if heaviest == from {
+                return false;
+            }
+            self.evicted.push(heaviest);
+        }
+        true
     }
 
     /// Moves everything to `out` that `clocks` now allows, starting from the clients that have moved or gained
@@ -152,8 +174,7 @@ impl Aside {
             let end = clock + held.len;
             if end > known {
                 let rest = Held { len: end - known, ..held };
-                // It was there before, so there is room for it.
-                self.books.insert(&mut self.deletes, (client, known), rest, usize::MAX);
+                self.books.insert(&mut self.deletes, (client, known), rest);
             }
         }
         self.deletes.remove(&client);

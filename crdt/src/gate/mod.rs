@@ -45,6 +45,8 @@ pub(crate) struct Admitted<'a> {
     pub(crate) update: Option<Cow<'a, [u8]>>,
     /// What had to wait did not fit: nothing of this sender waits any more, and it must send its state again.
     pub(crate) overflow: bool,
+    /// Others who had more waiting, and lost it to this update: the same goes for them.
+    pub(crate) evicted: Vec<Sender>,
 }
 
 /// Why nothing of an update may be integrated. Nothing of its sender waits any more either.
@@ -169,16 +171,14 @@ impl Gate {
     ) -> Result<Admitted<'a>, Refused> {
         if let Some(ends) = self.ends_of_contiguous(update) {
             if self.joins_on(update, &ends, trust)? {
-                return Ok(Admitted { update: Some(Cow::Borrowed(update.bytes())), overflow: false });
+                return Ok(Admitted { update: Some(Cow::Borrowed(update.bytes())), ..Admitted::default() });
             }
             self.go_back(before);
         }
         let mut out = Outgoing::default();
         let overflow = !self.set_aside(update, trust, from, now_ms, &mut out)?;
-        if overflow {
-            self.aside.drop_from(from);
-        }
-        Ok(Admitted { update: out.finish().map(Cow::Owned), overflow })
+        let evicted = self.aside.take_evicted();
+        Ok(Admitted { update: out.finish().map(Cow::Owned), overflow, evicted })
     }
 
     fn go_back(&mut self, before: &[(u64, u32)]) {

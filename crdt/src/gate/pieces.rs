@@ -104,16 +104,23 @@ impl Run {
     }
 }
 
-/// What all pieces weigh together, and how many each sender has a claim on.
+/// What one sender has a claim on. What several have sent weighs on each.
+#[derive(Debug, Default)]
+struct Account {
+    pieces: usize,
+    bytes: usize,
+}
+
+/// What all pieces weigh together, and whose they are.
 #[derive(Debug, Default)]
 pub(super) struct Books {
-    claims: HashMap<Sender, usize>,
+    accounts: HashMap<Sender, Account>,
     bytes: usize,
 }
 
 impl Books {
     pub(super) fn is_empty(&self) -> bool {
-        self.claims.is_empty()
+        self.accounts.is_empty()
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -121,53 +128,50 @@ impl Books {
     }
 
     pub(super) fn claims_of(&self, from: Sender) -> usize {
-        self.claims.get(&from).copied().unwrap_or(0)
+        self.accounts.get(&from).map_or(0, |account| account.pieces)
     }
 
-    /// Adds a piece; false, and nothing changes, when all would weigh more than `bytes_max` then. Of two that begin at
-    /// one clock the longer stays, for all who sent either: it says all that the other says.
-    pub(super) fn insert(
-        &mut self,
-        pieces: &mut Pieces,
-        (client, clock): (u64, u32),
-        mut held: Held,
-        bytes_max: usize,
-    ) -> bool {
-        let known = pieces.get_mut(&client).and_then(|of_client| of_client.get_mut(&clock));
-        let weight_before = known.as_ref().map_or(0, |known| known.weight());
-        if let Some(known) = &known {
-            held.claims = merged_claims(&known.claims, &held.claims);
+    /// Who has most waiting, besides the store, which could not send it again.
+    pub(super) fn heaviest(&self) -> Option<Sender> {
+        let senders = self.accounts.iter().filter(|(from, _)| !from.is_store());
+        senders.max_by_key(|(from, account)| (account.bytes, **from)).map(|(&from, _)| from)
+    }
+
+    /// Adds a piece. Of two that begin at one clock the longer stays, for all who sent either: it says all that the other
+    /// says.
+    pub(super) fn insert(&mut self, pieces: &mut Pieces, (client, clock): (u64, u32), mut held: Held) {
+        let of_client = pieces.entry(client).or_default();
+        if let Some(known) = of_client.remove(&clock) {
+            self.discount(&known);
+            let claims = merged_claims(&known.claims, &held.claims);
             if known.len >= held.len {
-                (held.len, held.struct_count, held.bytes) = (known.len, known.struct_count, known.bytes.clone());
+                held = known;
             }
-        }
-        if self.bytes - weight_before + held.weight() > bytes_max {
-            return false;
+            held.claims = claims;
         }
         self.count(&held);
-        match known {
-            Some(known) => self.discount(&std::mem::replace(known, held)),
-            None => {
-                pieces.entry(client).or_default().insert(clock, held);
-            }
-        }
-        true
+        of_client.insert(clock, held);
     }
 
     pub(super) fn count(&mut self, held: &Held) {
-        self.bytes += held.weight();
+        let weight = held.weight();
+        self.bytes += weight;
         for claim in &held.claims {
-            *self.claims.entry(claim.from).or_default() += 1;
+            let account = self.accounts.entry(claim.from).or_default();
+            account.pieces += 1;
+            account.bytes += weight;
         }
     }
 
     pub(super) fn discount(&mut self, held: &Held) {
-        self.bytes -= held.weight();
+        let weight = held.weight();
+        self.bytes -= weight;
         for claim in &held.claims {
-            if let Some(count) = self.claims.get_mut(&claim.from) {
-                *count -= 1;
-                if *count == 0 {
-                    self.claims.remove(&claim.from);
+            if let Some(account) = self.accounts.get_mut(&claim.from) {
+                account.pieces -= 1;
+                account.bytes -= weight;
+                if account.pieces == 0 {
+                    self.accounts.remove(&claim.from);
                 }
             }
         }

@@ -186,3 +186,49 @@ fn a_diff_holds_what_the_other_lacks() {
     let doc = bare_of(&other.snapshot());
     assert!(doc.transact().store().pending_update().is_none());
 }
+
+#[test]
+fn at_the_bound_whoever_has_most_waiting_loses_it() {
+    let mut room = Watched::with_limits(AsideLimits { bytes_max: 4_000 });
+    let late = |client: u64, len: usize| update(&[(client, 1, &[text(Place::After(client, 0), &"x".repeat(len))])]);
+    room.take(&late(1, 100), 1).unwrap();
+    room.take(&late(2, 3_000), 2).unwrap();
+    room.take(&late(3, 1_000), 3).unwrap();
+    assert!(matches!(room.refused[..], [(Sender(2), ApplyError::AsideFull)]), "{:?}", room.refused);
+    assert_eq!([1, 2, 3].map(|from| room.replica.held_from(Sender(from))), [1, 0, 1]);
+    // Whoever would become the heaviest by it loses what it sends.
+    assert!(matches!(room.take(&late(1, 3_000), 1), Err(ApplyError::AsideFull)));
+    assert_eq!([1, 2, 3].map(|from| room.replica.held_from(Sender(from))), [0, 0, 1]);
+    room.take(&update(&[(3, 0, &[text(Place::Root, "3")])]), 4).unwrap();
+    assert_eq!((room.clock(3), room.replica.held_bytes()), (1_001, 0));
+}
+
+#[test]
+fn what_the_store_holds_gives_way_to_nobody() {
+    let mut room = Watched::with_limits(AsideLimits { bytes_max: 1_000 });
+    let long = update(&[(5, 1, &[text(Place::After(5, 0), &"x".repeat(2_000))])]);
+    room.take(&long, 0).unwrap();
+    assert!(matches!(room.take(&piece(2, "c"), 1), Err(ApplyError::AsideFull)));
+    assert_eq!(room.replica.held_from(Sender::default()), 1);
+}
+
+/// What a client wrote offline for weeks, of which the first struct has not arrived.
+#[test]
+fn the_largest_message_can_wait_as_a_whole() {
+    let structs: Vec<Vec<u8>> =
+        (1..=900_000_u32).map(|clock| text(Place::After(1, clock - 1), "abcdefghijkl")).collect();
+    let mut ranges = Vec::new();
+    for clock in (1..600_000).step_by(6) {
+        ranges.push((clock, 1));
+    }
+    let mut writer = synapti_protocol::update::UpdateWriter::new();
+    let bytes = structs.concat();
+    writer.section(1, 1, structs.len() as u32, [&bytes[..]]);
+    writer.delete(1, &ranges);
+    let update = writer.finish();
+    assert!((15 << 20..16 << 20).contains(&update.len()), "{} bytes", update.len());
+    let mut replica = Replica::new(9, AsideLimits::default());
+    let applied = replica.apply([Op::Update { update: &update, from: Sender(1) }], 0);
+    assert!(applied.results[0].is_ok() && applied.update.is_none(), "{:?}", applied.results);
+    assert!(replica.held_bytes() > update.len());
+}

@@ -26,6 +26,9 @@ use crate::{
 /// Handshakes at the same time.
 const JOINING_MAX: usize = 32;
 
+/// Bytes that the system receives for a client that does not read, so that the server soon notices.
+const STOPPED_RECEIVE_BYTES: u32 = 64 << 10;
+
 /// State vector of a client that has nothing yet.
 pub const NOTHING: &[u8] = &[0];
 
@@ -74,9 +77,11 @@ pub async fn gather(
     let members: Vec<Rc<Member>> = rooms.iter().flat_map(|room| members(plan, room, [&tally, &later])).collect();
     let progress = Progress::phase("joining", members.len() as u64);
     let scratch = Scratch::default();
+    let soon_full = subject.address.receiving_at_most(STOPPED_RECEIVE_BYTES);
     let connections: Vec<(Inbox, Rc<Outbox>)> = stream::iter(&members)
         .map(|member| async {
-            let opened = wire::open(&subject.address, &member.room.id, &scratch).await?;
+            let address = if member.stops { &soon_full } else { &subject.address };
+            let opened = wire::open(address, &member.room.id, &scratch).await?;
             progress.step(1);
             Ok::<_, anyhow::Error>(opened)
         })

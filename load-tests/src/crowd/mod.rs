@@ -1,5 +1,6 @@
 //! Many clients in rooms, and edits at an even rate.
 
+mod alternate;
 mod converge;
 mod editor;
 mod gather;
@@ -19,6 +20,7 @@ use synapti_protocol::message::encode_update;
 use tokio::time::{Instant, timeout};
 
 use crate::{marker::Markers, process::Process, progress::Progress, subject::Subject};
+pub use alternate::{Window, alternate};
 pub use editor::TIMER_IS_COARSE_BY;
 use gather::Gathered;
 pub use gather::NOTHING;

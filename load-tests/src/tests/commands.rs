@@ -80,6 +80,17 @@ fn viewers_that_stopped_reading_have_everything_in_the_end() {
 }
 
 #[test]
+fn viewers_stop_reading_and_read_again_in_turn() {
+    let arguments = "stopped --viewers 4 --stopped 2 --rate 50 --edit-bytes 100 --seconds 1 --pairs 2 --is-relay";
+    let report = json(&relay().load(arguments).unwrap());
+    let samples = |window: usize| report["figures"][window]["samples"].as_u64().unwrap();
+    // The last edit of a window comes when all read again.
+    assert_eq!([0, 1, 2, 3].map(samples), [2 * 49; 4], "those that do not read are never measured");
+    let names: Vec<_> = report["bars"].as_array().unwrap().iter().map(|bar| bar["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["they have everything after reading again"], "nobody said whose memory to look at");
+}
+
+#[test]
 fn what_a_process_uses_is_measured_when_it_is_known() {
     let pid = std::process::id();
     let report = relay().load(&format!("fanout --viewers 2 --seconds 1 --warmup 0 --is-relay --pid {pid}")).unwrap();

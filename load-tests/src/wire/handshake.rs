@@ -31,6 +31,7 @@ pub struct Address {
     answered_within: Duration,
     from: Option<IpAddr>,
     is_extended: bool,
+    receive_bytes_max: Option<u32>,
 }
 
 impl Address {
@@ -46,7 +47,9 @@ impl Address {
         let found = lookup_host(place).await.map_err(|error| unreachable(url, &error))?.next();
         let host = found.with_context(|| format!("the host of {url} has no address"))?;
         let (authority, path) = (authority.to_string(), uri.path().to_owned());
-        Ok(Self { url: url.to_owned(), authority, path, host, answered_within, from: None, is_extended: false })
+        let url = url.to_owned();
+        let (from, is_extended, receive_bytes_max) = (None, false, None);
+        Ok(Self { url, authority, path, host, answered_within, from, is_extended, receive_bytes_max })
     }
 
     /// The same place, reached from this address of this machine: one address has only so many ports.
@@ -59,6 +62,13 @@ impl Address {
     #[must_use]
     pub fn extended(&self) -> Self {
         Self { is_extended: true, ..self.clone() }
+    }
+
+    /// The same place, for clients for which the system receives no more than about so much ahead: a client that stops reading
+    /// soon stops receiving, where it would otherwise go on for megabytes.
+    #[must_use]
+    pub fn receiving_at_most(&self, bytes: u32) -> Self {
+        Self { receive_bytes_max: Some(bytes), ..self.clone() }
     }
 
     /// `ws://host:port/v1/ws`.
@@ -113,6 +123,9 @@ impl Address {
 
     async fn connect(&self) -> std::io::Result<TcpStream> {
         let socket = if self.host.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        if let Some(bytes) = self.receive_bytes_max {
+            socket.set_recv_buffer_size(bytes)?;
+        }
         if let Some(from) = self.from {
             socket.bind(SocketAddr::new(from, 0))?;
         }

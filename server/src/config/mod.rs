@@ -126,6 +126,8 @@ pub struct Limits {
     pub sync_bytes_max: usize,
     /// Bytes of one encoded map.
     pub document_bytes_max: usize,
+    /// Nodes of one map.
+    pub nodes_max: usize,
     /// Messages per second of one connection.
     pub messages_per_second: u32,
     /// Bytes per second of one connection.
@@ -249,6 +251,7 @@ impl Limits {
             message_bytes_max: layers.get(&table::MESSAGE_BYTES_MAX)?,
             sync_bytes_max: layers.get(&table::SYNC_BYTES_MAX)?,
             document_bytes_max: layers.get(&table::DOCUMENT_BYTES_MAX)?,
+            nodes_max: layers.get(&table::NODES_MAX)?,
             messages_per_second: layers.get(&table::MESSAGES_PER_SECOND)?,
             bytes_per_second: layers.get(&table::BYTES_PER_SECOND)?,
             joins_per_second: layers.get(&table::JOINS_PER_SECOND)?,

@@ -214,6 +214,9 @@ pub static SYNC_BYTES_MAX: Key<usize> = Key::new(
 /// Size of a map.
 pub static DOCUMENT_BYTES_MAX: Key<usize> =
     Key::new("limits.document_bytes_max", "67108864", value::COUNT, value::limit, "Bytes of one encoded map");
+/// Nodes of a map.
+pub static NODES_MAX: Key<usize> =
+    Key::new("limits.nodes_max", "100000", value::COUNT, value::limit, "Nodes of one map");
 /// Rate of one connection.
 pub static MESSAGES_PER_SECOND: Key<u32> = Key::new(
     "limits.messages_per_second",
@@ -321,7 +324,7 @@ pub static AI_GEMINI_API_KEY: Key<Secret> =
         .not_enforced();
 
 /// All rows, in the order of the documentation.
-pub static KEYS: [&KeySpec; 39] = [
+pub static KEYS: [&KeySpec; 40] = [
     &LISTEN.spec,
     &DATABASE_URL.spec,
     &DATABASE_REPLICA_URL.spec,
@@ -347,6 +350,7 @@ pub static KEYS: [&KeySpec; 39] = [
     &MESSAGE_BYTES_MAX.spec,
     &SYNC_BYTES_MAX.spec,
     &DOCUMENT_BYTES_MAX.spec,
+    &NODES_MAX.spec,
     &MESSAGES_PER_SECOND.spec,
     &BYTES_PER_SECOND.spec,
     &JOINS_PER_SECOND.spec,

@@ -19,7 +19,9 @@ impl From<RoomError> for ApiError {
             RoomError::Gone => Self::new(StatusCode::GONE, "gone", message),
             RoomError::Exists => Self::new(StatusCode::CONFLICT, "graph_exists", message),
             RoomError::Edit(edit) => edit.into(),
-            RoomError::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "graph_too_large", message),
+            RoomError::TooLarge { .. } | RoomError::TooMany { .. } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "graph_too_large", message)
+            }
             RoomError::NotSaved => Self::unavailable("not_saved", message, NOT_SAVED_RETRY_SECONDS),
             RoomError::Stalled => Self::unavailable("store_stalled", message, NOT_SAVED_RETRY_SECONDS),
             RoomError::Draining => Self::unavailable("draining", message, RESTART_RETRY_SECONDS),
@@ -113,6 +115,7 @@ mod tests {
             (RoomError::Gone, 410, "gone"),
             (RoomError::Exists, 409, "graph_exists"),
             (RoomError::TooLarge { what: "the map", bytes_max: 1 }, 413, "graph_too_large"),
+            (RoomError::TooMany { what: "nodes", count_max: 1 }, 413, "graph_too_large"),
             (RoomError::NotSaved, 503, "not_saved"),
             (RoomError::Stalled, 503, "store_stalled"),
             (RoomError::Draining, 503, "draining"),

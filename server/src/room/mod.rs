@@ -57,6 +57,14 @@ pub enum RoomError {
         /// The limit.
         bytes_max: usize,
     },
+    /// The map has as much of something as it may have.
+    #[error("the map would have too many {what}: the limit is {count_max}. Remove some, or begin another map")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// The limit.
+        count_max: usize,
+    },
     /// The journal cannot commit at present, so the edit is not durable. It may become durable later.
     #[error("the edit could not be saved in time; it may be saved later")]
     NotSaved,

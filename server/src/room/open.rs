@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use synapti_protocol::graph_id::GraphId;
+use synapti_protocol::{graph_id::GraphId, update};
 use tokio::time::timeout;
 
 use super::{
@@ -10,7 +10,7 @@ use super::{
     actor::RoomEnv,
     decode,
     handle::CallError,
-    state::{Loaded, RoomLimits, RoomState, Tail},
+    state::{Loaded, RoomLimits, RoomState, Size, Tail},
 };
 use crate::store::{Damage, GraphKey, GraphRecord, Lookup, StoreError, StoredGraph};
 use crate::telemetry::metrics;
@@ -96,12 +96,18 @@ async fn answer<T>(within: Duration, call: impl Future<Output = Result<T, StoreE
 fn integrate(client_id: u64, record: GraphRecord, stored: &StoredGraph) -> Result<Loaded, OpenFailure> {
     let replica = decode(client_id, stored).map_err(OpenFailure::Unreadable)?;
     let snapshot_bytes = stored.snapshot.as_ref().map_or(0, Vec::len);
+    let structs = stored.snapshot.iter().chain(&stored.tail).filter_map(|update| update::scan(update).ok());
+    let size = Size {
+        bytes: snapshot_bytes + stored.tail_bytes as usize,
+        structs: structs.map(|view| view.struct_count() + 2 * view.delete_range_count()).sum(),
+        nodes: replica.node_count(),
+    };
     Ok(Loaded {
         replica,
         created_at: record.created_at,
         modified_at: record.modified_at,
         topic: record.topic,
-        bytes: snapshot_bytes + stored.tail_bytes as usize,
+        size,
         tail: Tail {
             records: stored.tail.len() as u32,
             bytes: stored.tail_bytes,

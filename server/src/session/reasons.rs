@@ -10,7 +10,7 @@ pub fn refusal(error: &RoomError) -> Refusal {
         RoomError::NotFound => CloseCode::NotFound,
         RoomError::Gone => CloseCode::Deleted,
         RoomError::Draining | RoomError::Panicked => CloseCode::Restarting,
-        RoomError::TooLarge { .. } => CloseCode::TooLarge,
+        RoomError::TooLarge { .. } | RoomError::TooMany { .. } => CloseCode::TooLarge,
         RoomError::Edit(_) | RoomError::Exists => CloseCode::Malformed,
         RoomError::AtCapacity { .. }
         | RoomError::NotSaved

@@ -82,6 +82,7 @@ impl TestApp {
             room: RoomLimits {
                 sessions_max: 0,
                 document_bytes_max: config.limits.document_bytes_max,
+                nodes_max: config.limits.nodes_max,
                 version_every: config.history.auto_every,
             },
             feed_bytes_max: config.limits.feed_bytes_max,

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use synapti_crdt::map::{Children, EditError, MapEdit, NewNode, NodePatch};
-use synapti_protocol::{close::CloseCode, lib0::write_var_uint, message, update::UpdateWriter};
+use synapti_protocol::{
+    close::CloseCode, lib0::write_var_uint, limits::UPDATE_PARTS_MAX, message, update::UpdateWriter,
+};
 use synapti_server::room::{RequestId, RoomError, SessionId, reads::Answer, state::RoomLimits};
 
 use crate::support::{Bench, Client, map_edit, update_of};
 
 fn limited(sessions_max: usize, document_bytes_max: usize) -> Bench {
-    Bench::with(RoomLimits { sessions_max, document_bytes_max, version_every: Duration::ZERO })
+    Bench::with(RoomLimits { sessions_max, document_bytes_max, nodes_max: 0, version_every: Duration::ZERO })
 }
 
 #[test]
@@ -256,4 +258,44 @@ fn chain(client: u8, levels: std::ops::Range<u32>) -> bytes::Bytes {
     let mut writer = UpdateWriter::new();
     writer.section(client.into(), levels.start, levels.len() as u32, [&structs[..]]);
     writer.finish().into()
+}
+
+#[test]
+fn a_map_has_so_many_nodes_at_most_and_goes_on_being_edited() {
+    let limits = RoomLimits { sessions_max: 0, document_bytes_max: 0, nodes_max: 3, version_every: Duration::ZERO };
+    let (mut bench, mut ann) = (Bench::with(limits), Client::new(1));
+    bench.join(1);
+    bench.join(2);
+    for node in ["root", "b", "c"] {
+        bench.save(1, ann.add(node));
+    }
+    let full = bench.sync(1, None).view_nodes();
+    let error = bench.integrate(&[map_edit(1, MapEdit::AddNode(NewNode::new("d", "D")))]).error();
+    assert!(matches!(error, RoomError::TooMany { count_max: 3, .. }), "{error:?}");
+    let mut bob = Client::new(2);
+    bob.hear(&bench.sync(1, None).sync());
+    let one_more = bob.add("d");
+    assert_eq!(bench.update(2, [one_more.clone()]).refused, [(SessionId(2), CloseCode::TooLarge)]);
+    assert_eq!(bench.sync(1, None).view_nodes(), full);
+
+    // What adds no node is taken, and a place that is given up can be taken again, by the same name too.
+    let title = NodePatch { title: Some("another".into()), ..NodePatch::default() };
+    bench.save(1, ann.edit(&MapEdit::PatchNode { id: "b".into(), patch: title }));
+    let remove = || MapEdit::RemoveNode { id: "c".into(), children: Children::default() };
+    bench.save(1, ann.edit(&remove()));
+    bench.save(1, ann.add("c"));
+    bench.integrate(&[map_edit(2, remove())]);
+    bench.commit();
+    assert_eq!(bench.update(1, [one_more]).commits.len(), 1);
+}
+
+#[test]
+fn an_update_of_more_structs_than_anybody_writes_is_refused() {
+    let mut bench = Bench::new();
+    bench.join(1);
+    let count = UPDATE_PARTS_MAX as u32 + 1;
+    let mut writer = UpdateWriter::new();
+    writer.section(7, 0, count, [&[0, 1].repeat(count as usize)[..]]);
+    let seen = bench.update(1, [writer.finish().into()]);
+    assert_eq!((seen.refused, seen.commits.len()), (vec![(SessionId(1), CloseCode::TooLarge)], 0));
 }

@@ -9,7 +9,12 @@ use synapti_server::room::{RequestId, Restoring, RoomError, SessionId, state::Ro
 use crate::support::{Bench, Client, awareness};
 
 fn bench() -> Bench {
-    Bench::with(RoomLimits { sessions_max: 0, document_bytes_max: 0, version_every: Duration::from_mins(10) })
+    Bench::with(RoomLimits {
+        sessions_max: 0,
+        document_bytes_max: 0,
+        nodes_max: 0,
+        version_every: Duration::from_mins(10),
+    })
 }
 
 #[test]

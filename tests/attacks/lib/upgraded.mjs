@@ -2,7 +2,7 @@
  * A TCP connection that was made a WebSocket by hand: it sends any bytes, and notes what comes.
  */
 import { connect } from 'node:net'
-import { CLOSE, parse } from './frames.mjs'
+import { CLOSE, PING, PONG, frame, parse } from './frames.mjs'
 import { within } from '../../clients/lib/wait.mjs'
 
 const handshake = (port, id) => [
@@ -43,6 +43,8 @@ export class Upgraded {
           const [frames, more] = parse(rest)
           rest = more
           this.frames.push(...frames)
+          // Who does not answer looks dead after a while.
+          for (const { opcode, payload } of frames) if (opcode === PING && !socket.destroyed) socket.write(frame(PONG, payload))
         })
         socket.on('error', () => {})
         socket.on('close', () => {

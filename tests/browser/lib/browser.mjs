@@ -15,6 +15,8 @@ const LOOK_DEADLINE_MS = 15_000
 
 /** What Chromium writes to the console by itself when a server goes away. */
 const LOSS = /WebSocket connection to .* failed|net::ERR_(CONNECTION|NETWORK|EMPTY|SOCKET)|Failed to load resource/
+/** And when an answer is no. */
+const REFUSAL = /Failed to load resource: .* 40[13]/
 
 const chromiumPath = () => {
   for (const name of ['chromium', 'chromium-browser', 'google-chrome']) {
@@ -36,10 +38,10 @@ export const launch = async t => {
  * A person with a page at `path`. At the end of the test `t` it fails if the page has failed, complained, or asked
  * another server for anything.
  *
- * @param {{mayLoseServer?: boolean, before?: (page: import('playwright-core').Page) => Promise<void>}} [options] and whatever a
+ * @param {{mayLoseServer?: boolean, mayBeRefused?: boolean, before?: (page: import('playwright-core').Page) => Promise<void>}} [options] and whatever a
  *   browser context takes; `before` prepares the page before it is opened
  */
-export const person = async (t, browser, server, path, { mayLoseServer = false, before, ...options } = {}) => {
+export const person = async (t, browser, server, path, { mayLoseServer = false, mayBeRefused = false, before, ...options } = {}) => {
   const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, ...options })
   if (process.env.TEST_SITE !== undefined) await serveFrom(context, process.env.TEST_SITE)
   const page = await context.newPage()
@@ -49,6 +51,7 @@ export const person = async (t, browser, server, path, { mayLoseServer = false, 
   page.on('console', message => {
     if (!['error', 'warning'].includes(message.type())) return
     if (mayLoseServer && LOSS.test(message.text())) return
+    if (mayBeRefused && REFUSAL.test(message.text())) return
     complaints.push(`${message.type()}: ${message.text()}`)
   })
   const origin = new URL(server.http).host

@@ -1,5 +1,7 @@
 /** The HTTP API, as far as the list of maps needs it; `versions.ts` has more of it. */
 
+import { authorization, granted, held, refused, unanswered } from './access.ts'
+
 export interface GraphSummary {
   readonly id: string
   readonly topic: string
@@ -20,26 +22,35 @@ const ANSWER_WITHIN_MS = 15_000
 export class ApiFailure extends Error {}
 
 export const request = async (method: string, path: string, body?: unknown): Promise<unknown> => {
+  const shown = held.value
   let response: Response
   try {
     response = await fetch(path, {
       method,
-      headers: body === undefined ? {} : { 'content-type': 'application/json' },
+      headers: { ...authorization(), ...body === undefined ? {} : { 'content-type': 'application/json' } },
       body: body === undefined ? null : JSON.stringify(body),
       signal: AbortSignal.timeout(ANSWER_WITHIN_MS)
     })
   } catch (error) {
+    if (shown === held.value) unanswered()
     const isLate = error instanceof DOMException && error.name === 'TimeoutError'
     throw new ApiFailure(isLate ? 'The server does not answer.' : 'The server cannot be reached.')
   }
   const answer: unknown = response.status === 204 ? null : await response.json().catch(() => null)
+  const words = wordsOf(answer)
+  // An answer to a token that is not held any more says nothing of the one that is.
+  if (shown === held.value) {
+    if (response.ok) granted()
+    else if (response.status === 401) refused(words ?? 'you are not signed in')
+    else unanswered()
+  }
   if (response.ok) return answer
-  throw new ApiFailure(messageOf(answer) ?? `The server answered with status ${response.status}.`)
+  throw new ApiFailure(words === null ? `The server answered with status ${response.status}.` : `The server says: ${words}.`)
 }
 
-const messageOf = (answer: unknown): string | null => {
+const wordsOf = (answer: unknown): string | null => {
   const message = (answer as { error?: { message?: unknown } } | null)?.error?.message
-  return typeof message === 'string' ? `The server says: ${message}.` : null
+  return typeof message === 'string' ? message : null
 }
 
 export const listGraphs = async (cursor: string | null): Promise<GraphPage> => {

@@ -1,5 +1,6 @@
-/** What the server says of itself on this connection: whether it can save, that it goes, why it closes. */
+/** What the server says on this connection: whether it can save, that it goes or is busy, who one is here, why it closes. */
 import { signal } from '@preact/signals'
+import { isRole, type Role } from './rights.ts'
 
 /** How long it is shown that the server can save again. */
 export const RECOVERED_FOR_MS = 5000
@@ -13,30 +14,38 @@ type Notice =
   | { readonly kind: 'unsaved' }
   | { readonly kind: 'saved' }
   | { readonly kind: 'draining', readonly reconnect_after_ms: number }
+  | { readonly kind: 'fallback', readonly retry_after_ms: number | null }
+  | { readonly kind: 'role', readonly role: Role }
   | { readonly kind: 'error', readonly code: number, readonly message: string }
 
 /** Null for what this page does not know; a newer server may say more. */
 const parse = (json: string): Notice | null => {
-  let notice: { kind?: unknown, reconnect_after_ms?: unknown, code?: unknown, message?: unknown } | null
+  let notice: Record<string, unknown> | null
   try {
     notice = JSON.parse(json)
   } catch {
     return null
   }
-  const { kind, reconnect_after_ms: wait, code, message } = notice ?? {}
+  const { kind, reconnect_after_ms: wait, retry_after_ms: retry, role, code, message } = notice ?? {}
   if (kind === 'unsaved' || kind === 'saved') return { kind }
   if (kind === 'draining') {
     const isWait = typeof wait === 'number' && wait >= 0 && wait <= AWAY_MS_MAX
     return { kind, reconnect_after_ms: isWait ? wait : 0 }
   }
+  if (kind === 'fallback') return { kind, retry_after_ms: typeof retry === 'number' && retry >= 0 ? retry : null }
+  if (kind === 'role') return isRole(role) ? { kind, role } : null
   return kind === 'error' && typeof code === 'number' && typeof message === 'string' ? { kind, code, message } : null
 }
 
 export class Notices {
   readonly disk = signal<Disk>('well')
+  /** The server is too busy for this page; it may have said when to try again. */
+  busy: { readonly retry_after_ms: number | null } | null = null
   private lastWords: { readonly code: number, readonly message: string } | null = null
   private away_ms: number | null = null
   private calm: ReturnType<typeof setTimeout> | undefined
+
+  constructor (private readonly onRole: (role: Role) => void = () => {}) {}
 
   hear (json: string): void {
     const notice = parse(json)
@@ -46,6 +55,10 @@ export class Notices {
       case 'draining':
         this.away_ms = notice.reconnect_after_ms
         return
+      case 'fallback':
+        this.busy = notice
+        return
+      case 'role': return this.onRole(notice.role)
       case 'error': this.lastWords = notice
     }
   }
@@ -53,7 +66,7 @@ export class Notices {
   /** A new connection begins: it has heard nothing yet. */
   forget (): void {
     this.say('well')
-    this.lastWords = this.away_ms = null
+    this.lastWords = this.away_ms = this.busy = null
   }
 
   /** Why the connection was closed with this code, when the server said. */

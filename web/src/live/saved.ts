@@ -10,7 +10,8 @@ import type { SentEdit } from './socket.ts'
 /** A saving that takes longer than this is worth a word. */
 export const SLOW_AFTER_MS = 4000
 
-export type SavedState = 'unknown' | 'saving' | 'slow' | 'saved'
+/** `refused`: the server has said that it does not take what was changed here. */
+export type SavedState = 'unknown' | 'saving' | 'slow' | 'saved' | 'refused'
 
 /** What the tracker needs of the world. */
 export interface SavedPort {
@@ -27,6 +28,7 @@ export class Saved {
   private acked = 0
   /** The map may hold something that was not sent on this connection. Only the answer to the server's question brings it. */
   private hasUnsent = true
+  private isRefused = false
   private slow: unknown = null
 
   constructor (private readonly port: SavedPort) {}
@@ -34,6 +36,7 @@ export class Saved {
   /** The connection is open. What the server has is not known before it has asked for the rest. */
   opened (): void {
     this.isOpen = true
+    this.isRefused = false
     this.sent = this.acked = 0
     this.hasUnsent = true
     this.update()
@@ -41,7 +44,7 @@ export class Saved {
 
   /** Edits without an acknowledgement may be lost: they are sent again on the next connection. */
   closed (): void {
-    this.hasUnsent ||= this.acked < this.sent
+    this.hasUnsent ||= this.isRefused || this.acked < this.sent
     this.isOpen = false
     this.update()
   }
@@ -64,19 +67,26 @@ export class Saved {
     this.update()
   }
 
+  /** Edits of this connection were refused. Nothing proves on it any more that all is saved. */
+  refused (): void {
+    this.isRefused = true
+    this.update()
+  }
+
   destroy (): void {
     this.closed()
   }
 
   private update (): void {
-    const isDone = !this.hasUnsent && (!this.isOpen || this.acked === this.sent)
-    const isPending = this.isOpen && !isDone
+    const isDone = !this.isRefused && !this.hasUnsent && (!this.isOpen || this.acked === this.sent)
+    const isPending = this.isOpen && !isDone && !this.isRefused
     if (!isPending && this.slow !== null) {
       this.port.cancel(this.slow as never)
       this.slow = null
     }
     if (isPending && this.slow === null) this.slow = this.port.later(() => this.set('slow'), SLOW_AFTER_MS)
-    if (isDone) this.set('saved')
+    if (this.isRefused) this.set('refused')
+    else if (isDone) this.set('saved')
     else if (!this.isOpen) this.set('unknown')
     else if (this.state !== 'slow') this.set('saving')
   }

@@ -1,10 +1,12 @@
 /** The page of one map. */
 import { useEffect, useMemo, useState } from 'preact/hooks'
+import { demand } from '../live/access.ts'
 import type { Ending } from '../live/close.ts'
 import { Session } from '../live/session.ts'
 import { TITLE_LENGTH_MAX } from '../model/schema.ts'
 import { go } from '../route.ts'
-import { Bar, DiskBanner } from '../view/bar.tsx'
+import { MapAccess } from '../view/access.tsx'
+import { Bar } from '../view/bar.tsx'
 import { Board } from '../view/board.ts'
 import { begin } from '../view/commands.ts'
 import { Details } from '../view/details.tsx'
@@ -13,8 +15,12 @@ import { useFocus } from '../view/focus.ts'
 import { KEYS } from '../view/keys.ts'
 import { Preview, PreviewEdge } from '../view/preview.tsx'
 import { Scene } from '../view/scene.tsx'
+import { DiskBanner, ReadOnlyHint, RefusedBanner, WaitBanner } from '../view/strips.tsx'
+import { TokenForm } from '../view/token-form.tsx'
 import { Tools } from '../view/tools.tsx'
 import { Versions } from '../view/versions.tsx'
+
+const Bare = () => <div class='welcome'><h2>This map is empty</h2><p>You may only read it. What others write appears here.</p></div>
 
 const Welcome = ({ board }: { board: Board }) => {
   const [topic, setTopic] = useState('')
@@ -40,20 +46,35 @@ const Welcome = ({ board }: { board: Board }) => {
 const Empty = ({ board }: { board: Board }) => {
   const { link, hasSynced } = board.session
   if (board.past.value !== null || board.model.value.tree.root !== null || link.value.kind === 'ended') return null
-  const text = link.value.kind === 'lost' ? `This map cannot be loaded now: ${link.value.why}…` : 'Loading…'
-  return <div class='cover'>{hasSynced.value ? <Welcome board={board} /> : <p>{text}</p>}</div>
+  if (hasSynced.value) return <div class='cover'>{board.isReadOnly.value ? <Bare /> : <Welcome board={board} />}</div>
+  if (demand.value.kind !== 'none' || link.value.kind === 'busy') return null
+  return <div class='cover'><p>{link.value.kind === 'lost' ? `This map cannot be loaded now: ${link.value.why}…` : 'Loading…'}</p></div>
 }
 
-const Ended = ({ board, ending }: { board: Board, ending: Ending }) => (
-  <div class='ended panel' role='alert'>
-    <h2>{ending.title}</h2>
-    <p>{ending.advice}</p>
-    <div class='choices'>
-      {ending.canRetry && <button type='button' class='button' onClick={() => board.session.retry()}>Try again</button>}
-      <a class='button primary' href='/' onClick={event => go(event, '/')}>Back to the list</a>
+/** Another token may be a way in. */
+const MAY_BE_LET_IN: ReadonlySet<number> = new Set([4403, 4404])
+
+const Ended = ({ board, ending }: { board: Board, ending: Ending }) => {
+  const [isAsking, setAsking] = useState(false)
+  return (
+    <div class='ended panel'>
+      <div role='alert'>
+        <h2>{ending.title}</h2>
+        <p class='hint'>{board.model.value.topic.slice(0, 100)} <code>/m/{board.session.graphId}</code></p>
+        <p>{ending.advice}</p>
+      </div>
+      {isAsking
+        ? <TokenForm isFirst other={{ label: 'Cancel', onClick: () => setAsking(false) }} />
+        : (
+          <div class='choices'>
+            {MAY_BE_LET_IN.has(ending.code) && <button type='button' class='button' onClick={() => setAsking(true)}>Use another token</button>}
+            {ending.canRetry && <button type='button' class='button' onClick={() => board.session.retry()}>Try again</button>}
+            <a class='button primary' href='/' onClick={event => go(event, '/')}>Back to the list</a>
+          </div>
+          )}
     </div>
-  </div>
-)
+  )
+}
 
 const Help = ({ onClose }: { onClose: () => void }) => (
   <Dialog title='Keys' onClose={onClose}>
@@ -68,7 +89,7 @@ const Overlays = ({ board }: { board: Board }) => {
   const link = board.session.link.value
   return (
     <>
-      {link.kind === 'ended' && <Ended board={board} ending={link.ending} />}
+      {link.kind === 'ended' && link.ending.code !== 4401 && <Ended board={board} ending={link.ending} />}
       {question !== null && <Confirm {...question} onClose={() => { board.question.value = null }} />}
       {board.isHelpOpen.value && <Help onClose={() => { board.isHelpOpen.value = false }} />}
       <div class='unseen' aria-live='polite'>{board.news.value}</div>
@@ -92,12 +113,17 @@ export const MapPage = ({ id }: { id: string }) => {
     <main class='map'>
       <Title board={board} />
       <Scene key={id} board={board} />
-      <Bar board={board} />
-      <PreviewEdge board={board} />
+      {/* What the map asks for comes next by keyboard. */}
       <div class='strips'>
+        <MapAccess board={board} />
         <DiskBanner session={board.session} />
+        <WaitBanner board={board} />
+        <RefusedBanner board={board} />
+        <ReadOnlyHint board={board} />
         <Preview board={board} />
       </div>
+      <Bar board={board} />
+      <PreviewEdge board={board} />
       <Empty board={board} />
       <Tools board={board} />
       <Details board={board} />

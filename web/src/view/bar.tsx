@@ -1,23 +1,33 @@
 /** The bar over the map: back to the list, what the map is called, whether it is saved, who is here. */
 import { useState } from 'preact/hooks'
+import { held } from '../live/access.ts'
 import { NAME_LENGTH_MAX, person, rename } from '../live/person.ts'
+import type { Link } from '../live/link.ts'
 import type { Session } from '../live/session.ts'
 import { go } from '../route.ts'
 import type { Board } from './board.ts'
+import { READ_ONLY } from './strips.tsx'
 
 /** More people than this are a number. */
 const FACES_MAX = 5
 
 type Tone = 'good' | 'busy' | 'bad'
 
+/** What takes longer is said below the bar. */
+const whyOf = (link: Link & { kind: 'lost' }): string => link.at === undefined ? ` (${link.why})` : ''
+
 /** The truth about the last change, in words. */
 export const savedText = (session: Session): { tone: Tone, text: string } => {
   const link = session.link.value
-  if (link.kind === 'ended') return { tone: 'bad', text: link.ending.title }
+  if (link.kind === 'ended' && link.ending.code !== 4401) return { tone: 'bad', text: link.ending.title }
   if (link.kind === 'connecting') return { tone: 'busy', text: 'Connecting…' }
+  if (session.rights.isReadOnly.value) return watchedText(session)
   const place = session.isKept.value ? 'in this browser' : 'while this tab is open'
+  // The panels say more of these.
+  if (link.kind === 'ended') return { tone: 'bad', text: session.hasChanges.value ? 'No access – your changes are not saved yet' : 'No access' }
+  if (link.kind === 'busy') return { tone: 'busy', text: session.hasChanges.value ? 'Not saved yet' : 'The server is busy' }
   if (link.kind === 'moving') return { tone: 'busy', text: `The server restarts – your changes are kept ${place}` }
-  if (link.kind === 'lost') return { tone: 'bad', text: `Not connected – your changes are kept ${place} and will be sent (${link.why})` }
+  if (link.kind === 'lost') return { tone: 'bad', text: `Not connected – your changes are kept ${place} and will be sent${whyOf(link)}` }
   if (session.notices.disk.value === 'failing') return { tone: 'busy', text: 'Not saved yet' }
   switch (session.saved.value) {
     case 'saved': return { tone: 'good', text: 'Saved' }
@@ -26,16 +36,22 @@ export const savedText = (session: Session): { tone: Tone, text: string } => {
   }
 }
 
+/** Who may only read has nothing to save, unless it was changed before that was known. */
+const watchedText = (session: Session): { tone: Tone, text: string } => {
+  const link = session.link.value
+  if (session.rights.refusal.value !== null) return { tone: 'bad', text: 'Not saved – your changes were refused' }
+  switch (link.kind) {
+    case 'live': return { tone: 'good', text: 'Live' }
+    case 'lost': return { tone: 'bad', text: `Not connected${whyOf(link)}` }
+    case 'busy': return { tone: 'busy', text: 'The server is busy' }
+    case 'moving': return { tone: 'busy', text: 'The server restarts' }
+    default: return { tone: 'bad', text: 'No access' }
+  }
+}
+
 const SavedMark = ({ session }: { session: Session }) => {
   const { tone, text } = savedText(session)
   return <div class={`saved ${tone}`} role='status' aria-live={tone === 'bad' ? 'polite' : 'off'} data-saved={tone} title={text}><span class='dot' aria-hidden='true' /><span class='text'>{text}</span></div>
-}
-
-/** The server's own trouble concerns everybody, also those who only look on. Always there, so that screen readers hear it change. */
-export const DiskBanner = ({ session }: { session: Session }) => {
-  const disk = session.link.value.kind === 'live' ? session.notices.disk.value : 'well'
-  const text = { well: '', failing: 'The server cannot save at the moment. Keep this page open.', recovered: 'Saved. The server can save again.' }[disk]
-  return <div class={`disk ${disk}`} role='status'>{text !== '' && <p class='strip panel'>{text}</p>}</div>
 }
 
 const initials = (name: string): string =>
@@ -73,7 +89,7 @@ const People = ({ board }: { board: Board }) => {
           </label>
           <ul>
             {others.map(other => <li key={other.id}><Face name={other.name} color={other.color} /> {other.name}</li>)}
-            {others.length === 0 && <li class='hint'>Nobody else is here. Share the address of this page.</li>}
+            {others.length === 0 && <li class='hint'>Nobody else is here. {held.value.token === null ? 'Share the address of this page.' : 'Others need access of their own to open this address.'}</li>}
           </ul>
         </div>
       )}
@@ -88,6 +104,7 @@ export const Bar = ({ board }: { board: Board }) => {
     <header class='bar'>
       <a class='button quiet back' href='/' onClick={event => go(event, '/')} aria-label='Back to the list of maps'><span aria-hidden='true'>‹</span> Maps</a>
       <h1 dir='auto' title={title.slice(0, 200)}>{title.slice(0, 200)}</h1>
+      {board.session.rights.isReadOnly.value && <span class='badge' title={READ_ONLY}>Read only</span>}
       <SavedMark session={board.session} />
       <People board={board} />
     </header>

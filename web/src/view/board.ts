@@ -12,6 +12,7 @@ import { type MapModel, Mirror } from '../model/mirror.ts'
 import type { Tree } from '../model/tree.ts'
 import { Camera } from './camera.ts'
 import type { Drop } from './drop.ts'
+import { Folds } from './folds.ts'
 import { History } from './history.ts'
 import { type Holders, holdersOf } from './holders.ts'
 import { type Bounds, type Box, type Layout, layOut } from './layout.ts'
@@ -21,6 +22,8 @@ import { Tween } from './tween.ts'
 
 /** Edits of one kind that follow each other within this time are undone together. */
 const UNDO_TOGETHER_MS = 600
+/** How long it is shown to somebody who tries to edit that they may not. */
+const HINT_FOR_MS = 6000
 
 const NOBODY: readonly Other[] = []
 
@@ -67,6 +70,11 @@ export class Board {
   /** How the map was, when that is shown instead of how it is. */
   readonly past = signal<MapModel | null>(null)
   readonly isEditable: ReadonlySignal<boolean>
+  /** Nothing of this map can be edited by this person; they open and close branches for themselves. */
+  readonly isReadOnly: ReadonlySignal<boolean>
+  readonly folds = new Folds()
+  /** Whether it is being said that this person may only read. */
+  readonly isHinting = signal(false)
   /** For screen readers: what just happened. */
   readonly news = signal('')
   readonly undo: Y.UndoManager
@@ -88,6 +96,8 @@ export class Board {
   private measure: Measure | null = null
   private frame = 0
   private hasFitted = false
+  private hasHinted = false
+  private hintTimer: ReturnType<typeof setTimeout> | undefined
   /** What was selected before the look at how the map was. */
   private selectedBefore: string | null = null
   private readonly stops: Array<() => void>
@@ -95,6 +105,7 @@ export class Board {
   constructor (readonly session: Session) {
     this.model = this.seen
     this.isEditable = computed(() => session.isEditable.value && this.past.value === null)
+    this.isReadOnly = computed(() => session.rights.isReadOnly.value && this.past.value === null)
     // Where others are on the map as it is says nothing on the map as it was.
     this.others = computed(() => this.past.value === null ? session.presence.others.value : NOBODY)
     this.mirror = new Mirror(session.doc, () => { if (this.past.value === null) this.refreshSoon() })
@@ -107,7 +118,8 @@ export class Board {
     this.drawn = computed(() => drawnOf(this.boxes.value, this.seen.value, this.sight.value, this.selected.value))
     this.stops = [
       effect(() => { if (!this.isEditable.value) this.editing.value = null }),
-      effect(() => { if (this.editing.value === null) session.presence.edit(null) })
+      effect(() => { if (this.editing.value === null) session.presence.edit(null) }),
+      session.rights.isReadOnly.subscribe(() => this.foldAsAll())
     ]
     this.refresh()
   }
@@ -121,6 +133,7 @@ export class Board {
 
   destroy (): void {
     cancelAnimationFrame(this.frame)
+    clearTimeout(this.hintTimer)
     this.tween.stop()
     for (const stop of this.stops) stop()
     this.camera?.destroy()
@@ -141,7 +154,7 @@ export class Board {
   refresh (): void {
     cancelAnimationFrame(this.frame)
     this.frame = 0
-    const model = this.past.value ?? this.mirror.read()
+    const model = this.past.value ?? this.folds.over(this.mirror.read())
     batch(() => {
       this.seen.value = model
       if (this.editing.value !== null && !model.nodes.has(this.editing.value.id)) this.editing.value = null
@@ -178,8 +191,21 @@ export class Board {
     if (![...this.layout.value.boxes.values()].some(box => this.isInView(box))) this.fit()
   }
 
+  /** Somebody tries to edit. Who may only read is told so, once. */
+  deny (): void {
+    if (!this.isReadOnly.value || this.hasHinted) return
+    this.hasHinted = this.isHinting.value = true
+    this.hintTimer = setTimeout(() => { this.isHinting.value = false }, HINT_FOR_MS)
+  }
+
   fit (): void {
     this.camera?.fit(this.layout.value.bounds, false)
+  }
+
+  /** Rights have changed: what is open is again what the map says. */
+  private foldAsAll (): void {
+    this.folds.clear()
+    this.refreshSoon()
   }
 
   /** The selected node is gone: its parent, or what is nearest above it, is what people were looking at. */

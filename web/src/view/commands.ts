@@ -8,9 +8,15 @@ import { type Direction, shift, walk } from './walk.ts'
 
 const mayEdit = (board: Board): boolean => board.isEditable.value
 
+/** The same, for somebody who tries to: they are told when they may not. */
+const wantsToEdit = (board: Board): boolean => {
+  if (!mayEdit(board)) board.deny()
+  return mayEdit(board)
+}
+
 /** Ends the step that undo takes back, does something, and shows it at once, with the card `held` where it is. */
 const step = (board: Board, held: string | null, run: () => void): void => {
-  if (!mayEdit(board)) return
+  if (!wantsToEdit(board)) return
   board.undo.stopCapturing()
   board.held = held
   run()
@@ -59,7 +65,7 @@ export const addSibling = (board: Board): void => {
 
 /** Opens the title; `initial` was typed already and replaces it. */
 export const rename = (board: Board, id = board.selected.value, initial: string | null = null): void => {
-  if (id === null || !mayEdit(board) || board.editing.value?.id === id) return
+  if (id === null || board.editing.value?.id === id || !wantsToEdit(board)) return
   if (board.editing.value !== null) stopEditing(board)
   board.undo.stopCapturing()
   board.editing.value = { id, initial, isNew: false, before: board.model.value.nodes.get(id)?.title ?? '' }
@@ -94,7 +100,7 @@ export const remove = (board: Board): void => {
   board.catchUp()
   const id = board.selected.value
   const { tree } = board.model.value
-  if (id === null || !mayEdit(board)) return
+  if (id === null || !wantsToEdit(board)) return
   if (id === tree.root) {
     board.news.value = 'The root of a map stays. Rename it, or delete the map in the list.'
     return
@@ -117,7 +123,12 @@ export const toggle = (board: Board, id = board.selected.value): void => {
   board.catchUp()
   const { tree, nodes } = board.model.value
   if (id === null || id === tree.root || siblingsUnder(tree, id).length === 0) return
-  step(board, id, () => setCollapsed(board.session.doc, id, nodes.get(id)?.collapsed !== true))
+  const isCollapsed = nodes.get(id)?.collapsed !== true
+  if (!board.isReadOnly.value) return step(board, id, () => setCollapsed(board.session.doc, id, isCollapsed))
+  board.folds.set(id, isCollapsed)
+  board.held = id
+  board.refresh()
+  board.held = null
 }
 
 export const moveTo = (board: Board, id: string, spot: Spot): void => step(board, spot.parent ?? board.model.value.tree.root, () => {
@@ -145,13 +156,13 @@ export const toggleDetails = (board: Board): void => {
 }
 
 export const undo = (board: Board): void => {
-  if (!mayEdit(board)) return
+  if (!wantsToEdit(board)) return
   board.undo.undo()
   board.refresh()
 }
 
 export const redo = (board: Board): void => {
-  if (!mayEdit(board)) return
+  if (!wantsToEdit(board)) return
   board.undo.redo()
   board.refresh()
 }

@@ -6,6 +6,7 @@ import { nodeMap, rootsOf, SUMMARY_LENGTH_MAX, textOf } from '../model/schema.ts
 import { bindText } from './bind.ts'
 import type { Board } from './board.ts'
 import { redo, undo } from './commands.ts'
+import { READ_ONLY } from './strips.tsx'
 
 const Summary = ({ board, id }: { board: Board, id: string }) => {
   const field = useRef<HTMLTextAreaElement>(null)
@@ -33,7 +34,7 @@ const Summary = ({ board, id }: { board: Board, id: string }) => {
   return (
     <textarea
       ref={field} class='summary' rows={8} dir='auto' aria-label='Summary' maxLength={SUMMARY_LENGTH_MAX} readOnly={!isEditable}
-      placeholder='What is it about? Everybody writes here together.'
+      placeholder={board.isReadOnly.value ? 'There is none.' : 'What is it about? Everybody writes here together.'}
       onKeyDown={event => {
         const isUndo = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'z'
         if (isUndo) {
@@ -80,7 +81,7 @@ export const Details = ({ board }: { board: Board }) => {
       <h3>Summary</h3>
       <Summary key={id} board={board} id={id} />
       <h3>Colour</h3>
-      <fieldset disabled={!board.isEditable.value}><Colors board={board} id={id} /></fieldset>
+      <fieldset disabled={!board.isEditable.value} title={board.isReadOnly.value ? READ_ONLY : undefined}><Colors board={board} id={id} /></fieldset>
     </aside>
   )
 }

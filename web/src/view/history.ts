@@ -1,5 +1,5 @@
 /** The versions of one map: the list, the one that is looked at, and what people do with them. */
-import { batch, signal } from '@preact/signals'
+import { batch, computed, signal } from '@preact/signals'
 import { ApiFailure } from '../live/api.ts'
 import { person } from '../live/person.ts'
 import * as api from '../live/versions.ts'
@@ -34,6 +34,8 @@ export class History {
   readonly isBusy = signal(false)
   /** The version that is looked at; the board draws it. */
   readonly shown = signal<Version | null>(null)
+  /** Whether this person may keep, rename, remove and restore. */
+  readonly mayChange = computed(() => !this.board.session.rights.isReadOnly.value)
   /** Counts what was asked for: of answers that overtake each other the newest counts. */
   private loads = 0
   private looks = 0

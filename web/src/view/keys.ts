@@ -66,19 +66,21 @@ const commandOf = (event: KeyboardEvent, hasSelection: boolean): Command | null 
 /** A key on the map itself, not in a text field. */
 export const onMapKey = (board: Board, event: KeyboardEvent): void => {
   if (event.key === 'Escape' && board.past.value !== null) return board.history.back()
+  const { key } = event
   const hasSelection = board.selected.value !== null
   const command = commandOf(event, hasSelection)
   if (command !== null) {
-    event.preventDefault()
+    // Where nothing can be added, Tab goes on to the next control, as everywhere.
+    if (key !== 'Tab' || !board.isReadOnly.value) event.preventDefault()
     command(board)
     return
   }
   if (event.ctrlKey || event.metaKey || event.altKey || !hasSelection) return
   // An input method begins: the field must have the focus before it goes on.
-  if (event.key === 'Process' || event.isComposing) commands.rename(board)
-  else if ([...event.key].length === 1) {
+  if (key === 'Process' || event.isComposing) commands.rename(board)
+  else if ([...key].length === 1) {
     event.preventDefault()
-    commands.rename(board, board.selected.value, event.key)
+    commands.rename(board, board.selected.value, key)
   }
 }
 

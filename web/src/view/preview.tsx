@@ -3,6 +3,7 @@ import { useLayoutEffect, useRef } from 'preact/hooks'
 import type { Version } from '../live/versions.ts'
 import type { Board } from './board.ts'
 import { labelOf, timeOf } from './history.ts'
+import { READ_ONLY } from './strips.tsx'
 
 const Shown = ({ board, version }: { board: Board, version: Version }) => {
   const { history } = board
@@ -21,7 +22,11 @@ const Shown = ({ board, version }: { board: Board, version: Version }) => {
         This is how the map was on <b>{timeOf(version)}</b> (<span dir='auto'>{labelOf(version)}</span>).{board.model.value.tree.root === null && ' It was empty.'}
       </p>
       <div class='line'>
-        <button type='button' class='button primary' disabled={history.isBusy.value} onClick={() => history.restore(version)}>{history.isBusy.value ? 'Restoring…' : 'Restore'}</button>
+        <button
+          type='button' class='button primary' disabled={history.isBusy.value || !history.mayChange.value} title={history.mayChange.value ? undefined : READ_ONLY}
+          onClick={() => history.restore(version)}
+        >{history.isBusy.value ? 'Restoring…' : 'Restore'}
+        </button>
         <button type='button' class='button' ref={back} onClick={leave}>Back</button>
       </div>
       {history.failure.value !== null && <p class='failed'>{history.failure.value}</p>}

@@ -122,7 +122,7 @@ export const Scene = ({ board }: { board: Board }) => {
   const selected = board.selected.value
   return (
     <div
-      ref={frame} class={`frame${board.scale.value < FAR_SCALE ? ' far' : ''}${board.isEditable.value ? '' : ' frozen'}`} role='tree' tabIndex={0} aria-label={board.past.value === null ? 'Mind map' : 'Mind map as it was'}
+      ref={frame} class={`frame${board.scale.value < FAR_SCALE ? ' far' : ''}${board.isEditable.value ? '' : board.isReadOnly.value ? ' read-only' : ' frozen'}`} role='tree' tabIndex={0} aria-label={board.past.value === null ? 'Mind map' : 'Mind map as it was'}
       aria-activedescendant={selected === null ? undefined : cardId(selected)}
       onKeyDown={event => { if (event.target === event.currentTarget) onMapKey(board, event) }}
     >

@@ -1,6 +1,7 @@
 /** Buttons for all that the keyboard can do; on a phone they are the only way. */
 import type { Board } from './board.ts'
 import { addChild, addSibling, move, redo, remove, rename, toggle, toggleDetails, undo } from './commands.ts'
+import { READ_ONLY } from './strips.tsx'
 import type { Direction } from './walk.ts'
 
 const ZOOM_STEP = 1.25
@@ -11,13 +12,16 @@ interface ToolProps {
   readonly icon: string
   readonly onClick: () => void
   readonly isOff?: boolean
+  /** Why it is off, when that is not to be seen. */
+  readonly why?: string | undefined
   /** For what is switched on and off. */
   readonly isOn?: boolean
 }
 
-const Tool = ({ label, keys, icon, onClick, isOff = false, isOn }: ToolProps) => (
+const Tool = ({ label, keys, icon, onClick, isOff = false, why, isOn }: ToolProps) => (
   <button
-    type='button' class='tool' title={keys === undefined ? label : `${label} (${keys})`} aria-label={label} aria-pressed={isOn} disabled={isOff}
+    type='button' class='tool' title={why !== undefined ? `${label}: ${why}` : keys === undefined ? label : `${label} (${keys})`}
+    aria-label={label} aria-pressed={isOn} disabled={isOff || why !== undefined}
     // The map keeps the keyboard.
     onMouseDown={event => event.preventDefault()} onClick={onClick}
   ><svg viewBox='0 0 24 24' aria-hidden='true'><path d={icon} /></svg><span>{label}</span>
@@ -48,16 +52,17 @@ const NodeTools = ({ board, id }: { board: Board, id: string }) => {
   const { tree, nodes } = board.model.value
   const isRoot = id === tree.root
   const hasChildren = (tree.places.get(id)?.children.length ?? 0) > 0
+  const why = board.isReadOnly.value ? READ_ONLY : undefined
   const mover = (direction: Direction, keys: string) =>
-    <Tool label={`Move ${direction}`} keys={keys} icon={ICONS[direction]} isOff={isRoot} onClick={() => move(board, direction)} />
+    <Tool label={`Move ${direction}`} keys={keys} icon={ICONS[direction]} why={why} isOff={isRoot} onClick={() => move(board, direction)} />
   return (
     <div class='tools node-tools panel' role='toolbar' aria-label='Selected node'>
-      <Tool label='Add child' keys='Tab' icon={ICONS.child} onClick={() => addChild(board)} />
-      <Tool label='Add sibling' keys='Enter' icon={ICONS.sibling} isOff={isRoot} onClick={() => addSibling(board)} />
-      <Tool label='Rename' keys='F2' icon={ICONS.rename} onClick={() => rename(board)} />
+      <Tool label='Add child' keys='Tab' icon={ICONS.child} why={why} onClick={() => addChild(board)} />
+      <Tool label='Add sibling' keys='Enter' icon={ICONS.sibling} why={why} isOff={isRoot} onClick={() => addSibling(board)} />
+      <Tool label='Rename' keys='F2' icon={ICONS.rename} why={why} onClick={() => rename(board)} />
       <Tool label='Details' keys='Alt+Enter' icon={ICONS.details} onClick={() => toggleDetails(board)} />
       <Tool label={nodes.get(id)?.collapsed === true ? 'Open' : 'Close'} keys='Space' icon={ICONS.fold} isOff={isRoot || !hasChildren} onClick={() => toggle(board)} />
-      <Tool label='Delete' keys='Del' icon={ICONS.remove} isOff={isRoot} onClick={() => remove(board)} />
+      <Tool label='Delete' keys='Del' icon={ICONS.remove} why={why} isOff={isRoot} onClick={() => remove(board)} />
       <span class='rule' />
       {mover('up', 'Alt+↑')}{mover('down', 'Alt+↓')}{mover('left', 'Alt+←')}{mover('right', 'Alt+→')}
     </div>
@@ -67,12 +72,14 @@ const NodeTools = ({ board, id }: { board: Board, id: string }) => {
 export const Tools = ({ board }: { board: Board }) => {
   const selected = board.selected.value
   const isEditable = board.isEditable.value
+  const isReadOnly = board.isReadOnly.value
+  const why = isReadOnly ? READ_ONLY : undefined
   return (
     <>
-      {isEditable && selected !== null && board.editing.value === null && <NodeTools board={board} id={selected} />}
+      {(isEditable || isReadOnly) && selected !== null && board.editing.value === null && <NodeTools board={board} id={selected} />}
       <div class='tools view-tools panel' role='toolbar' aria-label='View'>
-        <Tool label='Undo' keys='Ctrl+Z' icon={ICONS.undo} isOff={!isEditable} onClick={() => undo(board)} />
-        <Tool label='Redo' keys='Ctrl+Shift+Z' icon={ICONS.redo} isOff={!isEditable} onClick={() => redo(board)} />
+        <Tool label='Undo' keys='Ctrl+Z' icon={ICONS.undo} why={why} isOff={!isEditable} onClick={() => undo(board)} />
+        <Tool label='Redo' keys='Ctrl+Shift+Z' icon={ICONS.redo} why={why} isOff={!isEditable} onClick={() => redo(board)} />
         <Tool label='Zoom out' keys='−' icon={ICONS.minus} onClick={() => board.camera?.zoomBy(1 / ZOOM_STEP)} />
         <Tool label='Zoom in' keys='+' icon={ICONS.plus} onClick={() => board.camera?.zoomBy(ZOOM_STEP)} />
         <Tool label='Whole map' keys='0' icon={ICONS.fit} onClick={() => board.fit()} />

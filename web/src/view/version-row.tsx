@@ -59,12 +59,16 @@ export const VersionRow = (props: RowProps) => {
           {version.author !== null && <> · <span dir='auto'>{version.author}</span></>}
         </span>
       </button>
-      <button type='button' class='button quiet rename' aria-label={`Rename ${label}`} title='Rename' onClick={() => setRenaming(true)}>
-        <svg viewBox='0 0 24 24' aria-hidden='true'><path d={ICONS.rename} /></svg>
-      </button>
-      <button type='button' class='button quiet remove' aria-label={`Remove ${label}`} title='Remove' disabled={history.isBusy.value} onClick={() => history.remove(version)}>
-        <svg viewBox='0 0 24 24' aria-hidden='true'><path d={ICONS.remove} /></svg>
-      </button>
+      {history.mayChange.value && (
+        <>
+          <button type='button' class='button quiet rename' aria-label={`Rename ${label}`} title='Rename' onClick={() => setRenaming(true)}>
+            <svg viewBox='0 0 24 24' aria-hidden='true'><path d={ICONS.rename} /></svg>
+          </button>
+          <button type='button' class='button quiet remove' aria-label={`Remove ${label}`} title='Remove' disabled={history.isBusy.value} onClick={() => history.remove(version)}>
+            <svg viewBox='0 0 24 24' aria-hidden='true'><path d={ICONS.remove} /></svg>
+          </button>
+        </>
+      )}
     </li>
   )
 }

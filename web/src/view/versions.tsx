@@ -75,7 +75,9 @@ const Panel = ({ board }: { board: Board }) => {
         <h2>History</h2>
         <button type='button' class='button quiet' aria-label='Close history' onClick={() => history.close()}>×</button>
       </div>
-      <Keep history={history} />
+      {history.mayChange.value
+        ? <Keep history={history} />
+        : <p class='hint'>You may only read this map. You can look at its versions, but not keep, rename or restore any.</p>}
       {history.failure.value !== null && (
         <div class='notice' role='alert'>
           <p>{history.failure.value}</p>

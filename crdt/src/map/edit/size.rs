@@ -7,6 +7,11 @@ use crate::map::read::{child_map, text};
 use crate::map::roots::MapRoots;
 
 impl MapEdit {
+    /// Whether it adds a node.
+    pub fn adds_node(&self) -> bool {
+        matches!(self, Self::AddNode(_) | Self::Init { root: Some(_), .. })
+    }
+
     /// Bytes of all texts that it brings.
     pub fn text_bytes(&self) -> usize {
         match self {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use synapti_crdt::{ApplyError, Op, Sender};
 use synapti_protocol::{close::CloseCode, message, update};
 
-use super::{Asked, Effect, InFlight, Life, RoomState};
+use super::{Asked, Effect, InFlight, Life, RoomState, Size, size::Limit};
 use crate::room::{
     RequestId, RoomError, SessionId,
     batch::Edit,
@@ -29,14 +29,19 @@ impl RoomState {
     /// Integrates what has gathered and asks for it to be committed.
     pub fn integrate(&mut self, edits: &[Edit], now: Timestamp, now_ms: u64) {
         debug_assert!(self.can_integrate(true), "a batch is cut only when the one before is on disk");
-        let fits = self.admit(edits);
-        let ops = edits.iter().zip(&fits).filter(|(_, fits)| **fits).map(|(edit, _)| op(edit));
+        let is_open = self.life == Life::Open;
+        let limits = if is_open { self.admit(edits) } else { Vec::new() };
+        let ops = edits.iter().zip(&limits).filter(|(_, limit)| limit.is_none()).map(|(edit, _)| op(edit));
         let applied = self.replica.apply(ops, now_ms);
         let mut results = applied.results.into_iter();
         let mut waiting = Vec::new();
-        for (edit, fits) in edits.iter().zip(fits) {
-            let result =
-                if fits { results.next().unwrap_or(Ok(())).map_err(Rejection::Apply) } else { Err(Rejection::Size) };
+        let mut limits = limits.into_iter();
+        for edit in edits {
+            let result = match limits.next() {
+                Some(None) => results.next().unwrap_or(Ok(())).map_err(Rejection::Apply),
+                Some(Some(limit)) => Err(Rejection::Size(limit)),
+                None => Err(Rejection::Gone),
+            };
             self.conclude(edit, result, now_ms, &mut waiting);
         }
         self.turn_away_all(applied.refused);
@@ -75,24 +80,39 @@ impl RoomState {
         acks
     }
 
-    /// Which edits fit into the map's size. What only takes away always does, or a full map would stay full.
-    fn admit(&mut self, edits: &[Edit]) -> Vec<bool> {
-        let limit = match self.limits.document_bytes_max {
-            0 => usize::MAX,
-            limit => limit,
-        };
-        let mut added = 0;
-        let mut fits = Vec::with_capacity(edits.len());
+    /// Which limit each edit meets, if any. What only takes away meets none, or a full map would stay full.
+    fn admit(&mut self, edits: &[Edit]) -> Vec<Option<Limit>> {
+        let mut added = Size::default();
+        let mut met = Vec::with_capacity(edits.len());
         for edit in edits {
-            let wanted = added + edit.bytes();
-            let ok = self.life == Life::Open
-                && (self.bytes + wanted <= limit || self.takes_away(edit) || self.count() + wanted <= limit);
-            if ok {
+            let mut wanted = Size::of_edit(edit);
+            let own = wanted;
+            wanted.add(added);
+            let limit = self.limit_met_by(edit, own, wanted);
+            if limit.is_none() {
                 added = wanted;
             }
-            fits.push(ok);
+            met.push(limit);
         }
-        fits
+        met
+    }
+
+    /// Which limit an edit meets that adds `own`, and with those before it `wanted`.
+    fn limit_met_by(&mut self, edit: &Edit, own: Size, wanted: Size) -> Option<Limit> {
+        let wanted = Size {
+            // Others may have added nodes up to the limit, or beyond it when it was higher.
+            nodes: if own.nodes == 0 { 0 } else { wanted.nodes },
+            ..wanted
+        };
+        self.size.exceeded_with(wanted, &self.limits)?;
+        if self.size.takes_deletion(wanted) && self.takes_away(edit) {
+            return None;
+        }
+        let counted = self.count();
+        if counted.takes_deletion(wanted) && self.takes_away(edit) {
+            return None;
+        }
+        counted.exceeded_with(wanted, &self.limits)
     }
 
     fn takes_away(&self, edit: &Edit) -> bool {
@@ -104,16 +124,12 @@ impl RoomState {
 
     /// The map's exact size. The estimate only ever adds; much of it may have been deleted or known before. Encodes the
     /// whole map, but not again until something has changed.
-    fn count(&mut self) -> usize {
+    fn count(&mut self) -> Size {
         if self.counted != Some(self.version) {
-            self.counted(self.replica.snapshot().len());
+            self.size = Size::count(&self.replica);
+            self.counted = Some(self.version);
         }
-        self.bytes
-    }
-
-    pub(super) fn counted(&mut self, bytes: usize) {
-        self.bytes = bytes;
-        self.counted = Some(self.version);
+        self.size
     }
 
     fn conclude(&mut self, edit: &Edit, result: Result<(), Rejection>, now_ms: u64, waiting: &mut Vec<RequestId>) {
@@ -126,7 +142,7 @@ impl RoomState {
         match (edit, result) {
             (Edit::Map { request, .. }, Ok(())) => waiting.push(*request),
             (Edit::Map { request, .. }, Err(rejection)) => {
-                let error = self.room_error(rejection);
+                let error = rejection.into();
                 self.effects.push(Effect::Answer(*request, Answer::Failed(error)));
             }
             (Edit::Update { session, .. }, Ok(())) => self.note_hole(*session, now_ms),
@@ -143,22 +159,11 @@ impl RoomState {
 
     fn turn_away(&mut self, session: SessionId, rejection: Rejection) {
         let (code, reason) = match rejection {
-            Rejection::Size if self.life == Life::Deleted => (CloseCode::Deleted, RoomError::Gone.to_string()),
-            Rejection::Size => (CloseCode::TooLarge, self.room_error(rejection).to_string()),
+            Rejection::Gone => (CloseCode::Deleted, RoomError::Gone.to_string()),
+            Rejection::Size(limit) => (CloseCode::TooLarge, RoomError::from(limit).to_string()),
             Rejection::Apply(error) => (code_of(&error), error.to_string()),
         };
         self.refuse(session, code, reason);
-    }
-
-    fn room_error(&self, rejection: Rejection) -> RoomError {
-        match rejection {
-            Rejection::Size if self.life == Life::Deleted => RoomError::Gone,
-            Rejection::Size => {
-                RoomError::TooLarge { what: "the map with this edit", bytes_max: self.limits.document_bytes_max }
-            }
-            Rejection::Apply(ApplyError::Edit(error)) => RoomError::Edit(error),
-            Rejection::Apply(error) => RoomError::Unreadable(error.to_string()),
-        }
     }
 
     pub(super) fn begin_commit(
@@ -169,7 +174,7 @@ impl RoomState {
         at: Timestamp,
     ) {
         self.version += 1;
-        self.bytes += update.len();
+        self.size.add(Size::of_update(update));
         self.cache.invalidate();
         let frame = Bytes::from(message::encode_update(update));
         let update = frame.slice(frame.len() - update.len()..);
@@ -202,8 +207,20 @@ impl RoomState {
 }
 
 enum Rejection {
-    Size,
+    Gone,
+    Size(Limit),
     Apply(ApplyError),
+}
+
+impl From<Rejection> for RoomError {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::Gone => Self::Gone,
+            Rejection::Size(limit) => limit.into(),
+            Rejection::Apply(ApplyError::Edit(error)) => Self::Edit(error),
+            Rejection::Apply(error) => Self::Unreadable(error.to_string()),
+        }
+    }
 }
 
 fn code_of(error: &ApplyError) -> CloseCode {
@@ -245,10 +262,11 @@ mod tests {
             modified_at: Timestamp::UNIX_EPOCH,
             topic: String::new(),
             tail: Tail::default(),
-            bytes: 0,
+            size: Size::default(),
             is_damaged: false,
         };
-        let limits = RoomLimits { sessions_max: 0, document_bytes_max: 2_000, version_every: Duration::ZERO };
+        let limits =
+            RoomLimits { sessions_max: 0, document_bytes_max: 2_000, nodes_max: 0, version_every: Duration::ZERO };
         RoomState::new(GraphId::try_from("full").unwrap(), limits, loaded)
     }
 
@@ -260,17 +278,18 @@ mod tests {
     #[test]
     fn a_map_is_encoded_once_for_all_that_it_refuses_until_it_changes() {
         let mut room = full_room();
-        assert_eq!(room.admit(&[add("a", 5_000), add("b", 5_000)]), [false, false]);
+        let full = Some(Limit::Bytes(2_000));
+        assert_eq!(room.admit(&[add("a", 5_000), add("b", 5_000)]), [full, full]);
         // A wrong size that stays tells that nothing was counted.
-        room.bytes = 1_900;
-        assert_eq!(room.admit(&[add("a", 100)]), [false]);
-        assert_eq!(room.bytes, 1_900);
+        room.size.bytes = 1_900;
+        assert_eq!(room.admit(&[add("a", 100)]), [full]);
+        assert_eq!(room.size.bytes, 1_900);
 
-        room.bytes = 100;
+        room.size.bytes = 100;
         room.integrate(&[add("a", 10)], Timestamp::UNIX_EPOCH, 0);
         room.committed();
-        room.bytes = 1_900;
-        assert_eq!(room.admit(&[add("b", 100)]), [true], "something was committed, so it is counted again");
-        assert_eq!(room.bytes, room.replica.snapshot().len());
+        room.size.bytes = 1_900;
+        assert_eq!(room.admit(&[add("b", 100)]), [None], "something was committed, so it is counted again");
+        assert_eq!(room.size.bytes, room.replica.snapshot().len());
     }
 }

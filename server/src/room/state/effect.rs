@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use synapti_crdt::Replica;
 
-use super::tail::Tail;
+use super::{size::Size, tail::Tail};
 use crate::room::{Refusal, RequestId, SessionId, reads::Answer};
 
 /// Bounds of one room.
@@ -16,6 +16,8 @@ pub struct RoomLimits {
     pub sessions_max: usize,
     /// Encoded size of the map; 0 = no limit.
     pub document_bytes_max: usize,
+    /// Nodes of the map; 0 = no limit.
+    pub nodes_max: usize,
     /// Time between two automatic versions; zero = none are made.
     pub version_every: Duration,
 }
@@ -73,8 +75,8 @@ pub struct Loaded {
     pub topic: String,
     /// The stored tail.
     pub tail: Tail,
-    /// Size of the snapshot and tail as stored.
-    pub bytes: usize,
+    /// The map's size, or more.
+    pub size: Size,
     /// Whether something of the map could not be read, so that a snapshot of what there is must not take its place.
     pub is_damaged: bool,
 }

@@ -10,6 +10,7 @@ mod effect;
 mod history;
 mod restore;
 mod settle;
+mod size;
 mod tail;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -27,6 +28,7 @@ use super::{
 pub use effect::{Effect, Loaded, RoomLimits};
 use history::RoomHistory;
 use restore::Restore;
+pub use size::Size;
 use tail::Compaction;
 pub use tail::Tail;
 
@@ -85,8 +87,9 @@ pub struct RoomState {
     created_at: Timestamp,
     modified_at: Timestamp,
     topic: String,
-    bytes: usize,
-    /// The version at which `bytes` was exact.
+    /// The map's size, or more.
+    size: Size,
+    /// The version at which `size` was exact.
     counted: Option<u64>,
     version: u64,
     published: Cursor,
@@ -119,7 +122,7 @@ pub struct RoomState {
 impl RoomState {
     /// A room on a loaded map.
     pub fn new(id: GraphId, limits: RoomLimits, loaded: Loaded) -> Self {
-        let Loaded { replica, created_at, modified_at, topic, tail, bytes, is_damaged } = loaded;
+        let Loaded { replica, created_at, modified_at, topic, tail, size, is_damaged } = loaded;
         Self {
             id,
             limits,
@@ -127,7 +130,7 @@ impl RoomState {
             created_at,
             modified_at,
             topic,
-            bytes,
+            size,
             counted: None,
             version: 0,
             published: 0,
@@ -333,7 +336,7 @@ impl RoomState {
 
     /// Estimate of the map's encoded size, never too small by much.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.size.bytes
     }
 
     fn publish(&mut self, frame: Bytes) {

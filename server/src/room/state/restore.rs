@@ -95,6 +95,6 @@ impl RoomState {
 
     fn has_room_for(&self, bytes: usize) -> bool {
         let limit = self.limits.document_bytes_max;
-        limit == 0 || bytes <= self.bytes || self.bytes + bytes <= limit
+        limit == 0 || bytes <= self.size.bytes || self.size.bytes + bytes <= limit
     }
 }

@@ -45,7 +45,7 @@ impl RoomState {
             self.tail.snapshot_bytes = snapshot_bytes;
             self.compaction.not_before_records = 0;
             let in_flight: usize = self.in_flight.iter().map(|batch| batch.update_bytes).sum();
-            self.bytes = (snapshot_bytes + self.tail.bytes) as usize + in_flight;
+            self.size.bytes = (snapshot_bytes + self.tail.bytes) as usize + in_flight;
         } else {
             self.compaction.not_before_records = self.tail.records + TAIL_RECORDS_MIN;
         }

@@ -16,7 +16,7 @@ use synapti_server::room::{
     Feed, RequestId, SessionId,
     batch::Edit,
     reads::{Answer, Read},
-    state::{Effect, Loaded, RoomLimits, RoomState, Tail},
+    state::{Effect, Loaded, RoomLimits, RoomState, Size, Tail},
 };
 
 use super::{Step, person::Person};
@@ -337,9 +337,9 @@ fn open(disk: &[Bytes], opening: u64) -> RoomState {
         modified_at: Timestamp::UNIX_EPOCH,
         topic: String::new(),
         tail: Tail { records: disk.len() as u32, ..Tail::default() },
-        bytes: disk.iter().map(Bytes::len).sum(),
+        size: Size { bytes: disk.iter().map(Bytes::len).sum(), ..Size::default() },
         is_damaged: false,
     };
-    let limits = RoomLimits { sessions_max: 0, document_bytes_max: 0, version_every: Duration::ZERO };
+    let limits = RoomLimits { sessions_max: 0, document_bytes_max: 0, nodes_max: 0, version_every: Duration::ZERO };
     RoomState::new(GraphId::try_from("map").unwrap(), limits, loaded)
 }

@@ -10,7 +10,7 @@ use synapti_server::room::{
     GraphView, RequestId, RoomError, SessionId, SyncReply, Welcome,
     batch::Edit,
     reads::{Answer, Read},
-    state::{Effect, Loaded, RoomLimits, RoomState, Tail},
+    state::{Effect, Loaded, RoomLimits, RoomState, Size, Tail},
 };
 
 use super::Client;
@@ -87,7 +87,7 @@ pub struct Bench {
 
 impl Bench {
     pub fn new() -> Self {
-        Self::with(RoomLimits { sessions_max: 0, document_bytes_max: 0, version_every: Duration::ZERO })
+        Self::with(RoomLimits { sessions_max: 0, document_bytes_max: 0, nodes_max: 0, version_every: Duration::ZERO })
     }
 
     pub fn with(limits: RoomLimits) -> Self {
@@ -97,7 +97,7 @@ impl Bench {
             modified_at: Timestamp::UNIX_EPOCH,
             topic: String::new(),
             tail: Tail::default(),
-            bytes: 0,
+            size: Size::default(),
             is_damaged: false,
         };
         let id = GraphId::try_from("bench").unwrap();

@@ -79,7 +79,8 @@ impl Node {
             draining: CancellationToken::new(),
             closing: closing.clone(),
         });
-        let room = RoomLimits { sessions_max: 0, document_bytes_max: 0, version_every: options.version_every };
+        let room =
+            RoomLimits { sessions_max: 0, document_bytes_max: 0, nodes_max: 0, version_every: options.version_every };
         let limits = HubLimits { room, feed_bytes_max: options.feed_bytes_max };
         let hub = Hub::new(env.clone(), limits, Connections::new(ConnectionLimits::default()), rooms.clone());
         Self { hub, journal, rooms, closing, env, clock_panics }

@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { MapModel } from '../src/model/mirror.ts'
+import { derive } from '../src/model/tree.ts'
+import { Folds } from '../src/view/folds.ts'
+
+const modelOf = (collapsed: boolean): MapModel => {
+  const node = (id: string, parent: string | null, isCollapsed: boolean) =>
+    ({ id, title: id, hasSummary: false, parent, order: 'a0', color: null, collapsed: isCollapsed, proposed: false })
+  const list = [node('r', null, false), node('a', 'r', collapsed), node('b', 'a', false)]
+  return { topic: '', nodes: new Map(list.map(one => [one.id, one])), edges: [], tree: derive(list, 'r') }
+}
+
+test('what one opens and closes for oneself lies over what the map says, and nothing else is touched', () => {
+  const folds = new Folds()
+  const model = modelOf(true)
+  assert.equal(folds.over(model), model)
+  folds.set('a', false)
+  folds.set('gone', true)
+  const seen = folds.over(model)
+  assert.equal(seen.nodes.get('a')?.collapsed, false)
+  assert.equal(model.nodes.get('a')?.collapsed, true)
+  assert.equal(seen.nodes.get('b'), model.nodes.get('b'))
+  assert.deepEqual([...seen.nodes.keys()], ['r', 'a', 'b'])
+  // Somebody else opens and closes it: here it stays what it was made.
+  assert.equal(folds.over(modelOf(false)).nodes.get('a')?.collapsed, false)
+  folds.set('a', true)
+  assert.equal(folds.over(modelOf(false)).nodes.get('a')?.collapsed, true)
+  folds.clear()
+  assert.equal(folds.over(model), model)
+})
