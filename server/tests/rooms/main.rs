@@ -8,6 +8,7 @@ mod deletion;
 mod edits;
 mod hub;
 mod journal;
+mod owners;
 mod presence;
 mod reads;
 mod room_failures;

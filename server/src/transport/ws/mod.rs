@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use super::gate::{Admitted, Gate};
 use crate::{
     http::{AppState, error::ApiError, origin::is_allowed},
-    room::{Refusal, SessionId},
+    room::{Principal, Refusal, SessionId},
     session::{Session, SessionLimits, refusal, refused},
     telemetry::metrics,
 };
@@ -126,7 +126,11 @@ async fn admit(
     let id = id?;
     let permit = gate.admit()?;
     let session = SessionId(gate.next_session());
-    let (room, joined) = gate.hub().join(&id, session, is_extended, true).await.map_err(|error| refusal(&error))?;
+    let (room, joined) = gate
+        .hub()
+        .join(&id, session, Principal::default(), is_extended, true)
+        .await
+        .map_err(|error| refusal(&error))?;
     Ok((Session::new(session, room, joined, limits, is_extended), permit))
 }
 
