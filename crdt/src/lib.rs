@@ -16,6 +16,6 @@ mod transaction;
 mod verbatim;
 
 pub use digest::Digest;
-pub use gate::{AsideLimits, Sender};
+pub use gate::{AsideLimits, LeftOut, MayWrite, Sender};
 pub use replica::{Applied, ApplyError, Op, Replica};
 pub use restore::Restorable;

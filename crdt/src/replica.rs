@@ -15,11 +15,11 @@ use yrs::{
 use crate::{
     Digest,
     document::Document,
-    gate::{AsideLimits, Gate, Sender},
+    gate::{AsideLimits, Gate, LeftOut, MayWrite, Sender},
     map::{EditError, MapEdit, MapRoots, MapState, child_maps, read_map, read_topic, takes_away},
     pairs::{self, Pairs},
     restore::Restorable,
-    transaction::{Pause, Transaction, Work, integrate},
+    transaction::{Pause, Transaction, Verdicts, Work, integrate},
     verbatim::Verbatim,
 };
 
@@ -61,6 +61,8 @@ pub struct Applied {
     /// Whose earlier edits at the gate came to nothing: they may not be integrated, or had to give way to others. Nothing of
     /// theirs waits any more, so that they have to be told.
     pub refused: Vec<(Sender, ApplyError)>,
+    /// What senders brought of others and may not write. It is not in the document, and does not wait.
+    pub left_out: Vec<LeftOut>,
 }
 
 /// Why an edit was refused. What of it was integrated before the error stays, and is part of the applied update.
@@ -103,7 +105,7 @@ impl Replica {
     pub fn new(client_id: u64, limits: AsideLimits) -> Self {
         let doc = empty_doc(ClientID::new(client_id));
         let roots = MapRoots::resolve(&doc);
-        Self { doc, roots, gate: Gate::new(limits), pairs: Pairs::default(), verbatim: Verbatim::default() }
+        Self { doc, roots, gate: Gate::new(client_id, limits), pairs: Pairs::default(), verbatim: Verbatim::default() }
     }
 
     /// A document from stored updates, in the order in which they were committed. What does not join on (a damaged
@@ -118,14 +120,24 @@ impl Replica {
     ) -> Result<Self, ApplyError> {
         let mut replica = Self::new(client_id, limits);
         let mut work = Work::new(updates.into_iter().map(|update| Op::Update { update, from: Sender::default() }));
-        replica.perform(&mut work, 0, false);
+        replica.perform(&mut work, &|_, _| true, 0, false);
         work.results.into_iter().collect::<Result<(), _>>().map(|()| replica)
     }
 
     /// Performs edits in order, as one transaction. A refused one does not hinder the others.
     pub fn apply<'a>(&mut self, ops: impl IntoIterator<Item = Op<'a>>, now_ms: u64) -> Applied {
+        self.apply_checked(ops, &|_, _| true, now_ms)
+    }
+
+    /// The same, where not everybody may write under every client id. Whatever that says, nobody may under the replica's own.
+    pub fn apply_checked<'a>(
+        &mut self,
+        ops: impl IntoIterator<Item = Op<'a>>,
+        may_write: MayWrite<'_>,
+        now_ms: u64,
+    ) -> Applied {
         let mut work = Work::new(ops);
-        let mut written = self.perform(&mut work, now_ms, true);
+        let mut written = self.perform(&mut work, may_write, now_ms, true);
         let update = if written.len() > 1 {
             Some(merge_updates_v1(written).expect("yrs reads what it has written"))
         } else {
@@ -133,7 +145,7 @@ impl Replica {
         };
         let update = update.map(|update| self.verbatim.restore(update));
         self.sweep_if_overgrown();
-        Applied { results: work.results, update, refused: work.refused }
+        Applied { results: work.results, update, refused: work.refused, left_out: work.left_out }
     }
 
     /// Forgets what is kept beside the document for elements that have been deleted. Waits until it has doubled, so
@@ -149,16 +161,15 @@ impl Replica {
     }
 
     /// Answers what was integrated, if that is wanted, in parts that follow on each other.
-    fn perform(&mut self, work: &mut Work<'_>, now_ms: u64, wanted: bool) -> Vec<Vec<u8>> {
-        let mut written = Vec::new();
+    fn perform(&mut self, work: &mut Work<'_>, may_write: MayWrite<'_>, now_ms: u64, wanted: bool) -> Vec<Vec<u8>> {
+        let (mut written, mut refused, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
         loop {
             let txn = self.doc.transact_mut();
             let beside = (&mut self.pairs, &mut self.verbatim);
-            let mut refused = Vec::new();
-            let mut transaction = Transaction::new(txn, &mut self.gate, beside, &self.roots, &mut refused);
+            let verdicts = Verdicts { may_write, refused: &mut refused, left_out: &mut left_out };
+            let mut transaction = Transaction::new(txn, &mut self.gate, beside, &self.roots, verdicts);
             let pause = transaction.perform(work, now_ms);
             written.extend(transaction.commit(wanted));
-            work.refused.append(&mut refused);
             match pause {
                 Some(Pause::Cut(cut)) => self.replace_pairs(cut, work),
                 Some(Pause::Edited) => {}
@@ -166,6 +177,7 @@ impl Replica {
             }
         }
         self.pairs.end_foresight();
+        (work.refused, work.left_out) = (refused, left_out);
         written
     }
 
@@ -232,6 +244,16 @@ impl Replica {
     /// Whether an edit only takes away from the map as it is now, so that even a full one has room for it.
     pub fn takes_away(&self, edit: &MapEdit) -> bool {
         takes_away(&self.doc.transact(), &self.roots, edit)
+    }
+
+    /// How much of a client's history the document has.
+    pub fn clock(&self, client: u64) -> u32 {
+        self.gate.clock(client)
+    }
+
+    /// A client id has come to belong to somebody: drops what others have waiting under it, and answers what that was.
+    pub fn disown(&mut self, client: u64, may_write: MayWrite<'_>) -> Vec<LeftOut> {
+        self.gate.disown(client, may_write)
     }
 
     /// How many pieces of this sender's updates wait for something that the document lacks.

@@ -12,7 +12,7 @@ use yrs::{
 };
 
 use crate::{
-    gate::{Admitted, Gate, Refused, Sender},
+    gate::{Admitted, Gate, LeftOut, MayWrite, Refused, Sender},
     map::{MapEdit, MapRoots, apply_edit},
     pairs::{self, Pairs},
     replica::{ApplyError, Op},
@@ -28,13 +28,14 @@ pub(crate) struct Work<'a> {
     pub(crate) results: Vec<Result<(), ApplyError>>,
     /// What became of earlier edits at the gate.
     pub(crate) refused: Vec<(Sender, ApplyError)>,
+    pub(crate) left_out: Vec<LeftOut>,
 }
 
 impl<'a> Work<'a> {
     pub(crate) fn new(ops: impl IntoIterator<Item = Op<'a>>) -> Self {
         let ops: Vec<_> = ops.into_iter().collect();
         let results = Vec::with_capacity(ops.len());
-        Self { results, ops: ops.into_iter(), under_way: None, refused: Vec::new() }
+        Self { results, ops: ops.into_iter(), under_way: None, refused: Vec::new(), left_out: Vec::new() }
     }
 
     /// The updates that are still to be integrated, as far as they read as such.
@@ -78,8 +79,15 @@ pub(crate) struct Transaction<'a> {
     pairs: &'a mut Pairs,
     verbatim: &'a mut Verbatim,
     roots: &'a MapRoots,
-    refused: &'a mut Vec<(Sender, ApplyError)>,
+    verdicts: Verdicts<'a>,
     has_own_edits: bool,
+}
+
+/// Who may write what, and what became of what did not pass.
+pub(crate) struct Verdicts<'a> {
+    pub(crate) may_write: MayWrite<'a>,
+    pub(crate) refused: &'a mut Vec<(Sender, ApplyError)>,
+    pub(crate) left_out: &'a mut Vec<LeftOut>,
 }
 
 impl<'a> Transaction<'a> {
@@ -88,9 +96,9 @@ impl<'a> Transaction<'a> {
         gate: &'a mut Gate,
         (pairs, verbatim): (&'a mut Pairs, &'a mut Verbatim),
         roots: &'a MapRoots,
-        refused: &'a mut Vec<(Sender, ApplyError)>,
+        verdicts: Verdicts<'a>,
     ) -> Self {
-        Self { txn, gate, pairs, verbatim, roots, refused, has_own_edits: false }
+        Self { txn, gate, pairs, verbatim, roots, verdicts, has_own_edits: false }
     }
 
     /// Performs edits until all are done, or until they have to go on in another transaction.
@@ -157,8 +165,9 @@ impl<'a> Transaction<'a> {
     }
 
     fn let_in<'b>(&mut self, update: &UpdateView<'b>, from: Sender, now_ms: u64) -> Result<Admitted<'b>, ApplyError> {
-        let admitted = self.gate.admit(update, from, now_ms)?;
-        self.refused.extend(admitted.evicted.iter().map(|&from| (from, ApplyError::AsideFull)));
+        let mut admitted = self.gate.admit(update, from, self.verdicts.may_write, now_ms)?;
+        self.verdicts.refused.extend(admitted.evicted.iter().map(|&from| (from, ApplyError::AsideFull)));
+        self.verdicts.left_out.append(&mut admitted.left_out);
         Ok(admitted)
     }
 
@@ -187,7 +196,7 @@ impl<'a> Transaction<'a> {
                 return Ok(());
             }
             let released = self.gate.release();
-            self.refused.extend(released.refused.into_iter().map(|(from, why)| (from, why.into())));
+            self.verdicts.refused.extend(released.refused.into_iter().map(|(from, why)| (from, why.into())));
             under_way.update = released.update.map(Cow::Owned);
         }
     }

@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     limits::connections::Connections,
     room::{
-        Feed, GraphView, Joined, Restoring, RoomError, RoomHandle, SessionId,
+        Feed, GraphView, Joined, Principal, Restoring, RoomError, RoomHandle, SessionId,
         actor::{Actor, RoomEnv},
         handle::{CallError, LaneBudget, Lanes},
         open,
@@ -88,10 +88,13 @@ impl Hub {
         &self,
         id: &GraphId,
         session: SessionId,
+        principal: Principal,
         is_extended: bool,
         create: bool,
     ) -> Result<(RoomHandle, Joined), RoomError> {
-        let join = |room: RoomHandle| async move { room.join(session, is_extended).await.map(|joined| (room, joined)) };
+        let join = |room: RoomHandle| async move {
+            room.join(session, principal, is_extended).await.map(|joined| (room, joined))
+        };
         self.call(id, create, join).await
     }
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use synapti_protocol::update::{Id, Structs};
 
 use super::{
-    Refused,
+    LeftOut, Refused,
     clocks::{Clocks, Trust},
     outgoing::Outgoing,
     pieces::{Books, Claim, Held, Pieces, Run, Sender},
@@ -121,6 +121,26 @@ impl Aside {
     /// Drops what nobody but `from` has sent.
     pub(super) fn drop_from(&mut self, from: Sender) {
         self.retain(|claim| claim.from != from);
+    }
+
+    /// Drops the structs of a client that foreigners have sent, whoever else has: of two who said different things, it may
+    /// be theirs that was kept. Answers what everybody has lost.
+    pub(super) fn drop_foreign(&mut self, client: u64, is_foreign: impl Fn(Sender) -> bool) -> Vec<LeftOut> {
+        let Some(mut of_client) = self.structs.remove(&client) else { return Vec::new() };
+        let mut left_out = Vec::new();
+        of_client.retain(|clock, held| {
+            let stays = !held.claims.iter().any(|claim| is_foreign(claim.from));
+            if !stays {
+                self.books.discount(held);
+                let end = clock + held.len;
+                left_out.extend(held.claims.iter().map(|claim| LeftOut { from: claim.from, client, end }));
+            }
+            stays
+        });
+        if !of_client.is_empty() {
+            self.structs.insert(client, of_client);
+        }
+        left_out
     }
 
     /// Forgets claims from before `deadline_ms` and drops what has no other; answers whose they were.

@@ -29,9 +29,25 @@ use passage::Passage;
 use pieces::Run;
 pub use pieces::Sender;
 
+/// Whether a sender may add elements under a client id. What others may not is left out.
+pub type MayWrite<'a> = &'a dyn Fn(Sender, u64) -> bool;
+
+/// Elements that a sender brought under the client id of somebody else. They are not in the document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Who brought them.
+    pub from: Sender,
+    /// Whose they would be.
+    pub client: u64,
+    /// The clock after the last of them.
+    pub end: u32,
+}
+
 /// Decides what of an update may be integrated now.
 #[derive(Debug)]
 pub(crate) struct Gate {
+    /// The document's own client id: nobody else writes under it.
+    own: u64,
     clocks: Clocks,
     aside: Aside,
     /// Clients whose clocks have moved since the last release.
@@ -47,6 +63,8 @@ pub(crate) struct Admitted<'a> {
     pub(crate) overflow: bool,
     /// Others who had more waiting, and lost it to this update: the same goes for them.
     pub(crate) evicted: Vec<Sender>,
+    /// What its sender may not write.
+    pub(crate) left_out: Vec<LeftOut>,
 }
 
 /// Why nothing of an update may be integrated. Nothing of its sender waits any more either.
@@ -70,8 +88,8 @@ pub(crate) struct Released {
 }
 
 impl Gate {
-    pub(crate) fn new(limits: AsideLimits) -> Self {
-        Self { clocks: Clocks::default(), aside: Aside::new(limits), moved: SmallVec::new() }
+    pub(crate) fn new(own: u64, limits: AsideLimits) -> Self {
+        Self { own, clocks: Clocks::default(), aside: Aside::new(limits), moved: SmallVec::new() }
     }
 
     /// Takes the document's own clocks as they are, after an update that failed half way.
@@ -115,6 +133,7 @@ impl Gate {
         &mut self,
         update: &UpdateView<'a>,
         from: Sender,
+        may_write: MayWrite<'_>,
         now_ms: u64,
     ) -> Result<Admitted<'a>, Refused> {
         let before: SmallVec<[(u64, u32); 4]> =
@@ -125,14 +144,25 @@ impl Gate {
             return Err(Refused::ManyClients);
         }
         let trust = if from.is_store() { Trust::Store } else { Trust::Client };
-        let admitted = self.let_in(update, &before, trust, from, now_ms);
+        let foreign = self.foreign_to(from, update, may_write);
+        let admitted = self.let_in(update, &foreign, &before, trust, from, now_ms);
         if admitted.is_err() {
             self.go_back(&before);
             self.aside.drop_from(from);
         } else {
             self.moved.extend(before.iter().map(|&(client, _)| client));
         }
-        admitted
+        admitted.map(|admitted| Admitted { left_out: self.left_out(&foreign, from), ..admitted })
+    }
+
+    /// Drops what waits under a client id from those who may not write it any more; answers what that was.
+    pub(crate) fn disown(&mut self, client: u64, may_write: MayWrite<'_>) -> Vec<LeftOut> {
+        self.aside.drop_foreign(client, |from| !from.is_store() && !may_write(from, client))
+    }
+
+    /// The clock of a client.
+    pub(crate) fn clock(&self, client: u64) -> u32 {
+        self.clocks.get(client)
     }
 
     /// What need not wait any longer.
@@ -164,21 +194,40 @@ impl Gate {
     fn let_in<'a>(
         &mut self,
         update: &UpdateView<'a>,
+        foreign: &[(u64, u32)],
         before: &[(u64, u32)],
         trust: Trust,
         from: Sender,
         now_ms: u64,
     ) -> Result<Admitted<'a>, Refused> {
-        if let Some(ends) = self.ends_of_contiguous(update) {
+        if let Some(ends) = self.ends_of_contiguous(update).filter(|_| foreign.is_empty()) {
             if self.joins_on(update, &ends, trust)? {
                 return Ok(Admitted { update: Some(Cow::Borrowed(update.bytes())), ..Admitted::default() });
             }
             self.go_back(before);
         }
         let mut out = Outgoing::default();
-        let overflow = !self.set_aside(update, trust, from, now_ms, &mut out)?;
+        let overflow = !self.set_aside(update, foreign, trust, from, now_ms, &mut out)?;
         let evicted = self.aside.take_evicted();
-        Ok(Admitted { update: out.finish().map(Cow::Owned), overflow, evicted })
+        Ok(Admitted { update: out.finish().map(Cow::Owned), overflow, evicted, left_out: Vec::new() })
+    }
+
+    /// Clients under whose ids an update brings something new that its sender may not write, each with the clock after it.
+    fn foreign_to(&self, from: Sender, update: &UpdateView<'_>, may_write: MayWrite<'_>) -> Vec<(u64, u32)> {
+        if from.is_store() {
+            return Vec::new();
+        }
+        let is_foreign = |section: &Section<'_>| {
+            section.end > self.clocks.get(section.client)
+                && (section.client == self.own || !may_write(from, section.client))
+        };
+        update.sections().filter(is_foreign).map(|section| (section.client, section.end)).collect()
+    }
+
+    /// What somebody else can bring. Nobody else has what is written under the document's own id.
+    fn left_out(&self, foreign: &[(u64, u32)], from: Sender) -> Vec<LeftOut> {
+        let of_others = foreign.iter().filter(|&&(client, _)| client != self.own);
+        of_others.map(|&(client, end)| LeftOut { from, client, end }).collect()
     }
 
     fn go_back(&mut self, before: &[(u64, u32)]) {
@@ -251,16 +300,18 @@ impl Gate {
         Some(end)
     }
 
-    /// Lets pass what joins on and puts the rest aside; false when there was no room for all of it.
+    /// Lets pass what joins on and puts the rest aside, without what is foreign; false when there was no room for all of it.
     fn set_aside(
         &mut self,
         update: &UpdateView<'_>,
+        foreign: &[(u64, u32)],
         trust: Trust,
         from: Sender,
         now_ms: u64,
         out: &mut Outgoing,
     ) -> Result<bool, Refused> {
-        let mut passage = Passage::new(update);
+        let is_foreign = |client: u64| foreign.iter().any(|&(other, _)| other == client);
+        let mut passage = Passage::without(update, is_foreign);
         passage.run(&mut self.clocks, trust, |known, client, item| out.push_from(known, client, item))?;
         let mut fits = Run::join(passage.rest(&self.clocks)).all(|run| self.aside.hold(run, from, now_ms));
         for range in update.delete_set() {
@@ -269,7 +320,8 @@ impl Gate {
             if range.clock < known {
                 out.delete(range.client, range.clock, known.min(end) - range.clock);
             }
-            if end > known {
+            // What is left out cannot be deleted; whoever deleted it is asked once it is there.
+            if end > known && !is_foreign(range.client) {
                 let start = range.clock.max(known);
                 fits = fits && self.aside.hold_delete(range.client, start, end - start, from, now_ms);
             }

@@ -34,8 +34,14 @@ enum Stop {
 
 impl<'a> Passage<'a> {
     pub(super) fn new(update: &UpdateView<'a>) -> Self {
+        Self::without(update, |_| false)
+    }
+
+    /// As if an update had no sections of some clients.
+    pub(super) fn without(update: &UpdateView<'a>, is_left_out: impl Fn(u64) -> bool) -> Self {
         let sections: Vec<_> = update
             .sections()
+            .filter(|section| !is_left_out(section.client))
             .map(|section| SectionRest {
                 client: section.client,
                 structs: section.structs().peekable(),

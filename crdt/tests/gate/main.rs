@@ -7,6 +7,7 @@ mod convergence;
 mod hostile;
 mod mutations;
 mod nesting;
+mod owned;
 mod pairs;
 #[path = "../common/sliced.rs"]
 mod sliced;

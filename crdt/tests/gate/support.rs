@@ -55,7 +55,7 @@ impl Watched {
     }
 
     pub fn apply<'a>(&mut self, ops: impl IntoIterator<Item = Op<'a>>, now_ms: u64) -> Vec<Result<(), ApplyError>> {
-        let Applied { results, update, refused } = self.replica.apply(ops, now_ms);
+        let Applied { results, update, refused, .. } = self.replica.apply(ops, now_ms);
         self.refused.extend(refused);
         if let Some(update) = update {
             self.follow(&update);

@@ -8,7 +8,7 @@ use synapti_protocol::graph_id::GraphId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::{
-    Cursor, Feed, GraphView, RoomError, SessionId, SessionSlot,
+    Cursor, Feed, GraphView, Principal, RoomError, SessionId, SessionSlot,
     reads::{Answer, Read},
 };
 
@@ -108,6 +108,7 @@ pub struct Restoring {
 pub(crate) enum Control {
     Join {
         session: SessionId,
+        principal: Principal,
         slot: Arc<SessionSlot>,
         is_extended: bool,
         reply: oneshot::Sender<Result<Welcome, CallError>>,
@@ -209,10 +210,10 @@ impl RoomHandle {
     }
 
     /// Takes a place in the room; an extended session is told what becomes of its edits.
-    pub async fn join(&self, session: SessionId, is_extended: bool) -> Result<Joined, CallError> {
+    pub async fn join(&self, session: SessionId, principal: Principal, is_extended: bool) -> Result<Joined, CallError> {
         let slot = Arc::new(SessionSlot::default());
         let (reply, answer) = oneshot::channel();
-        self.control(Control::Join { session, slot: slot.clone(), is_extended, reply }).await?;
+        self.control(Control::Join { session, principal, slot: slot.clone(), is_extended, reply }).await?;
         // From here on the room may know the session, so that it has to be told when this call is given up.
         let membership = Membership { room: self.clone(), session };
         let welcome = settled(answer).await?;

@@ -10,6 +10,7 @@ mod decode;
 pub mod feed;
 pub mod handle;
 pub mod open;
+pub mod owners;
 pub mod presence;
 pub mod reads;
 pub mod slot;
@@ -29,6 +30,11 @@ pub use view::GraphView;
 /// Number of a session, unique in this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(pub u64);
+
+/// On whose behalf a session acts: a user, a key, a guest. Client ids belong to principals, not to sessions, because a client
+/// keeps its id when it reconnects. Zero, the default, is everybody where nobody signs in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Principal(pub u64);
 
 /// Number of a question to a room, unique in this room; the actor keeps who waits for the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -82,7 +82,8 @@ impl Presence {
         self.order
     }
 
-    /// Takes what `session` says of its own client; ignores what it says of others.
+    /// Takes what `session` says of its own client; ignores what it says of others, and of clients that `may_own` says are
+    /// somebody else's. Answers the client that it shows as its own.
     ///
     /// # Errors
     /// [`PresenceError`]; nothing of the message was taken.
@@ -92,17 +93,18 @@ impl Presence {
         joined: JoinOrder,
         payload: &[u8],
         now_ms: u64,
-    ) -> Result<(), PresenceError> {
+        may_own: impl Fn(u64) -> bool,
+    ) -> Result<Option<u64>, PresenceError> {
         let entries = awareness::scan(payload)?;
         if let Some(entry) = entries.iter().find(|entry| entry.state.len() > AWARENESS_STATE_BYTES_MAX) {
             return Err(PresenceError::TooLarge { bytes: entry.state.len() });
         }
         for entry in &entries {
-            if self.is_own(session, joined, &entry) {
+            if may_own(entry.client) && self.is_own(session, joined, &entry) {
                 self.take(session, &entry, now_ms);
             }
         }
-        Ok(())
+        Ok(self.owned.get(&session).copied().filter(|&client| self.session_of(client) == Some(session)))
     }
 
     /// Removes what belongs to a session that has left.
@@ -113,6 +115,11 @@ impl Presence {
         {
             self.remove(client, now_ms);
         }
+    }
+
+    /// The session whose own a client is, while it shows something.
+    pub fn session_of(&self, client: u64) -> Option<SessionId> {
+        self.present.get(&client).map(|present| present.owner)
     }
 
     /// What a session's user is called, if their state says so as Yjs programs do: `{"user": {"name": …}}`.

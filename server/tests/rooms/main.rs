@@ -10,6 +10,7 @@ mod edits;
 mod hub;
 mod journal;
 mod limits;
+mod owners;
 mod presence;
 mod reads;
 mod room_failures;

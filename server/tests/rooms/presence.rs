@@ -152,7 +152,7 @@ fn states_are_bounded() {
     let mut presence = Presence::default();
     for client in 1..=PRESENCE_STATES_MAX as u64 + 10 {
         let joined = presence.join();
-        presence.apply(SessionId(client), joined, &awareness(client, 1, "{}"), 0).unwrap();
+        presence.apply(SessionId(client), joined, &awareness(client, 1, "{}"), 0, |_| true).unwrap();
     }
     assert_eq!(presence.len(), PRESENCE_STATES_MAX);
     presence.leave(SessionId(1), 0);

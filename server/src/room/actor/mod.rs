@@ -252,8 +252,8 @@ impl Actor {
 
     fn control(&mut self, message: Control) {
         match message {
-            Control::Join { session, slot, is_extended, reply } => {
-                let joined = self.state.join(session, is_extended).map_err(CallError::Room);
+            Control::Join { session, principal, slot, is_extended, reply } => {
+                let joined = self.state.join(session, principal, is_extended).map_err(CallError::Room);
                 if joined.is_ok() {
                     if self.departing {
                         slot.depart();

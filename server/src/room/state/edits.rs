@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use synapti_crdt::{ApplyError, Op, Sender};
 use synapti_protocol::{close::CloseCode, message, update};
 
-use super::{Asked, Effect, InFlight, Life, RoomState, Size, size::Limit};
+use super::{Asked, Effect, InFlight, Life, RoomState, Size, ownership::may_write, size::Limit};
 use crate::room::{
     RequestId, RoomError, SessionId,
     batch::Edit,
@@ -32,7 +32,10 @@ impl RoomState {
         let is_open = self.life == Life::Open;
         let limits = if is_open { self.admit(edits) } else { Vec::new() };
         let ops = edits.iter().zip(&limits).filter(|(_, limit)| limit.is_none()).map(|(edit, _)| op(edit));
-        let applied = self.replica.apply(ops, now_ms);
+        let applied = {
+            let Self { replica, owners, members, .. } = self;
+            replica.apply_checked(ops, &|from, client| may_write(owners, members, from, client), now_ms)
+        };
         let mut results = applied.results.into_iter();
         let mut waiting = Vec::new();
         let mut limits = limits.into_iter();
@@ -45,24 +48,32 @@ impl RoomState {
             self.conclude(edit, result, now_ms, &mut waiting);
         }
         self.turn_away_all(applied.refused);
+        self.note_left_out(applied.left_out, now_ms);
         let acks = self.due_acks(edits);
         if let Some(update) = applied.update {
             self.history.schedule.changed(now_ms);
             self.begin_commit(&update, waiting, acks, now);
-        } else if let Some(newest) = self.in_flight.back_mut() {
-            // Nothing new, but what the edits say may be on its way to disk.
-            newest.waiting.extend(waiting);
-            newest.acks.extend(acks);
         } else {
-            // Nothing new: what the edits say is in the committed document already.
-            self.reads.extend(waiting.into_iter().map(|request| (request, Read::View)));
-            self.effects.extend(acks.into_iter().map(|(session, edits)| Effect::Ack(session, edits)));
+            self.wait_with_newest(waiting, acks);
         }
         self.settle();
     }
 
+    /// Of edits that brought nothing new, somebody waits to hear that they are on disk.
+    pub(super) fn wait_with_newest(&mut self, waiting: Vec<RequestId>, acks: Vec<(SessionId, u64)>) {
+        if let Some(newest) = self.in_flight.back_mut() {
+            // What the edits say may be on its way there.
+            newest.waiting.extend(waiting);
+            newest.acks.extend(acks);
+        } else {
+            // It is in the committed document already.
+            self.reads.extend(waiting.into_iter().map(|request| (request, Read::View)));
+            self.effects.extend(acks.into_iter().map(|(session, edits)| Effect::Ack(session, edits)));
+        }
+    }
+
     /// Which sessions' edits are integrated now, as far as they wait for nothing, and so will be on disk with the document.
-    fn due_acks(&mut self, edits: &[Edit]) -> Vec<(SessionId, u64)> {
+    pub(super) fn due_acks(&mut self, edits: &[Edit]) -> Vec<(SessionId, u64)> {
         let mut senders = std::mem::take(&mut self.held);
         senders.extend(edits.iter().filter_map(|edit| match edit {
             Edit::Update { session, .. } => Some(*session),
@@ -71,7 +82,7 @@ impl RoomState {
         let mut acks = Vec::new();
         for session in senders {
             let Some(member) = self.members.get(&session).filter(|member| member.is_extended) else { continue };
-            if self.replica.held_from(Sender(session.0)) == 0 {
+            if self.replica.held_from(Sender(session.0)) == 0 && !self.owners.is_waiting(session) {
                 acks.push((session, member.edits));
             } else {
                 self.held.insert(session);

@@ -8,6 +8,7 @@ mod ahead;
 mod edits;
 mod effect;
 mod history;
+mod ownership;
 mod restore;
 mod settle;
 mod size;
@@ -21,7 +22,8 @@ use synapti_crdt::{Replica, Sender};
 use synapti_protocol::{close::CloseCode, graph_id::GraphId};
 
 use super::{
-    Cursor, Refusal, RequestId, RoomError, SessionId, Welcome,
+    Cursor, Principal, Refusal, RequestId, RoomError, SessionId, Welcome,
+    owners::Owners,
     presence::{JoinOrder, Presence, PresenceError},
     reads::{Answer, Lookups, Read, ReadCache},
 };
@@ -45,6 +47,7 @@ const READS_WAITING_MAX: usize = 4096;
 
 #[derive(Debug)]
 struct Member {
+    principal: Principal,
     joined: JoinOrder,
     /// Whether it is told what becomes of its edits.
     is_extended: bool,
@@ -96,6 +99,7 @@ pub struct RoomState {
     checkpoint: Cursor,
     members: HashMap<SessionId, Member>,
     presence: Presence,
+    owners: Owners,
     presence_sent_ms: Option<u64>,
     /// What is on its way to disk, oldest first. More than one only while the room runs ahead or is catching up, and then
     /// all of it has been published.
@@ -137,6 +141,7 @@ impl RoomState {
             checkpoint: 0,
             members: HashMap::new(),
             presence: Presence::default(),
+            owners: Owners::default(),
             presence_sent_ms: None,
             in_flight: VecDeque::new(),
             is_ahead: false,
@@ -165,17 +170,16 @@ impl RoomState {
     ///
     /// # Errors
     /// [`RoomError::AtCapacity`], and [`RoomError::Gone`] once the graph is deleted.
-    pub fn join(&mut self, session: SessionId, is_extended: bool) -> Result<Welcome, RoomError> {
+    pub fn join(&mut self, session: SessionId, principal: Principal, is_extended: bool) -> Result<Welcome, RoomError> {
         if self.life == Life::Deleted {
             return Err(RoomError::Gone);
         }
         if self.limits.sessions_max > 0 && self.members.len() >= self.limits.sessions_max {
             return Err(RoomError::AtCapacity { what: "connections to this map" });
         }
-        self.members.insert(
-            session,
-            Member { joined: self.presence.join(), is_extended, has_edited: false, edits: 0, asked: None },
-        );
+        let joined = self.presence.join();
+        let member = Member { principal, joined, is_extended, has_edited: false, edits: 0, asked: None };
+        self.members.insert(session, member);
         Ok(Welcome {
             question: self.cache.question(&self.replica),
             presence: self.presence.everybody(),
@@ -187,7 +191,9 @@ impl RoomState {
     /// A session has gone. Edits that it sent before stay.
     pub fn leave(&mut self, session: SessionId, now_ms: u64) {
         self.note_author(session);
-        self.members.remove(&session);
+        if let Some(member) = self.members.remove(&session) {
+            self.owners.leave(session, member.principal, now_ms);
+        }
         self.to_ask.remove(&session);
         self.held.remove(&session);
         self.presence.leave(session, now_ms);
@@ -198,13 +204,18 @@ impl RoomState {
     pub fn awareness(&mut self, session: SessionId, payload: &[u8], now_ms: u64) {
         // Whoever leaves politely takes their name away first.
         self.note_author(session);
-        let Some(member) = self.members.get(&session) else { return };
-        if let Err(error) = self.presence.apply(session, member.joined, payload, now_ms) {
-            let code = match error {
-                PresenceError::Malformed(_) => CloseCode::Malformed,
-                PresenceError::TooLarge { .. } => CloseCode::TooLarge,
-            };
-            self.refuse(session, code, error.to_string());
+        let Some(&Member { joined, principal, .. }) = self.members.get(&session) else { return };
+        let may_own = |client| self.owners.may_use(principal, client);
+        match self.presence.apply(session, joined, payload, now_ms, may_own) {
+            Ok(Some(client)) => self.own(client, principal, now_ms),
+            Ok(None) => {}
+            Err(error) => {
+                let code = match error {
+                    PresenceError::Malformed(_) => CloseCode::Malformed,
+                    PresenceError::TooLarge { .. } => CloseCode::TooLarge,
+                };
+                self.refuse(session, code, error.to_string());
+            }
         }
         self.flush_presence(now_ms);
     }
@@ -275,6 +286,7 @@ impl RoomState {
     pub fn tick(&mut self, now_ms: u64) {
         self.presence.expire(now_ms);
         self.flush_presence(now_ms);
+        self.tick_owners(now_ms);
         self.cache.sweep();
         self.keep_version_if_due(now_ms);
         for Sender(session) in self.replica.expire_held(now_ms.saturating_sub(HOLE_CLOSES_WITHIN_MS)) {
@@ -345,6 +357,8 @@ impl RoomState {
     }
 
     fn refuse(&mut self, session: SessionId, code: CloseCode, reason: String) {
+        // What of its edits was dropped is not acknowledged with the rest.
+        self.held.remove(&session);
         self.effects.push(Effect::Refuse(session, Refusal::new(code, reason)));
     }
 }

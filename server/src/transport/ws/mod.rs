@@ -31,7 +31,7 @@ use crate::{
     auth::rights::Action,
     clock::Clock,
     http::{AppState, error::ApiError},
-    room::{Refusal, SessionId},
+    room::{Principal, Refusal, SessionId},
     session::{Session, SessionLimits, refusal, refused},
     telemetry::metrics,
 };
@@ -135,7 +135,8 @@ async fn admit(
     let permit = gate.admit(&visitor).await?;
     let session = SessionId(gate.next_session());
     let may_create = visitor.access.may(Action::Create, &graph);
-    let joined = gate.hub().join(&graph, session, is_extended, may_create).await;
+    let principal = Principal(visitor.access.principal());
+    let joined = gate.hub().join(&graph, session, principal, is_extended, may_create).await;
     let (room, joined) = joined.map_err(|error| refusal(&error))?;
     permit.attach(&joined.slot);
     Ok((Session::new(session, room, joined, limits, role, is_extended), permit))

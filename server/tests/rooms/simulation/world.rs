@@ -13,7 +13,7 @@ use synapti_crdt::{
 };
 use synapti_protocol::{graph_id::GraphId, message};
 use synapti_server::room::{
-    Feed, RequestId, SessionId,
+    Feed, Principal, RequestId, SessionId,
     batch::Edit,
     reads::{Answer, Read},
     state::{Effect, Loaded, RoomLimits, RoomState, Size, Tail},
@@ -152,7 +152,7 @@ impl World {
         }
         self.numbers += 1;
         let session = SessionId(self.numbers);
-        let welcome = self.room.join(session, is_extended(person)).unwrap();
+        let welcome = self.room.join(session, Principal::default(), is_extended(person)).unwrap();
         assert_eq!(welcome.has_unsaved, self.is_unsaved);
         let answer = self.people[person].enter(session, &welcome);
         self.send(person, answer);
