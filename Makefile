@@ -12,7 +12,7 @@ run: ## Build the page and the server and start it on its embedded database; ARG
 test: ## Format, lints, Rust tests, tests with the real Yjs clients, with faults and with a browser; sets up what they need
 	@scripts/test.sh
 
-soak: ## Long campaigns; bounded by PROPTEST_CASES, FUZZ_ITERATIONS, TEST_ROUNDS, SOAK_REPEATS and CRASH_ROUNDS
+soak: ## Long campaigns; bounded by PROPTEST_CASES, FUZZ_ITERATIONS, TEST_ROUNDS, SOAK_REPEATS, MUTATED_MESSAGES and CRASH_ROUNDS
 	@scripts/soak.sh
 
 bench: ## Measure the server against its bars; figures and method are in docs/benchmarks.md

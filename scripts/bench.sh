@@ -4,7 +4,7 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-commands="latency open fanout rooms max join idle slow acks compaction"
+commands="latency open fanout rooms max join idle slow stopped storm acks compaction"
 only=${BENCH_ONLY:-$commands}
 for name in $only; do
   case " $commands " in
@@ -47,6 +47,8 @@ measure max-1000 max --viewers 1000 --start 2000 --seconds 4 --against-relay
 measure join join
 measure idle idle
 measure slow slow
+measure stopped stopped
+measure storm storm
 measure acks acks
 measure compaction compaction
 

@@ -11,6 +11,8 @@ export TEST_ROUNDS=${TEST_ROUNDS:-100}
 repeats=${SOAK_REPEATS:-10}
 # How often the server is killed under load, on each database.
 crash_rounds=${CRASH_ROUNDS:-300}
+# How many damaged and lying messages are sent.
+mutated_messages=${MUTATED_MESSAGES:-1000000}
 
 need_rust
 need_node
@@ -32,6 +34,9 @@ for repeat in $(seq "$repeats"); do
   say "clients, $repeat of $repeats"
   (cd tests/clients && npm run --silent soak)
 done
+
+say "$mutated_messages mutated messages"
+"$release/synapti-load" mutate --messages "$mutated_messages" --binary "$TEST_BINARY"
 
 crash=("$release/synapti-load" crash --rounds "$crash_rounds" --binary "$TEST_BINARY")
 say "crashes, $crash_rounds on SQLite"

@@ -8,15 +8,13 @@ use crate::{
     acked::{Crowd, Plan},
     process::Process,
     report::{Bar, Fact, Figure, Limit, Report},
+    server::without_rates,
     subject::{Kind, Target},
     versus::percent,
 };
 
 /// The bar for 99 of 100 acknowledgements, in milliseconds.
 const P99_AT_MOST_MS: f64 = 25.0;
-
-/// One connection may send so often.
-const NO_RATE_LIMIT: (&str, &str) = ("SYNAPTI_LIMITS_MESSAGES_PER_SECOND", "0");
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -39,8 +37,7 @@ pub struct Args {
 /// Runs the command.
 pub async fn run(args: &Args) -> anyhow::Result<Report> {
     let Args { rooms, rate, seconds, clients_per_room: clients, .. } = *args;
-    let (name, value) = NO_RATE_LIMIT;
-    let subject = args.target.up(Kind::Synapti, None, &[(name, value.to_owned())]).await?;
+    let subject = args.target.up(Kind::Synapti, None, &without_rates()).await?;
     let plan = Plan { rooms, clients, rate: f64::from(rate) / f64::from(rooms * clients) };
     eprintln!("{rooms} rooms of {clients}, {rate} edits in a second");
     let mut crowd = Crowd::join(&subject.address, plan).await?;

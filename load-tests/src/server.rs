@@ -35,6 +35,11 @@ const PERFORMED_WITHIN: Duration = Duration::from_mins(5);
 /// Lines of the server's log that are kept for an error message.
 const LOG_LINES_MAX: usize = 10;
 
+/// Settings of a server that takes whatever one connection sends: where few connections stand for many people.
+pub fn without_rates() -> Vec<(&'static str, String)> {
+    ["SYNAPTI_LIMITS_MESSAGES_PER_SECOND", "SYNAPTI_LIMITS_BYTES_PER_SECOND"].map(|name| (name, "0".to_owned())).into()
+}
+
 /// A running server. It is killed when this is dropped.
 pub struct Server {
     child: Child,
@@ -163,6 +168,12 @@ impl Server {
     /// Ends it as a failure does: it gets no chance to tidy up.
     pub async fn kill(mut self) -> anyhow::Result<()> {
         self.signal(Signal::KILL).await.map(drop)
+    }
+
+    /// How it has ended by itself, with the last lines of its log; `None` while it runs.
+    pub fn end(&mut self) -> Option<String> {
+        let status = self.child.try_wait().ok()??;
+        Some(format!("the server has ended by itself: {status}{}", last_words(&self.log)))
     }
 
     /// The last lines of its log, for an error message.

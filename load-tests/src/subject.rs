@@ -128,6 +128,14 @@ impl Subject {
         }
     }
 
+    /// What went wrong with it, if it is our own and has ended by itself; else `error`.
+    pub fn blame(&mut self, error: anyhow::Error) -> anyhow::Error {
+        match self.own.as_mut().and_then(|own| own.server.end()) {
+            Some(end) => error.context(end),
+            None => error,
+        }
+    }
+
     /// Ends it if it is our own.
     pub async fn down(self) -> anyhow::Result<()> {
         match (self.kind, self.own) {

@@ -16,7 +16,7 @@ use crate::{
     http,
     open::{evict, open_room},
     report::{Bar, Fact, Figure, Limit, Report},
-    server::{Launch, Server},
+    server::{Launch, Server, without_rates},
     stats::Sorted,
     wire::Address,
 };
@@ -94,8 +94,9 @@ pub async fn run(args: &Args) -> anyhow::Result<Report> {
 
 /// Maps close at once when they are empty, so that leaving is a reason for a snapshot.
 fn launch(args: &Args, folder: &std::path::Path) -> anyhow::Result<Launch> {
-    let settings = [("SYNAPTI_ROOM_IDLE_CLOSE_AFTER", "0"), ("SYNAPTI_LIMITS_MESSAGES_PER_SECOND", "0")];
-    Launch::synapti(&args.binary, folder, &settings.map(|(name, value)| (name, value.to_owned())))
+    let mut settings = without_rates();
+    settings.push(("SYNAPTI_ROOM_IDLE_CLOSE_AFTER", "0".to_owned()));
+    Launch::synapti(&args.binary, folder, &settings)
 }
 
 /// Snapshots that the server has made since it started.

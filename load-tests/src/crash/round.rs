@@ -18,7 +18,7 @@ use super::{
 use crate::{
     client::{ANSWERED_WITHIN, fresh_client_id},
     http,
-    server::{Launch, Server, Signal},
+    server::{Launch, Server, Signal, without_rates},
     wire::{self, Address, Closed, Scratch},
 };
 
@@ -63,10 +63,8 @@ impl fmt::Display for NotOpened {
 impl Ground {
     /// The server as in every round. One that closes maps at once when they are empty is asked for where it matters.
     pub fn launch(&self, closes_at_once: bool) -> anyhow::Result<Launch> {
-        let mut settings = vec![
-            ("SYNAPTI_SHUTDOWN_GRACE", GRACE_SECONDS.to_owned()),
-            ("SYNAPTI_LIMITS_MESSAGES_PER_SECOND", "0".to_owned()),
-        ];
+        let mut settings = without_rates();
+        settings.push(("SYNAPTI_SHUTDOWN_GRACE", GRACE_SECONDS.to_owned()));
         settings.extend(self.database_url.clone().map(|url| ("SYNAPTI_DATABASE_URL", url)));
         if closes_at_once {
             settings.push(("SYNAPTI_ROOM_IDLE_CLOSE_AFTER", "0".to_owned()));

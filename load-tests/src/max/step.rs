@@ -6,6 +6,7 @@ use crate::{
     cores::Cores,
     crowd::{self, Happened, Outcome, Plan, Script},
     marker::Markers,
+    server::without_rates,
     subject::{Kind, Target},
     versus::percent,
 };
@@ -99,7 +100,7 @@ impl<'a> Load<'a> {
             Some((edits, script)) if edits >= plan.edits() => (edits, script),
             _ => (plan.edits(), Rc::new(Script::write(&plan, plan.edits(), &self.markers, 0)?)),
         };
-        let subject = self.target.up(kind, self.cores, &[]).await?;
+        let subject = self.target.up(kind, self.cores, &without_rates()).await?;
         let outcome = crowd::run(&subject, &plan, &self.markers, std::slice::from_ref(&script.1)).await?;
         self.script = Some(script);
         subject.down().await?;

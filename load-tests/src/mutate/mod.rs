@@ -21,6 +21,7 @@ use crate::{
     http,
     progress::Progress,
     report::{Bar, Fact, Figure, Limit, Report},
+    server::without_rates,
     subject::{Kind, Subject, Target},
     wire::Address,
 };
@@ -86,8 +87,8 @@ struct Campaign<'a> {
 /// Runs the command.
 pub async fn run(args: &Args) -> anyhow::Result<Report> {
     let seed = args.seed.unwrap_or_else(rand::random);
-    let settings = [("SYNAPTI_ROOM_IDLE_CLOSE_AFTER", "1"), ("SYNAPTI_LIMITS_MESSAGES_PER_SECOND", "0")];
-    let settings = settings.map(|(name, value)| (name, value.to_owned()));
+    let mut settings = without_rates();
+    settings.push(("SYNAPTI_ROOM_IDLE_CLOSE_AFTER", "1".to_owned()));
     let subject = args.target.up(Kind::Synapti, None, &settings).await?;
     eprintln!("{} messages, seed {seed}", args.messages);
     let mut campaign = Campaign {
@@ -102,10 +103,12 @@ pub async fn run(args: &Args) -> anyhow::Result<Report> {
     let begun = Instant::now();
     let elsewhere = format!("mutate-{:08x}-elsewhere", campaign.run);
     let mut quiet = Group::begin(&campaign.subject, &elsewhere).await?;
-    let memories = tokio::select! {
-        memories = campaign.fight() => memories?,
-        disturbed = quiet.disturbed() => return Err(disturbed),
+    let fought = tokio::select! {
+        fought = campaign.fight() => fought,
+        disturbed = quiet.disturbed() => Err(disturbed),
     };
+    // A connection that broke is only what was seen of it.
+    let memories = fought.map_err(|error| campaign.subject.blame(error))?;
     let quiet = quiet.finish().await?;
     campaign.subject.forget([elsewhere.as_str()]).await;
     let panics = http::counter(campaign.subject.address.authority(), PANICS).await?;

@@ -21,8 +21,8 @@ const BYTES_PER_SECOND = 4 << 20
 const BYTES_BURST = 16 << 20
 const QUESTIONS_PER_SECOND = 5
 const QUESTIONS_BURST = 20
-const JOINS_PER_SECOND = 500
-const JOINS_BURST = 500
+const JOINS_PER_SECOND = 1000
+const JOINS_BURST = JOINS_PER_SECOND
 
 /** What is still no breach: clocks differ, and a flood does not end sharply. */
 const TOLERANCE = 1.5
