@@ -53,7 +53,9 @@ fn deletion_of_subdocuments(state: &[u8]) -> Option<Vec<u8>> {
         }
     }
     let mut deletion = UpdateWriter::new();
-    ranges.iter().for_each(|(client, ranges)| deletion.delete(*client, ranges));
+    for (client, ranges) in &ranges {
+        deletion.delete(*client, ranges);
+    }
     Some(deletion.finish())
 }
 

@@ -19,7 +19,8 @@ use crate::{
     room::{
         Feed, GraphView, Joined, Principal, Restoring, RoomError, RoomHandle, SessionId,
         actor::{Actor, RoomEnv},
-        handle::{CallError, LaneBudget, Lanes},
+        handle::CallError,
+        lanes::{Lanes, NodeBudgets},
         open,
         state::RoomLimits,
     },
@@ -72,7 +73,7 @@ struct Inner {
     rooms: DashMap<GraphId, RoomHandle>,
     env: Arc<RoomEnv>,
     limits: HubLimits,
-    lanes: LaneBudget,
+    budgets: NodeBudgets,
     connections: Connections,
     tracker: TaskTracker,
 }
@@ -80,7 +81,14 @@ struct Inner {
 impl Hub {
     /// A hub without rooms.
     pub fn new(env: Arc<RoomEnv>, limits: HubLimits, connections: Connections, tracker: TaskTracker) -> Self {
-        Self(Arc::new(Inner { rooms: DashMap::new(), env, limits, lanes: LaneBudget::default(), connections, tracker }))
+        Self(Arc::new(Inner {
+            rooms: DashMap::new(),
+            env,
+            limits,
+            budgets: NodeBudgets::default(),
+            connections,
+            tracker,
+        }))
     }
 
     /// Takes a place in a graph's room, and creates the graph if there is none and `create` says so.
@@ -188,7 +196,7 @@ impl Hub {
             Entry::Occupied(room) => Ok(room.get().clone()),
             Entry::Vacant(place) => {
                 let feed = Arc::new(Feed::new(self.0.limits.feed_bytes_max));
-                let (room, lanes) = RoomHandle::new(id.clone(), feed, self.0.lanes.clone());
+                let (room, lanes) = RoomHandle::new(id.clone(), feed, &self.0.budgets);
                 place.insert(room.clone());
                 self.0.tracker.spawn(self.clone().run(room.clone(), lanes));
                 Ok(room)

@@ -1,7 +1,10 @@
 //! `/v1/graphs` and `/v1/graphs/{graph_id}`.
 
+use std::sync::Arc;
+
 use axum::{
     Extension, Json,
+    body::Body,
     extract::{Query, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -17,6 +20,7 @@ use super::{
     dto::{CreateGraph, PatchGraph},
     error::{ApiError, ErrorBody},
     etag,
+    held::HeldJson,
     path::{self, InGraph},
     schema::Graph,
     state::AppState,
@@ -217,9 +221,9 @@ pub(super) fn location(path: &str) -> HeaderValue {
 }
 
 /// A map as a response.
-pub(super) fn graph(status: StatusCode, view: &GraphView) -> Response {
+pub(super) fn graph(status: StatusCode, view: &Arc<GraphView>) -> Response {
     let json = HeaderValue::from_static("application/json");
-    let mut response = (status, [(header::CONTENT_TYPE, json)], view.body.clone()).into_response();
+    let mut response = (status, [(header::CONTENT_TYPE, json)], Body::new(HeldJson::new(view))).into_response();
     put_validators(&mut response, view);
     response
 }

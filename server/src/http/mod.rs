@@ -13,6 +13,7 @@ pub mod envelope;
 pub mod error;
 mod etag;
 mod graphs;
+mod held;
 mod host;
 mod nodes;
 pub mod openapi;

@@ -21,9 +21,13 @@ use crate::{
 /// What machines ask often and what tells nobody anything.
 const FREE_PATHS: [&str; 4] = ["/live", "/ready", "/health", "/metrics"];
 
+/// Sockets have limits of their own, and wait for their turn after the handshake: a browser cannot see a refusal before.
+const SOCKETS: &str = "/v1/ws";
+
 /// Middleware: refuses what comes too often with 429, and says when to come back.
 pub async fn guard(State(app): State<AppState>, request: Request, next: Next) -> Response {
-    if FREE_PATHS.contains(&request.uri().path()) {
+    let path = request.uri().path();
+    if FREE_PATHS.contains(&path) || path.starts_with(SOCKETS) {
         return next.run(request).await;
     }
     match requester(&app, &request).map(|requester| app.requests.take(&requester)) {

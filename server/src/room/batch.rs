@@ -8,7 +8,8 @@ use tokio::sync::oneshot;
 
 use super::{
     RequestId, SessionId,
-    handle::{CallError, LaneEdit, LanePermit},
+    handle::CallError,
+    lanes::{LaneEdit, LanePermit},
     reads::Answer,
 };
 

@@ -1,45 +1,33 @@
 //! What the rest of the server holds of an open room.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use synapti_crdt::{Restorable, map::MapEdit};
 use synapti_protocol::graph_id::GraphId;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 
 use super::{
     Cursor, Feed, GraphView, Principal, RoomError, SessionId, SessionSlot,
-    reads::{Answer, Read},
+    lanes::{self, Control, LaneEdit, LaneEnds, Lanes, NodeBudgets},
+    reads::{Answer, Read, StateFrames},
 };
+use crate::limits::budget::{ByteBudget, Share};
 
-/// Joins, leaves, presence and reads that wait at most; their senders wait beyond that.
-const CONTROL_LANE_MAX: usize = 1024;
+/// How long a question waits for others' answers to have gone.
+const SHARE_WITHIN: Duration = Duration::from_secs(15);
 
-/// Edits that wait in the lane at most; their senders stop reading from their sockets beyond that.
-const EDITS_LANE_MAX: usize = 1024;
-
-/// Bytes of edits that wait at most, in the lane and in the batch that gathers.
-const EDITS_LANE_BYTES_MAX: usize = 32 << 20;
-
-/// The same of all rooms of the node together.
-const NODE_LANES_BYTES_MAX: usize = 256 << 20;
-
-/// What the lanes of all rooms may hold together. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct LaneBudget(Arc<Semaphore>);
-
-impl Default for LaneBudget {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(NODE_LANES_BYTES_MAX)))
-    }
-}
-
-/// A message's share of what lanes may hold, of its room's and of all.
-#[derive(Debug)]
-pub(crate) struct LanePermit {
-    _room: OwnedSemaphorePermit,
-    _node: OwnedSemaphorePermit,
-}
+/// How much larger a map is as JSON, about.
+const JSON_OF_MAP: usize = 2;
 
 /// What a room tells somebody who comes in.
 #[derive(Clone, Debug)]
@@ -58,7 +46,7 @@ pub struct Welcome {
 #[derive(Clone, Debug)]
 pub struct SyncReply {
     /// Frames with what the client lacks: a `SyncStep2`, and `Update`s before it when that is much. Never empty.
-    pub frames: Arc<[Bytes]>,
+    pub frames: Arc<StateFrames>,
     /// What the client has once it has read `frames`; shared by all who ask at this state.
     pub state_vector: Bytes,
     /// Frame: everybody's presence.
@@ -91,9 +79,6 @@ pub enum CallError {
     Room(RoomError),
 }
 
-/// Where a room's answer goes.
-type Reply = oneshot::Sender<Result<Answer, CallError>>;
-
 /// An older state that a map is to become.
 #[derive(Clone, Debug)]
 pub struct Restoring {
@@ -103,43 +88,6 @@ pub struct Restoring {
     pub author: Option<String>,
 }
 
-/// Messages of the control lane.
-#[derive(Debug)]
-pub(crate) enum Control {
-    Join {
-        session: SessionId,
-        principal: Principal,
-        slot: Arc<SessionSlot>,
-        is_extended: bool,
-        reply: oneshot::Sender<Result<Welcome, CallError>>,
-    },
-    Leave {
-        session: SessionId,
-    },
-    Awareness {
-        session: SessionId,
-        payload: Bytes,
-    },
-    Read {
-        read: Read,
-        reply: Reply,
-    },
-    Delete {
-        reply: Reply,
-    },
-    Restore {
-        restoring: Restoring,
-        reply: Reply,
-    },
-}
-
-/// Messages of the edits lane. The permit is the message's share of the lane's bytes.
-#[derive(Debug)]
-pub(crate) enum LaneEdit {
-    Update { session: SessionId, update: Bytes, permit: LanePermit },
-    Map { edit: Box<MapEdit>, reply: Reply, permit: LanePermit },
-}
-
 /// Cheap to clone; the room lives on without it.
 #[derive(Clone, Debug)]
 pub struct RoomHandle(Arc<Inner>);
@@ -147,51 +95,23 @@ pub struct RoomHandle(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     id: GraphId,
-    control: mpsc::Sender<Box<Control>>,
-    edits: mpsc::Sender<Box<LaneEdit>>,
-    edit_bytes: Arc<Semaphore>,
-    budget: LaneBudget,
+    lanes: LaneEnds,
+    answers: ByteBudget,
+    /// About as many as the encoded map has.
+    document_bytes: AtomicUsize,
     feed: Arc<Feed>,
 }
 
-/// The room's ends of its lanes. Messages are boxed, because a lane keeps blocks of 32 places and most rooms are quiet.
-#[derive(Debug)]
-pub(crate) struct Lanes {
-    pub(super) control: mpsc::Receiver<Box<Control>>,
-    pub(super) edits: mpsc::Receiver<Box<LaneEdit>>,
-}
-
-impl Lanes {
-    /// Takes nothing more, and tells everybody who waits why. Nothing of what they asked is done. A client's update is
-    /// dropped without a word: its session is not in the room, or ends with it.
-    pub(crate) async fn turn_away(&mut self, why: impl Fn() -> CallError) {
-        self.control.close();
-        self.edits.close();
-        while let Some(message) = self.control.recv().await {
-            match *message {
-                // Whoever asked may have given up.
-                Control::Join { reply, .. } => drop(reply.send(Err(why()))),
-                Control::Read { reply, .. } | Control::Delete { reply } | Control::Restore { reply, .. } => {
-                    drop(reply.send(Err(why())));
-                }
-                Control::Leave { .. } | Control::Awareness { .. } => {}
-            }
-        }
-        while let Some(message) = self.edits.recv().await {
-            if let LaneEdit::Map { reply, .. } = *message {
-                drop(reply.send(Err(why())));
-            }
-        }
-    }
-}
-
 impl RoomHandle {
-    pub(crate) fn new(id: GraphId, feed: Arc<Feed>, budget: LaneBudget) -> (Self, Lanes) {
-        let (control, control_lane) = mpsc::channel(CONTROL_LANE_MAX);
-        let (edits, edits_lane) = mpsc::channel(EDITS_LANE_MAX);
-        let edit_bytes = Arc::new(Semaphore::new(EDITS_LANE_BYTES_MAX));
-        let handle = Self(Arc::new(Inner { id, control, edits, edit_bytes, budget, feed }));
-        (handle, Lanes { control: control_lane, edits: edits_lane })
+    pub(crate) fn new(id: GraphId, feed: Arc<Feed>, budgets: &NodeBudgets) -> (Self, Lanes) {
+        let (ends, lanes) = lanes::lanes(budgets);
+        let (answers, document_bytes) = (budgets.answers.clone(), AtomicUsize::new(0));
+        (Self(Arc::new(Inner { id, lanes: ends, answers, document_bytes, feed })), lanes)
+    }
+
+    /// Notes about how large the map is, for what answers may hold.
+    pub(super) fn set_document_bytes(&self, bytes: usize) {
+        self.0.document_bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// The graph.
@@ -227,14 +147,18 @@ impl RoomHandle {
 
     /// As [`RoomHandle::awareness`] when there is room at once.
     pub fn try_awareness(&self, session: SessionId, payload: Bytes) -> bool {
-        self.0.control.try_send(Box::new(Control::Awareness { session, payload })).is_ok()
+        self.0.lanes.control.try_send(Box::new(Control::Awareness { session, payload })).is_ok()
     }
 
     /// Asks for everything beyond a state vector, which the caller has checked. With `after`, the answer contains so
     /// many edits of that session.
     pub async fn sync(&self, state_vector: Bytes, after: Option<(SessionId, u64)>) -> Result<SyncReply, CallError> {
+        let share = self.share(1).await?;
         match self.read(Read::Sync { state_vector, after }).await? {
-            Answer::Sync(reply) => Ok(reply),
+            Answer::Sync(reply) => {
+                reply.frames.paid.pay(share, reply.frames.bytes());
+                Ok(reply)
+            }
             other => Err(unexpected(&other)),
         }
     }
@@ -249,23 +173,27 @@ impl RoomHandle {
 
     /// The map as JSON, with everything that is durable now.
     pub async fn view(&self) -> Result<Arc<GraphView>, CallError> {
+        let share = self.share(JSON_OF_MAP).await?;
         match self.read(Read::View).await? {
-            Answer::View(view) => Ok(view),
+            Answer::View(view) => {
+                view.paid.pay(share, view.body.len());
+                Ok(view)
+            }
             other => Err(unexpected(&other)),
         }
     }
 
     /// Hands over a client's update; returns when the room has taken it into its lane.
     pub async fn update(&self, session: SessionId, update: Bytes) -> Result<(), Closed> {
-        let permit = self.permit(update.len()).await?;
-        self.0.edits.send(Box::new(LaneEdit::Update { session, update, permit })).await.map_err(|_| Closed)
+        let permit = self.0.lanes.permit(update.len()).await?;
+        self.0.lanes.edits.send(Box::new(LaneEdit::Update { session, update, permit })).await.map_err(|_| Closed)
     }
 
     /// As [`RoomHandle::update`] when there is room at once; gives the update back when there is not.
     pub fn try_update(&self, session: SessionId, update: Bytes) -> Result<(), Bytes> {
-        let Some(permit) = self.try_permit(update.len()) else { return Err(update) };
+        let Some(permit) = self.0.lanes.try_permit(update.len()) else { return Err(update) };
         let message = Box::new(LaneEdit::Update { session, update, permit });
-        self.0.edits.try_send(message).map_err(|error| match *error.into_inner() {
+        self.0.lanes.edits.try_send(message).map_err(|error| match *error.into_inner() {
             LaneEdit::Update { update, .. } => update,
             LaneEdit::Map { .. } => Bytes::new(),
         })
@@ -273,12 +201,20 @@ impl RoomHandle {
 
     /// Edits the map; returns the map with the edit when it is durable.
     pub async fn edit(&self, edit: MapEdit) -> Result<Arc<GraphView>, CallError> {
-        let permit = self.permit(1024).await.map_err(|Closed| CallError::Closed)?;
+        let permit = self.0.lanes.permit(1024).await.map_err(|Closed| CallError::Closed)?;
         let (reply, answer) = oneshot::channel();
         let message = Box::new(LaneEdit::Map { edit: Box::new(edit), reply, permit });
-        self.0.edits.send(message).await.map_err(|_| CallError::Closed)?;
+        self.0.lanes.edits.send(message).await.map_err(|_| CallError::Closed)?;
         match settled(answer).await? {
-            Answer::View(view) => Ok(view),
+            Answer::View(view) => {
+                // It is done: whoever did it is not refused the answer, but counts against those who ask.
+                self.0
+                    .answers
+                    .try_take(view.body.len())
+                    .into_iter()
+                    .for_each(|share| view.paid.pay(share, view.body.len()));
+                Ok(view)
+            }
             other => Err(unexpected(&other)),
         }
     }
@@ -307,20 +243,15 @@ impl RoomHandle {
     }
 
     async fn control(&self, message: Control) -> Result<(), CallError> {
-        self.0.control.send(Box::new(message)).await.map_err(|_| CallError::Closed)
+        self.0.lanes.control.send(Box::new(message)).await.map_err(|_| CallError::Closed)
     }
 
-    /// The room's share first: who waits for its room holds nothing of what all rooms share.
-    async fn permit(&self, bytes: usize) -> Result<LanePermit, Closed> {
-        let room = self.0.edit_bytes.clone().acquire_many_owned(weight(bytes)).await.map_err(|_| Closed)?;
-        let node = self.0.budget.0.clone().acquire_many_owned(weight(bytes)).await.map_err(|_| Closed)?;
-        Ok(LanePermit { _room: room, _node: node })
-    }
-
-    fn try_permit(&self, bytes: usize) -> Option<LanePermit> {
-        let room = self.0.edit_bytes.clone().try_acquire_many_owned(weight(bytes)).ok()?;
-        let node = self.0.budget.0.clone().try_acquire_many_owned(weight(bytes)).ok()?;
-        Some(LanePermit { _room: room, _node: node })
+    /// Waits until an answer of about so many times the map may be held.
+    async fn share(&self, of_map: usize) -> Result<Share, CallError> {
+        let bytes = self.0.document_bytes.load(Ordering::Relaxed) * of_map;
+        let what = "answers on their way to clients";
+        let share = timeout(SHARE_WITHIN, self.0.answers.take(bytes)).await.ok().flatten();
+        share.ok_or(CallError::Room(RoomError::AtCapacity { what }))
     }
 }
 
@@ -334,9 +265,9 @@ pub struct Membership {
 impl Drop for Membership {
     fn drop(&mut self) {
         let leave = Box::new(Control::Leave { session: self.session });
-        if let Err(mpsc::error::TrySendError::Full(leave)) = self.room.0.control.try_send(leave) {
+        if let Err(mpsc::error::TrySendError::Full(leave)) = self.room.0.lanes.control.try_send(leave) {
             // A session that the room believes present would keep it open for ever.
-            let control = self.room.0.control.clone();
+            let control = self.room.0.lanes.control.clone();
             #[expect(clippy::disallowed_methods, reason = "shutdown waits for rooms, and a room for this message")]
             tokio::spawn(async move { control.send(leave).await.ok() });
         }
@@ -351,8 +282,4 @@ async fn settled<T>(answer: oneshot::Receiver<Result<T, CallError>>) -> Result<T
 fn unexpected(answer: &Answer) -> CallError {
     debug_assert!(false, "a room answered another question: {answer:?}");
     CallError::Room(RoomError::Panicked)
-}
-
-fn weight(bytes: usize) -> u32 {
-    u32::try_from(bytes.clamp(1, EDITS_LANE_BYTES_MAX)).unwrap_or(u32::MAX)
 }

@@ -9,6 +9,7 @@ pub mod batch;
 mod decode;
 pub mod feed;
 pub mod handle;
+pub mod lanes;
 pub mod open;
 pub mod owners;
 pub mod presence;

@@ -1,12 +1,13 @@
 //! What readers ask of a room, and answers kept while the map does not change.
 
-use std::sync::Arc;
+use std::{collections::HashMap, ops::Deref, sync::Arc};
 
 use bytes::Bytes;
 use synapti_crdt::Replica;
-use synapti_protocol::{message, update};
+use synapti_protocol::{lib0::write_var_uint, message, update};
 
 use super::{GraphView, RoomError, SessionId, SyncReply};
+use crate::limits::budget::Paid;
 
 /// A question that may have to wait until nothing is on its way to disk.
 #[derive(Debug)]
@@ -46,6 +47,35 @@ const DIFFS_MAX: usize = 8;
 /// and a frame is what a flush takes at once.
 const SLICE_BYTES_MAX: usize = 64 << 10;
 
+/// A state as frames, for all who ask for it.
+#[derive(Debug)]
+pub struct StateFrames {
+    frames: Box<[Bytes]>,
+    /// Its share of what answers may hold.
+    pub paid: Paid,
+}
+
+impl StateFrames {
+    /// Bytes of all frames.
+    pub fn bytes(&self) -> usize {
+        self.frames.iter().map(Bytes::len).sum()
+    }
+}
+
+impl Deref for StateFrames {
+    type Target = [Bytes];
+
+    fn deref(&self) -> &[Bytes] {
+        &self.frames
+    }
+}
+
+impl FromIterator<Bytes> for StateFrames {
+    fn from_iter<I: IntoIterator<Item = Bytes>>(frames: I) -> Self {
+        Self { frames: frames.into_iter().collect(), paid: Paid::default() }
+    }
+}
+
 /// How often the cache had what was asked for, and how often not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lookups {
@@ -60,7 +90,7 @@ pub struct Lookups {
 pub struct ReadCache {
     state_vector: Option<Bytes>,
     question: Option<Bytes>,
-    diffs: Vec<(Bytes, Arc<[Bytes]>)>,
+    diffs: Vec<(Bytes, Arc<StateFrames>)>,
     view: Option<Arc<GraphView>>,
     used: bool,
     lookups: Lookups,
@@ -96,8 +126,9 @@ impl ReadCache {
     }
 
     /// Everything beyond `state_vector`: a `SyncStep2` frame, and `Update` frames before it when it is large.
-    pub fn diff(&mut self, replica: &Replica, state_vector: &Bytes) -> Arc<[Bytes]> {
+    pub fn diff(&mut self, replica: &Replica, state_vector: &[u8]) -> Arc<StateFrames> {
         self.used = true;
+        let state_vector = &known_part(state_vector, &self.state_vector(replica));
         if let Some((_, frames)) = self.diffs.iter().find(|(known, _)| known == state_vector) {
             self.lookups.hits += 1;
             return frames.clone();
@@ -105,7 +136,7 @@ impl ReadCache {
         self.lookups.misses += 1;
         // Sessions check state vectors before they ask; one that is not one gets the whole state.
         let update = replica.diff(state_vector).unwrap_or_else(|_| replica.snapshot());
-        let frames = frames(&update);
+        let frames = Arc::new(frames(&update));
         if self.diffs.len() == DIFFS_MAX {
             self.diffs.remove(0);
         }
@@ -126,14 +157,58 @@ impl ReadCache {
 
 /// An update as frames, of which a Yjs client can apply each as it comes. It counts itself as synced after a `SyncStep2`,
 /// so that one is the last.
-fn frames(update: &[u8]) -> Arc<[Bytes]> {
+fn frames(update: &[u8]) -> StateFrames {
     let slices = match update::scan(update) {
         Ok(view) if update.len() > SLICE_BYTES_MAX => update::slices(&view, SLICE_BYTES_MAX),
-        _ => return Arc::new([message::encode_step2(update).into()]),
+        _ => return [message::encode_step2(update).into()].into_iter().collect(),
     };
     let last = slices.len() - 1;
     let frame = |(at, slice): (usize, Vec<u8>)| {
         if at == last { message::encode_step2(&slice) } else { message::encode_update(&slice) }
     };
     slices.into_iter().enumerate().map(frame).map(Bytes::from).collect()
+}
+
+/// Of a state vector what the room knows too, in one order: what it says beyond that changes no answer, and would keep
+/// equal answers from being shared.
+fn known_part(state_vector: &[u8], own: &[u8]) -> Bytes {
+    let (Ok(asked), Ok(own)) = (update::scan_state_vector(state_vector), update::scan_state_vector(own)) else {
+        return Bytes::copy_from_slice(state_vector);
+    };
+    let own: HashMap<u64, u32> = own.iter().collect();
+    let known = asked.iter().filter_map(|(client, clock)| Some((client, clock.min(*own.get(&client)?))));
+    let mut known: Vec<(u64, u32)> = known.filter(|(_, clock)| *clock > 0).collect();
+    known.sort_unstable();
+    let mut out = Vec::with_capacity(state_vector.len());
+    write_var_uint(&mut out, known.len() as u64);
+    for (client, clock) in known {
+        write_var_uint(&mut out, client);
+        write_var_uint(&mut out, clock.into());
+    }
+    out.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use synapti_crdt::{
+        AsideLimits, Op,
+        map::{MapEdit, NewNode},
+    };
+
+    use super::*;
+
+    #[test]
+    fn vectors_that_say_the_same_of_what_is_known_share_one_answer() {
+        let mut replica = Replica::new(7, AsideLimits::default());
+        replica.apply([Op::Edit(&MapEdit::AddNode(NewNode::new("n", "title")))], 0);
+        let mut cache = ReadCache::default();
+        let whole = cache.diff(&replica, &[0]);
+        // Strangers, a clock of zero, and more of our own than there is.
+        assert!(Arc::ptr_eq(&whole, &cache.diff(&replica, &[2, 99, 5, 7, 0])));
+        let own = cache.state_vector(&replica);
+        let nothing = cache.diff(&replica, &own);
+        assert!(Arc::ptr_eq(&nothing, &cache.diff(&replica, &[2, 3, 1, 7, 120])));
+        assert!(nothing.bytes() < whole.bytes());
+        assert_eq!(cache.take_lookups(), Lookups { hits: 2, misses: 2 });
+    }
 }

@@ -8,6 +8,8 @@ use synapti_crdt::{
 };
 use synapti_protocol::graph_id::GraphId;
 
+use crate::limits::budget::Paid;
+
 /// The JSON of one state of a map.
 #[derive(Debug)]
 pub struct GraphView {
@@ -19,6 +21,8 @@ pub struct GraphView {
     pub etag: String,
     /// Whether all of it is on disk.
     pub is_saved: bool,
+    /// Its share of what answers may hold.
+    pub paid: Paid,
 }
 
 impl GraphView {
@@ -34,6 +38,6 @@ impl GraphView {
         let graph = project(&replica.map(), &context);
         // Plain data with string keys: there is nothing in it that could fail to serialise.
         let body = serde_json::to_vec(&graph).unwrap_or_default().into();
-        Self { graph, body, etag: format!("\"{}\"", replica.digest()), is_saved: true }
+        Self { graph, body, etag: format!("\"{}\"", replica.digest()), is_saved: true, paid: Paid::default() }
     }
 }

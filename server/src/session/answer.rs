@@ -1,6 +1,9 @@
 //! What a client was asked for and is being sent, and what it certainly has.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use synapti_protocol::{
@@ -9,7 +12,7 @@ use synapti_protocol::{
     update,
 };
 
-use crate::room::SyncReply;
+use crate::room::{SyncReply, reads::StateFrames};
 
 /// The state vector of an empty document.
 const EMPTY_STATE_VECTOR: Bytes = Bytes::from_static(&[0]);
@@ -18,6 +21,8 @@ const EMPTY_STATE_VECTOR: Bytes = Bytes::from_static(&[0]);
 #[derive(Debug)]
 pub(super) struct Answer {
     frames: VecDeque<Bytes>,
+    /// What of `frames` is a state, with its share of what answers may hold.
+    state: Option<Arc<StateFrames>>,
     /// A state vector that the client has once `frames` is empty.
     arriving: Option<Bytes>,
     /// It is on its way into the network.
@@ -38,6 +43,7 @@ impl Answer {
     pub(super) fn new(greeting: impl IntoIterator<Item = Bytes>) -> Self {
         Self {
             frames: greeting.into_iter().collect(),
+            state: None,
             arriving: None,
             is_going: false,
             known: EMPTY_STATE_VECTOR,
@@ -78,6 +84,7 @@ impl Answer {
     /// Adds a state.
     pub(super) fn state(&mut self, reply: &SyncReply, is_asked: bool) {
         self.arriving = Some(reply.state_vector.clone());
+        self.state = Some(reply.frames.clone());
         let frames = reply.frames.iter().cloned();
         if is_asked { self.frames.extend(frames) } else { self.frames.extend(frames.map(unasked)) }
     }
@@ -93,6 +100,7 @@ impl Answer {
         if self.frames.is_empty() {
             // An idle client keeps no room for the frames of a large answer.
             self.frames = VecDeque::new();
+            self.state = None;
             if let Some(state_vector) = self.arriving.take() {
                 self.known = state_vector;
             }
@@ -109,6 +117,7 @@ impl Answer {
         self.known = without(&arriving, &self.frames);
         let is_asked = self.frames.iter().any(|frame| matches!(parsed(frame), Some((_, true))));
         self.frames = VecDeque::new();
+        self.state = None;
         self.cut = Some(Cut { is_asked });
     }
 
@@ -159,8 +168,6 @@ fn without(state_vector: &[u8], frames: &VecDeque<Bytes>) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use synapti_crdt::{
         AsideLimits, Op, Replica, Sender,
         map::{MapEdit, NewNode},
@@ -181,8 +188,13 @@ mod tests {
         let frame = |(at, slice): (usize, Vec<u8>)| -> Bytes {
             if at == last { message::encode_step2(&slice) } else { message::encode_update(&slice) }.into()
         };
-        let frames: Arc<[Bytes]> = slices.into_iter().enumerate().map(frame).collect();
-        let reply = SyncReply { frames, state_vector: replica.state_vector().into(), presence: None, cursor: 0 };
+        let frames = slices.into_iter().enumerate().map(frame).collect();
+        let reply = SyncReply {
+            frames: Arc::new(frames),
+            state_vector: replica.state_vector().into(),
+            presence: None,
+            cursor: 0,
+        };
         (replica, reply)
     }
 

@@ -131,7 +131,12 @@ impl Session {
         self.answer.flushed();
     }
 
-    /// The network has taken nothing for a while: lets go of what waits for it.
+    /// Whether more of an answer waits than is on its way.
+    pub fn is_answering(&self) -> bool {
+        !self.answer.is_empty()
+    }
+
+    /// The network takes too little: lets go of what waits for it.
     pub fn shed(&mut self) {
         self.answer.shed();
     }

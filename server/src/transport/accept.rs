@@ -43,6 +43,9 @@ const FIRST_REQUEST_WITHIN: Duration = Duration::from_secs(12);
 /// or does not send a body that no handler waits for. Sessions are not concerned: the upgrade ends this.
 const STALLED_AFTER: Duration = Duration::from_mins(1);
 
+/// What a client takes at least within [`STALLED_AFTER`] of an answer that waits for it: half a kilobyte a second.
+const TAKEN_BYTES_MIN: u64 = 32 << 10;
+
 /// What the system takes of our bytes ahead of the client. It would grow to megabytes by itself, and then tell of a slow
 /// client's progress only in steps so large that the client looks dead; and a stopped client would hold as much.
 const SEND_BUFFER_BYTES: usize = 128 << 10;
@@ -145,7 +148,7 @@ impl Acceptor {
                     tracing::debug!(%peer, "connection without a request dropped");
                     return;
                 }
-                () = watched.stalled(STALLED_AFTER) => {
+                () = watched.stalled(STALLED_AFTER, TAKEN_BYTES_MIN) => {
                     tracing::debug!(%peer, "connection dropped whose client neither sends nor reads");
                     return;
                 }

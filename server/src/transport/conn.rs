@@ -9,7 +9,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -36,6 +36,7 @@ const LINGER_BYTES_MAX: u64 = 32 << 20;
 pub struct Traffic {
     read: AtomicU64,
     written: AtomicU64,
+    blocked: AtomicBool,
 }
 
 impl Traffic {
@@ -49,13 +50,26 @@ impl Traffic {
         self.written.load(Ordering::Relaxed)
     }
 
-    /// Ends when nothing has passed in either direction for `within`, or up to twice as long: looks that seldom.
-    pub async fn stalled(&self, within: Duration) {
+    /// Ends when nothing has passed in either direction for `within`, or up to twice as long: looks that seldom. Also when
+    /// the client took less than `blocked_bytes_min` in that time, although more waited at both ends of it.
+    pub async fn stalled(&self, within: Duration, blocked_bytes_min: u64) {
         let mut before = None;
-        while before != Some((self.read(), self.written())) {
-            before = Some((self.read(), self.written()));
+        loop {
+            let now = (self.read(), self.written());
+            if let Some((read, written, was_blocked)) = before {
+                let is_slow = was_blocked && self.is_blocked() && now.1 - written < blocked_bytes_min;
+                if (read, written) == now || is_slow {
+                    return;
+                }
+            }
+            before = Some((now.0, now.1, self.is_blocked()));
             sleep(within).await;
         }
+    }
+
+    /// Whether the network has not taken all that it was given.
+    fn is_blocked(&self) -> bool {
+        self.blocked.load(Ordering::Relaxed)
     }
 }
 
@@ -115,6 +129,9 @@ impl Conn {
     }
 
     fn wrote(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Some(traffic) = &self.traffic {
+            traffic.blocked.store(written.is_pending(), Ordering::Relaxed);
+        }
         match &written {
             Poll::Ready(Ok(bytes)) => {
                 self.written += *bytes as u64;
@@ -218,8 +235,29 @@ mod tests {
             }
             tokio::time::Instant::now()
         };
-        let ((), moved_until) = tokio::join!(traffic.stalled(within), moves);
+        let ((), moved_until) = tokio::join!(traffic.stalled(within, 0), moves);
         let quiet = moved_until.elapsed();
         assert!(quiet >= within && quiet <= 2 * within, "{quiet:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_next_to_nothing_of_what_waits_is_stalled_too() {
+        let (within, start) = (Duration::from_mins(1), tokio::time::Instant::now());
+        for (bytes_a_second, is_blocked, is_stalled) in [(100, true, true), (1_000, true, false), (100, false, false)] {
+            let traffic = Traffic::default();
+            traffic.blocked.store(is_blocked, Ordering::Relaxed);
+            let trickles = async {
+                loop {
+                    sleep(Duration::from_secs(1)).await;
+                    traffic.written.fetch_add(bytes_a_second, Ordering::Relaxed);
+                }
+            };
+            let stalled = tokio::select! {
+                () = traffic.stalled(within, 32 << 10) => true,
+                () = trickles => unreachable!(),
+                () = sleep(Duration::from_mins(10)) => false,
+            };
+            assert_eq!(stalled, is_stalled, "{bytes_a_second} bytes a second after {:?}", start.elapsed());
+        }
     }
 }

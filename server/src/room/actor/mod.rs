@@ -20,7 +20,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     RoomHandle, SessionSlot,
     batch::{Callers, Gathering},
-    handle::{CallError, Control, LaneEdit, Lanes},
+    handle::CallError,
+    lanes::{Control, LaneEdit, Lanes},
     slot::LOOK_EVERY,
     state::{Effect, RoomState},
 };
@@ -175,6 +176,7 @@ impl Actor {
             }
             self.take_what_is_there();
             self.perform_effects();
+            self.handle.set_document_bytes(self.state.bytes());
             if !self.gathering.is_empty() && self.state.can_integrate(self.may_run_ahead()) {
                 let edits = self.gathering.cut();
                 self.cut_at = Instant::now();

@@ -44,8 +44,12 @@ const SILENT_AFTER: Duration = Duration::from_secs(45);
 /// A client that has taken in nothing of what was written for this long reads nothing at all.
 const TAKEN_WITHIN: Duration = Duration::from_secs(90);
 
-/// A client that has taken in nothing for this long is not kept an answer for: the rest is made anew when it reads again.
+/// An answer that a client takes more slowly than [`ANSWER_BYTES_PER_SECOND`] is not kept for it for longer than this: the
+/// rest is made anew when it has taken what was sent.
 const SHED_AFTER: Duration = Duration::from_secs(10);
+
+/// What a client takes of a large answer that is kept for it.
+const ANSWER_BYTES_PER_SECOND: u64 = 32 << 10;
 
 /// How long a client has to answer a close frame.
 const CLOSED_WITHIN: Duration = Duration::from_secs(2);
@@ -86,6 +90,8 @@ pub(super) struct Socket {
     messaged: Instant,
     seen_read: u64,
     seen_written: u64,
+    /// Since when there is more of an answer than is on its way, and how many bytes had been written then.
+    answer_from: Option<(Instant, u64)>,
     /// Somebody waits to hear whether the client is alive.
     probe: Option<Probe>,
     /// When the client's token ends.
@@ -103,6 +109,7 @@ impl Socket {
             messaged: now,
             seen_read: 0,
             seen_written: 0,
+            answer_from: None,
             probe: None,
             expiry,
             departs: None,
@@ -234,6 +241,20 @@ impl Socket {
         }
     }
 
+    /// Lets go of an answer that the client takes too slowly, or not at all.
+    fn shed_if_slow(&mut self, now: Instant, written: u64) {
+        if !self.session.is_answering() {
+            self.answer_from = None;
+            return;
+        }
+        let (since, from) = *self.answer_from.get_or_insert((now, written));
+        let took = now - since;
+        if took >= SHED_AFTER && written - from < ANSWER_BYTES_PER_SECOND * took.as_secs() {
+            self.session.shed();
+            self.answer_from = None;
+        }
+    }
+
     /// Keeps the connection alive, and notices that it is dead. A client that is slow is not: it takes or sends at
     /// least something, or we are the ones who keep it waiting.
     fn look_after(&mut self) -> ControlFlow<Goodbye> {
@@ -254,9 +275,7 @@ impl Socket {
             let reason = "a large message came too slowly, while others waited to send theirs";
             return ControlFlow::Break(Refusal::new(CloseCode::RateLimited, reason).into());
         }
-        if now - self.taken >= SHED_AFTER {
-            self.session.shed();
-        }
+        self.shed_if_slow(now, written);
         if flushing {
             return ControlFlow::Continue(());
         }

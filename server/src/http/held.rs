@@ -1,0 +1,49 @@
+//! A map's JSON on its way out, which keeps its share of what answers may hold until it has gone.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use axum::body::{Bytes, HttpBody};
+use hyper::body::{Frame, SizeHint};
+
+use crate::room::GraphView;
+
+/// Handed out at once at most: the rest follows when the network has taken it.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// The JSON of a view.
+pub(super) struct HeldJson {
+    left: Bytes,
+    _view: Arc<GraphView>,
+}
+
+impl HeldJson {
+    pub(super) fn new(view: &Arc<GraphView>) -> Self {
+        Self { left: view.body.clone(), _view: view.clone() }
+    }
+}
+
+impl HttpBody for HeldJson {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.left.is_empty() {
+            return Poll::Ready(None);
+        }
+        let bytes = self.left.len().min(CHUNK_BYTES);
+        Poll::Ready(Some(Ok(Frame::data(self.left.split_to(bytes)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left.len() as u64)
+    }
+}
