@@ -119,7 +119,9 @@ impl Replica {
         updates: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<Self, ApplyError> {
         let mut replica = Self::new(client_id, limits);
-        let mut work = Work::new(updates.into_iter().map(|update| Op::Update { update, from: Sender::default() }));
+        // As they were integrated: what a deletion has freed, and what comes after, has another place than before it.
+        let ops = updates.into_iter().map(|update| Op::Update { update, from: Sender::default() });
+        let mut work = Work::new(ops).apart();
         replica.perform(&mut work, &|_, _| true, 0, false);
         work.results.into_iter().collect::<Result<(), _>>().map(|()| replica)
     }
@@ -172,7 +174,7 @@ impl Replica {
             written.extend(transaction.commit(wanted));
             match pause {
                 Some(Pause::Cut(cut)) => self.replace_pairs(cut, work),
-                Some(Pause::Edited) => {}
+                Some(Pause::Edited | Pause::Apart) => {}
                 None => break,
             }
         }

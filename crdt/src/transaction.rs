@@ -23,6 +23,8 @@ use crate::{
 
 /// A list of edits that is being worked off, over more than one transaction if need be.
 pub(crate) struct Work<'a> {
+    /// Whether each edit is a transaction of its own.
+    is_apart: bool,
     ops: std::vec::IntoIter<Op<'a>>,
     under_way: Option<UnderWay<'a>>,
     pub(crate) results: Vec<Result<(), ApplyError>>,
@@ -35,7 +37,19 @@ impl<'a> Work<'a> {
     pub(crate) fn new(ops: impl IntoIterator<Item = Op<'a>>) -> Self {
         let ops: Vec<_> = ops.into_iter().collect();
         let results = Vec::with_capacity(ops.len());
-        Self { results, ops: ops.into_iter(), under_way: None, refused: Vec::new(), left_out: Vec::new() }
+        Self {
+            is_apart: false,
+            results,
+            ops: ops.into_iter(),
+            under_way: None,
+            refused: Vec::new(),
+            left_out: Vec::new(),
+        }
+    }
+
+    /// The same edits, but each in a transaction of its own.
+    pub(crate) fn apart(self) -> Self {
+        Self { is_apart: true, ..self }
     }
 
     /// The updates that are still to be integrated, as far as they read as such.
@@ -70,6 +84,8 @@ pub(crate) enum Pause {
     Cut(BTreeSet<Id>),
     /// Updates follow on the server's own edits, whose pairs are known only when they are encoded.
     Edited,
+    /// The next edit has to be in a transaction of its own.
+    Apart,
 }
 
 /// Edits under way on a [`Replica`](crate::Replica).
@@ -109,6 +125,9 @@ impl<'a> Transaction<'a> {
                     return Some(Pause::Cut(cut));
                 }
                 work.results.extend(work.under_way.take().map(|under_way| under_way.result));
+                if work.is_apart {
+                    return Some(Pause::Apart);
+                }
             }
             match *work.ops.as_slice().first()? {
                 Op::Update { .. } | Op::Restore(_) if self.has_own_edits => return Some(Pause::Edited),

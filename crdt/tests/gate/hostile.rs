@@ -167,3 +167,16 @@ fn a_deletion_of_what_nobody_wrote_touches_nothing_that_comes_later() {
     assert_eq!(room.text(), "mine");
     room.check_reloads();
 }
+
+/// Neighbours that lie apart, of which the one was freed when the map was open: as long as both are there, the edit belongs
+/// to the deleted list, and else to the text. A map that is opened again must decide as it did before.
+#[test]
+fn a_map_that_is_opened_again_is_what_it_was_although_an_edit_hangs_on_something_freed() {
+    let mut room = Watched::new();
+    room.take(&update(&[(3, 0, &[nested_map(), text(Place::Root, "text"), text(Place::In(3, 0), "in")])]), HONEST)
+        .unwrap();
+    room.take(&deletion(3, 0, 1), HONEST).unwrap();
+    room.take(&update(&[(1, 0, &[text(Place::Between((3, 6), (3, 2)), "apart")])]), HOSTILE).unwrap();
+    assert_eq!(room.text(), "aparttext");
+    room.check_reloads();
+}

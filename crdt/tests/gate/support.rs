@@ -15,6 +15,7 @@ pub struct Watched {
     pub journal: Vec<Vec<u8>>,
     /// Whose earlier edits came to nothing.
     pub refused: Vec<(Sender, ApplyError)>,
+    limits: AsideLimits,
     follower: Replica,
     /// `None` where edits cut characters in half, which a bare yrs document does not survive.
     bare: Option<Doc>,
@@ -28,7 +29,7 @@ impl Watched {
     pub fn with_limits(limits: AsideLimits) -> Self {
         let replica = Replica::new(900, limits);
         let follower = Replica::new(901, limits);
-        Self { replica, journal: Vec::new(), refused: Vec::new(), follower, bare: Some(bare_doc()) }
+        Self { replica, journal: Vec::new(), refused: Vec::new(), limits, follower, bare: Some(bare_doc()) }
     }
 
     /// For edits that may cut characters in half.
@@ -94,6 +95,13 @@ impl Watched {
         if let Some(bare) = &self.bare {
             assert_eq!(bare.transact().state_vector(), bare_of(&self.replica.snapshot()).transact().state_vector());
         }
+    }
+
+    /// Goes on with what the journal holds, as after a restart. What waited is gone with those who sent it.
+    pub fn reopen(&mut self, client_id: u64) {
+        self.check_reloads();
+        let journal = self.journal.iter().map(Vec::as_slice);
+        self.replica = Replica::load(client_id, self.limits, journal).unwrap();
     }
 
     /// The clock of one client.

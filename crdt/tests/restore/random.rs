@@ -6,7 +6,7 @@ use synapti_crdt::{Op, Restorable, Sender};
 use crate::{
     authors::{Author, history},
     show::show,
-    support::{Random, apply, check_restore, load, restore},
+    support::{Random, apply, check_restore, follow, load, restore},
 };
 
 proptest! {
@@ -72,7 +72,7 @@ proptest! {
         let applied = batched.apply(ops, 0);
         prop_assert!(applied.results.iter().all(Result::is_ok));
         prop_assert_eq!(show(&batched.snapshot()), show(&one_by_one.snapshot()));
-        let mut follower = load(&log[..middle]);
+        let mut follower = follow(&log[..middle]);
         apply(&mut follower, &applied.update.unwrap());
         prop_assert_eq!(follower.digest(), batched.digest());
     }

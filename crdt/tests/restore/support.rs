@@ -9,7 +9,16 @@ use crate::show::show;
 pub const OWN: u64 = 900;
 
 pub fn load(updates: &[impl AsRef<[u8]>]) -> Replica {
-    Replica::load(OWN, AsideLimits::default(), updates.iter().map(AsRef::as_ref)).unwrap()
+    load_as(OWN, updates)
+}
+
+/// A replica elsewhere, to which the room's edits are those of somebody else.
+pub fn follow(updates: &[impl AsRef<[u8]>]) -> Replica {
+    load_as(OWN + 1, updates)
+}
+
+fn load_as(own: u64, updates: &[impl AsRef<[u8]>]) -> Replica {
+    Replica::load(own, AsideLimits::default(), updates.iter().map(AsRef::as_ref)).unwrap()
 }
 
 pub fn apply(replica: &mut Replica, update: &[u8]) -> Option<Vec<u8>> {
@@ -37,7 +46,7 @@ pub fn check_restore(replica: &mut Replica, older: &[u8], name: &str) -> Option<
         let view = scan(update).unwrap();
         assert!(view.sections().all(|section| section.client == OWN), "{name}: published as somebody else");
         assert!(!view.has_skips() && !view.needs_modernizing(), "{name}: published with holes");
-        let mut follower = load(&[before]);
+        let mut follower = follow(&[before]);
         apply(&mut follower, update);
         assert_eq!(follower.held_bytes(), 0, "{name}: something is missing");
         assert_eq!(follower.digest(), replica.digest(), "{name}: a replica that follows");

@@ -12,7 +12,7 @@ use yrs::{
 
 use crate::{
     show::show,
-    support::{OWN, apply, check_restore, load, restore},
+    support::{OWN, apply, check_restore, follow, load, restore},
 };
 
 /// By npm's yjs 13.6.33, client 7: objects whose keys are not sorted in a map, as elements between others of an array
@@ -211,7 +211,7 @@ fn between_edits_of_the_room_itself() {
     let map = replica.map();
     assert_eq!(map.nodes.keys().collect::<Vec<_>>(), ["late"]);
     assert_eq!(replica.topic().as_deref(), Some("Seas"));
-    let mut follower = load(&[EMPTY]);
+    let mut follower = follow(&[EMPTY]);
     replica.apply([Op::Edit(&topic("After"))], 0);
     apply(&mut follower, &replica.snapshot());
     assert_eq!(follower.digest(), replica.digest());
