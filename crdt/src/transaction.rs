@@ -3,7 +3,7 @@
 use std::{borrow::Cow, cell::LazyCell, collections::BTreeSet, mem};
 
 use synapti_protocol::{
-    limits::{DOCUMENT_CLIENTS_MAX, UPDATE_CLIENTS_MAX, UPDATE_PARTS_MAX},
+    limits::{DOCUMENT_CLIENTS_MAX, SAME_PLACE_MAX, UPDATE_CLIENTS_MAX, UPDATE_PARTS_MAX},
     update::{self, Id, UpdateView},
 };
 use yrs::{
@@ -12,7 +12,7 @@ use yrs::{
 };
 
 use crate::{
-    gate::{Admitted, Gate, LeftOut, MayWrite, Refused, Sender},
+    gate::{Admitted, Gate, LeftOut, MayWrite, Refused, Sender, is_contended},
     map::{MapEdit, MapRoots, apply_edit},
     pairs::{self, Pairs},
     replica::{ApplyError, Op},
@@ -292,6 +292,8 @@ fn check_counts(update: &UpdateView<'_>) -> Result<(), ApplyError> {
         Err(ApplyError::TooMany { what: "structs in one update", count_max: UPDATE_PARTS_MAX })
     } else if clients > UPDATE_CLIENTS_MAX {
         Err(ApplyError::TooMany { what: "clients in one update", count_max: UPDATE_CLIENTS_MAX })
+    } else if is_contended(update) {
+        Err(ApplyError::TooMany { what: "elements of one update in one place", count_max: SAME_PLACE_MAX })
     } else {
         Ok(())
     }

@@ -57,3 +57,7 @@ pub const CLIENT_ID_MAX: u64 = (1 << 53) - 1;
 
 /// Bytes of the longest varint: eight groups of seven bits hold [`CLIENT_ID_MAX`].
 pub const VARINT_BYTES_MAX: usize = 8;
+
+/// Elements that one update puts between the same two neighbours: readers walk past all of them for each. They come from
+/// clients that did not know of each other, so that there are seldom more than a few.
+pub const SAME_PLACE_MAX: usize = 1_000;

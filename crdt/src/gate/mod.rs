@@ -7,6 +7,7 @@
 
 mod aside;
 mod clocks;
+mod contended;
 mod cut;
 mod outgoing;
 mod passage;
@@ -24,6 +25,7 @@ use synapti_protocol::{
 use aside::Aside;
 pub use aside::AsideLimits;
 use clocks::{Clocks, Ends, Trust};
+pub(crate) use contended::is_contended;
 pub(crate) use outgoing::Outgoing;
 use passage::Passage;
 use pieces::Run;

@@ -19,7 +19,10 @@ use super::{
     address::AddressKey,
     counted::{Counted, Place},
 };
-use crate::room::{Refusal, SessionSlot};
+use crate::{
+    room::{Refusal, SessionSlot},
+    telemetry::metrics,
+};
 
 /// How long the connections of a client at its limit have to show that they are alive.
 const PROBED_WITHIN: Duration = Duration::from_secs(2);
@@ -143,6 +146,7 @@ impl Connections {
         for (number, slot, is_alive) in join_all(probes).await {
             if !is_alive && self.0.forget(client, number) {
                 let reason = "a newer connection of this client took the place of this one, which did not answer";
+                metrics::get().end("evicted");
                 slot.refuse(Refusal::new(CloseCode::RateLimited, reason));
             }
         }

@@ -12,7 +12,10 @@ use synapti_protocol::{
     update,
 };
 
-use crate::room::{SyncReply, reads::StateFrames};
+use crate::{
+    room::{SyncReply, reads::StateFrames},
+    telemetry::metrics,
+};
 
 /// The state vector of an empty document.
 const EMPTY_STATE_VECTOR: Bytes = Bytes::from_static(&[0]);
@@ -114,6 +117,7 @@ impl Answer {
             return;
         }
         let Some(arriving) = self.arriving.take() else { return };
+        metrics::get().answers_shed.increment(1);
         self.known = without(&arriving, &self.frames);
         let is_asked = self.frames.iter().any(|frame| matches!(parsed(frame), Some((_, true))));
         self.frames = VecDeque::new();

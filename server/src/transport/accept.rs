@@ -145,10 +145,12 @@ impl Acceptor {
             let served = tokio::select! {
                 served = connection.as_mut() => served,
                 () = overdue => {
+                    metrics::get().end("no_request");
                     tracing::debug!(%peer, "connection without a request dropped");
                     return;
                 }
                 () = watched.stalled(STALLED_AFTER, TAKEN_BYTES_MIN) => {
+                    metrics::get().end("stalled");
                     tracing::debug!(%peer, "connection dropped whose client neither sends nor reads");
                     return;
                 }
@@ -183,7 +185,7 @@ fn http() -> auto::Builder<TokioExecutor> {
     http.http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(HTTP2_STREAMS_MAX)
-        .max_header_list_size(HEADER_BYTES_MAX as u32)
-        .keep_alive_interval(Duration::from_secs(30));
+        // No pings of our own: they, and their answers, would pass for traffic on a connection that nobody uses.
+        .max_header_list_size(HEADER_BYTES_MAX as u32);
     http
 }

@@ -1,6 +1,7 @@
 //! The task behind an open room: takes messages from its lanes, lets the state decide, performs the effects.
 
 mod close;
+mod cost;
 mod slots;
 mod work;
 
@@ -10,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use synapti_protocol::close::CloseCode;
 use tokio::{
     sync::watch,
     task::JoinSet,
@@ -18,7 +20,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    RoomHandle, SessionSlot,
+    Refusal, RoomHandle, SessionSlot,
     batch::{Callers, Gathering},
     handle::CallError,
     lanes::{Control, LaneEdit, Lanes},
@@ -33,6 +35,7 @@ use crate::{
     store::{GraphKey, JournalRecord, SharedStore},
     telemetry::metrics,
 };
+use cost::{Costs, perhaps_long};
 use slots::Slots;
 use work::Done;
 
@@ -87,6 +90,7 @@ pub(crate) struct Actor {
     slots: Slots,
     callers: Callers,
     gathering: Gathering,
+    costs: Costs,
     /// Of what is in flight, oldest first.
     commits: VecDeque<Receipt>,
     /// Whether the store is behind.
@@ -127,6 +131,7 @@ impl Actor {
             slots: Slots::default(),
             callers: Callers::default(),
             gathering: Gathering::default(),
+            costs: Costs::default(),
             commits: VecDeque::new(),
             behind,
             cut_at: started,
@@ -178,10 +183,7 @@ impl Actor {
             self.perform_effects();
             self.handle.set_document_bytes(self.state.bytes());
             if !self.gathering.is_empty() && self.state.can_integrate(self.may_run_ahead()) {
-                let edits = self.gathering.cut();
-                self.cut_at = Instant::now();
-                metrics::get().updates_committed.increment(edits.len() as u64);
-                self.state.integrate(&edits, self.env.clock.now(), self.now_ms());
+                self.integrate();
                 self.perform_effects();
             }
             if self.should_close() {
@@ -230,7 +232,27 @@ impl Actor {
         }
     }
 
+    fn integrate(&mut self) {
+        let edits = self.gathering.cut();
+        self.cut_at = Instant::now();
+        metrics::get().updates_committed.increment(edits.len() as u64);
+        let (now, now_ms) = (self.env.clock.now(), self.now_ms());
+        perhaps_long(&edits, || self.state.integrate(&edits, now, now_ms));
+        let took = self.cut_at.elapsed();
+        metrics::get().integration_seconds.record(took.as_secs_f64());
+        for session in self.costs.note(&edits, took) {
+            let reason = "your edits take this map too long to take in: send fewer at one place";
+            self.slots.with(session, |slot| slot.refuse(Refusal::new(CloseCode::RateLimited, reason)));
+        }
+    }
+
     fn gather(&mut self, message: LaneEdit) {
+        if let LaneEdit::Update { session, .. } = &message
+            && self.costs.is_over(*session)
+        {
+            // It has been told to go; nothing of this was acknowledged.
+            return;
+        }
         // Each opening that edits by itself adds a client id to the document for good, so it stays open like others.
         self.idle_close_after = self.env.idle_close_after;
         self.gathering.push(message, &mut self.callers);
@@ -247,6 +269,7 @@ impl Actor {
         if Instant::now() >= self.next_tick {
             self.next_tick = Instant::now() + TICK_EVERY;
             self.handle.feed().age();
+            self.costs.tick();
             self.slots.each(SessionSlot::look);
             self.state.tick(now_ms);
         }
@@ -268,6 +291,7 @@ impl Actor {
             }
             Control::Leave { session } => {
                 self.slots.0.remove(&session);
+                self.costs.forget(session);
                 self.state.leave(session, self.now_ms());
             }
             Control::Awareness { session, payload } => self.state.awareness(session, &payload, self.now_ms()),

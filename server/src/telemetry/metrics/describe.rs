@@ -21,6 +21,13 @@ pub(super) fn describe() {
         Unit::Seconds,
         "Seconds from the cut of a batch to its frame's publication"
     );
+    describe_histogram!(
+        "synapti_integration_seconds",
+        Unit::Seconds,
+        "Seconds that a batch of edits took to become part of its map"
+    );
+    describe_counter!("synapti_answers_shed_total", "Answers dropped because their client took them too slowly");
+    describe_counter!("synapti_ends_total", "Connections ended because nothing more was to be expected, by reason");
     describe_counter!("synapti_cursor_falls_total", "Sessions that fell off their room's ring");
     describe_counter!("synapti_requests_refused_total", "HTTP requests refused because their client made too many");
     describe_counter!("synapti_sockets_refused_total", "Sockets dropped because their address has too many");

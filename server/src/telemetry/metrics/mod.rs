@@ -22,7 +22,11 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 const SECONDS_BUCKETS: [f64; 16] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-const HISTOGRAMS: [&str; 3] = ["api_request_duration", "synapti_commit_seconds", "synapti_delivery_lag_seconds"];
+const HISTOGRAMS: [&str; 4] =
+    ["api_request_duration", "synapti_commit_seconds", "synapti_delivery_lag_seconds", "synapti_integration_seconds"];
+
+/// Why connections end without a close code.
+const ENDS: [&str; 6] = ["silent", "not_reading", "no_request", "stalled", "evicted", "crawling"];
 
 /// Close codes that are counted one by one; all others count as `other`.
 const CLOSE_CODES: [u16; 15] =
@@ -46,6 +50,10 @@ pub struct Metrics {
     pub commit_seconds: Histogram,
     /// Seconds from the arrival of an update to the flush of the frame that holds it.
     pub delivery_lag_seconds: Histogram,
+    /// Seconds that a batch of edits took to become part of its map.
+    pub integration_seconds: Histogram,
+    /// Answers that were dropped because their client took them too slowly.
+    pub answers_shed: Counter,
     /// Sessions that fell off their room's ring and were sent a diff instead.
     pub cursor_falls: Counter,
     /// Messages that were read more slowly because their client was too fast.
@@ -77,6 +85,7 @@ pub struct Metrics {
     cache: HitRate,
     closes: [Counter; CLOSE_CODES.len()],
     closes_other: Counter,
+    ends: [Counter; ENDS.len()],
     errors: ErrorRate,
     exporter: PrometheusHandle,
 }
@@ -116,6 +125,14 @@ impl Metrics {
         CLOSE_CODES.iter().position(|known| *known == code).map_or(&self.closes_other, |index| &self.closes[index])
     }
 
+    /// Notes that a connection was ended for one of these reasons: `silent`, `not_reading`, `no_request`, `stalled`,
+    /// `evicted`, `crawling`.
+    pub fn end(&self, why: &str) {
+        if let Some(at) = ENDS.iter().position(|known| *known == why) {
+            self.ends[at].increment(1);
+        }
+    }
+
     /// Everything as text for Prometheus.
     pub fn render(&self) -> String {
         self.exporter.render()
@@ -138,6 +155,8 @@ impl Metrics {
             frames: counter!("synapti_frames_total"),
             commit_seconds: histogram!("synapti_commit_seconds"),
             delivery_lag_seconds: histogram!("synapti_delivery_lag_seconds"),
+            integration_seconds: histogram!("synapti_integration_seconds"),
+            answers_shed: counter!("synapti_answers_shed_total"),
             cursor_falls: counter!("synapti_cursor_falls_total"),
             slowed_messages: counter!("synapti_slowed_messages_total"),
             edits_refused: counter!("synapti_edits_refused_total"),
@@ -155,6 +174,7 @@ impl Metrics {
             cache: HitRate::new(gauge!("cache_hit_rate")),
             closes: CLOSE_CODES.map(|code| closes(code.to_string())),
             closes_other: closes("other".to_owned()),
+            ends: ENDS.map(|why| counter!("synapti_ends_total", "why" => why)),
             errors: ErrorRate::new(
                 gauge!("error_rate"),
                 counter!("api_errors_total", "kind" => "client"),

@@ -24,11 +24,20 @@ const LARGE_BYTES_MAX: usize = 256 << 20;
 /// A message counts in units of this size.
 const UNIT_BYTES: u64 = 1 << 10;
 
-/// How long a large message may take at least, however slow the client is.
-const LARGE_WITHIN: Duration = Duration::from_secs(15);
+/// What is added at once for a message in many frames, whose size nobody knows before its end.
+const STEP_BYTES: u64 = 256 << 10;
 
-/// Bytes a second at which a large message has to come after that: it keeps others waiting.
-const LARGE_BYTES_PER_SECOND: u64 = 32 << 10;
+/// How long a large message may take at least, however slow the client is.
+const LARGE_WITHIN: Duration = Duration::from_secs(10);
+
+/// Bytes between two looks (5 s) at a large message that keeps others from sending theirs.
+const LARGE_BYTES_PER_LOOK: u64 = 64 << 10;
+
+/// Others have to wait, or soon will, when less than this is left of the budget.
+const SCARCE_BELOW_BYTES: usize = LARGE_BYTES_MAX / 4;
+
+/// The library keeps a buffer of the size of the largest message; one that is larger than this is thrown away.
+const KEPT_BYTES_MAX: u64 = 4 << 10;
 
 /// The longest header: two bytes, eight of length, four of mask.
 const HEADER_BYTES_MAX: usize = 14;
@@ -55,28 +64,36 @@ pub(super) struct Incoming {
     message_bytes: u64,
     /// A message has begun and its last frame has not come.
     is_fragmented: bool,
-    /// The most that a message may have; what one in many frames is taken for.
-    message_bytes_max: u64,
-    large: Option<Large>,
+    /// The largest message since the buffer was thrown away.
+    largest_bytes: u64,
+    /// Bytes of this message's payload that were read, and at the last look.
+    read_bytes: u64,
+    looked_bytes: u64,
+    held: Option<Held>,
+    waiting: Option<Acquiring>,
     budget: LargeMessages,
 }
 
-/// A share of the budget, or the way to it.
-enum Large {
-    Waiting(Acquiring),
-    Held { since: Instant, bytes: u64, _share: OwnedSemaphorePermit },
+/// What a large message has of the budget.
+struct Held {
+    since: Instant,
+    bytes: u64,
+    share: OwnedSemaphorePermit,
 }
 
 impl Incoming {
-    pub(super) fn new(message_bytes_max: u64, budget: LargeMessages) -> Self {
+    pub(super) fn new(budget: LargeMessages) -> Self {
         Self {
             header: [0; HEADER_BYTES_MAX],
             header_len: 0,
             payload_left: 0,
             message_bytes: 0,
             is_fragmented: false,
-            message_bytes_max,
-            large: None,
+            largest_bytes: 0,
+            read_bytes: 0,
+            looked_bytes: 0,
+            held: None,
+            waiting: None,
             budget,
         }
     }
@@ -87,6 +104,7 @@ impl Incoming {
             if self.payload_left > 0 {
                 let skipped = self.payload_left.min(bytes.len() as u64);
                 self.payload_left -= skipped;
+                self.read_bytes += skipped;
                 bytes = &bytes[skipped as usize..];
                 continue;
             }
@@ -102,54 +120,58 @@ impl Incoming {
         self.header_len == 0 && self.payload_left == 0 && !self.is_fragmented
     }
 
-    /// Whether a large message was read, or is being read.
+    /// Whether a message was read that leaves a large buffer behind.
     pub(super) fn is_large(&self) -> bool {
-        self.large.is_some()
+        self.largest_bytes > KEPT_BYTES_MAX
     }
 
     /// The large message has been dealt with.
     pub(super) fn release(&mut self) {
-        self.large = None;
+        (self.held, self.waiting, self.largest_bytes) = (None, None, 0);
     }
 
     /// Ready when the message under way may be read on.
     pub(super) fn poll_may_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.large.is_none() && self.wanted() > LARGE_FROM_BYTES {
-            let units = self.wanted().div_ceil(UNIT_BYTES).min(LARGE_BYTES_MAX as u64 / UNIT_BYTES);
-            let acquiring = self.budget.0.clone().acquire_many_owned(units as u32);
-            self.large = Some(Large::Waiting(Box::pin(acquiring)));
+        let wanted = self.wanted();
+        if wanted <= LARGE_FROM_BYTES || self.held.as_ref().is_some_and(|held| held.bytes >= wanted) {
+            return Poll::Ready(());
         }
-        let Some(Large::Waiting(acquiring)) = &mut self.large else { return Poll::Ready(()) };
-        match acquiring.as_mut().poll(cx) {
-            Poll::Pending => Poll::Pending,
-            // The budget is never closed.
-            Poll::Ready(Err(_)) => Poll::Ready(()),
-            Poll::Ready(Ok(share)) => {
-                self.large = Some(Large::Held { since: Instant::now(), bytes: self.wanted(), _share: share });
-                Poll::Ready(())
+        let missing = wanted - self.held.as_ref().map_or(0, |held| held.bytes);
+        let budget = &self.budget.0;
+        let acquiring = self.waiting.get_or_insert_with(|| {
+            let units = missing.div_ceil(UNIT_BYTES).min(LARGE_BYTES_MAX as u64 / UNIT_BYTES);
+            Box::pin(budget.clone().acquire_many_owned(units as u32))
+        });
+        // The budget is never closed.
+        let Poll::Ready(Ok(share)) = acquiring.as_mut().poll(cx) else { return Poll::Pending };
+        self.waiting = None;
+        match &mut self.held {
+            Some(held) => {
+                held.share.merge(share);
+                held.bytes = wanted;
             }
+            None => self.held = Some(Held { since: Instant::now(), bytes: wanted, share }),
         }
+        Poll::Ready(())
     }
 
-    /// Whether a large message comes so slowly that others need not wait for it.
-    pub(super) fn is_crawling(&self) -> bool {
-        match &self.large {
-            Some(Large::Held { since, bytes, .. }) if !self.is_between_messages() => {
-                since.elapsed() > LARGE_WITHIN + Duration::from_secs(bytes / LARGE_BYTES_PER_SECOND)
-            }
-            _ => false,
-        }
+    /// Whether a large message comes so slowly that it keeps others from sending theirs. To be asked every few seconds.
+    pub(super) fn is_crawling(&mut self) -> bool {
+        let came = self.read_bytes.saturating_sub(std::mem::replace(&mut self.looked_bytes, self.read_bytes));
+        let Some(held) = self.held.as_ref().filter(|_| !self.is_between_messages()) else { return false };
+        let is_scarce = self.budget.0.available_permits() * (UNIT_BYTES as usize) < SCARCE_BELOW_BYTES;
+        is_scarce && held.since.elapsed() > LARGE_WITHIN && came < LARGE_BYTES_PER_LOOK
     }
 
     /// Whether the message waits for others to be read.
     pub(super) fn is_waiting(&self) -> bool {
-        matches!(self.large, Some(Large::Waiting(_)))
+        self.waiting.is_some()
     }
 
-    /// Bytes to set aside for the message under way. Of one in many frames only the largest size is known.
+    /// Bytes to set aside for the message under way. Of one in many frames only what has been declared is known.
     fn wanted(&self) -> u64 {
-        let is_more_than_small = self.message_bytes > LARGE_FROM_BYTES;
-        if self.is_fragmented && is_more_than_small { self.message_bytes_max } else { self.message_bytes }
+        let is_growing = self.is_fragmented && self.message_bytes > LARGE_FROM_BYTES;
+        if is_growing { self.message_bytes.next_multiple_of(STEP_BYTES) } else { self.message_bytes }
     }
 
     /// Understands the header when all of it is there (RFC 6455, section 5.2).
@@ -173,6 +195,7 @@ impl Incoming {
             let before = if self.is_fragmented { self.message_bytes } else { 0 };
             self.message_bytes = before.saturating_add(self.payload_left);
             self.is_fragmented = !is_final;
+            self.largest_bytes = self.largest_bytes.max(self.message_bytes);
         }
     }
 }
@@ -213,7 +236,7 @@ mod tests {
                 stream.extend(vec![9; len as usize]);
                 stream.extend(header(0x89, 3));
                 stream.extend([0; 3]);
-                let mut incoming = Incoming::new(MAX, LargeMessages::default());
+                let mut incoming = Incoming::new(LargeMessages::default());
                 let before_last = stream.len() - 1;
                 stream[..before_last].chunks(step).for_each(|chunk| incoming.read(chunk));
                 assert!(!incoming.is_between_messages(), "{len} in steps of {step}");
@@ -227,12 +250,12 @@ mod tests {
     #[tokio::test]
     async fn large_messages_share_a_budget_and_small_ones_do_not_ask() {
         let budget = LargeMessages::default();
-        let mut small = Incoming::new(MAX, budget.clone());
+        let mut small = Incoming::new(budget.clone());
         small.read(&header(0x82, LARGE_FROM_BYTES));
-        assert!(may_read(&mut small) && !small.is_large());
+        assert!(may_read(&mut small) && small.held.is_none());
 
         let holders = LARGE_BYTES_MAX as u64 / MAX;
-        let mut large: Vec<Incoming> = (0..=holders).map(|_| Incoming::new(MAX, budget.clone())).collect();
+        let mut large: Vec<Incoming> = (0..=holders).map(|_| Incoming::new(budget.clone())).collect();
         for incoming in &mut large {
             incoming.read(&header(0x82, MAX));
         }
@@ -244,33 +267,51 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_message_in_many_frames_is_taken_for_the_largest() {
-        let mut incoming = Incoming::new(MAX, LargeMessages::default());
+    async fn a_message_in_many_frames_takes_more_as_it_grows() {
+        let mut incoming = Incoming::new(LargeMessages::default());
         let frame = |first, len: u64| [header(first, len), vec![0; len as usize]].concat();
+        let taken =
+            |incoming: &Incoming| LARGE_BYTES_MAX as u64 - ((incoming.budget.0.available_permits() as u64) << 10);
         incoming.read(&frame(0x02, 60_000));
-        assert!(may_read(&mut incoming) && !incoming.is_large());
+        assert!(may_read(&mut incoming) && taken(&incoming) == 0);
         incoming.read(&frame(0x89, 10));
-        incoming.read(&header(0x00, 60_000));
-        assert!(may_read(&mut incoming) && incoming.is_large());
-        assert_eq!(incoming.budget.0.available_permits(), (LARGE_BYTES_MAX - MAX as usize) >> 10);
-        incoming.read(&vec![0; 60_000]);
-        assert!(!incoming.is_between_messages());
+        for steps in [1, 1, 1, 1, 2] {
+            incoming.read(&frame(0x00, 60_000));
+            assert!(may_read(&mut incoming));
+            assert_eq!(taken(&incoming), steps * STEP_BYTES);
+        }
         incoming.read(&frame(0x80, 5));
         assert!(incoming.is_between_messages());
         incoming.release();
-        assert_eq!(incoming.budget.0.available_permits(), LARGE_BYTES_MAX >> 10);
+        assert_eq!(taken(&incoming), 0);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_large_message_must_come_at_some_pace() {
-        let mut incoming = Incoming::new(MAX, LargeMessages::default());
+    async fn a_large_message_must_come_at_some_pace_when_others_wait() {
+        let budget = LargeMessages::default();
+        let mut incoming = Incoming::new(budget.clone());
         incoming.read(&header(0x82, 1 << 20));
         assert!(may_read(&mut incoming));
-        tokio::time::advance(Duration::from_secs(45)).await;
+        tokio::time::advance(Duration::from_mins(10)).await;
+        assert!(!incoming.is_crawling(), "nobody waits");
+        let _others = budget.0.clone().acquire_many_owned((LARGE_BYTES_MAX as u32 >> 10) * 9 / 10).await.unwrap();
+        incoming.read(&vec![0; LARGE_BYTES_PER_LOOK as usize]);
         assert!(!incoming.is_crawling());
-        tokio::time::advance(Duration::from_secs(5)).await;
+        incoming.read(&[0]);
         assert!(incoming.is_crawling());
         incoming.read(&vec![0; 1 << 20]);
         assert!(!incoming.is_crawling());
+    }
+
+    #[tokio::test]
+    async fn a_buffer_of_a_page_or_more_is_not_kept() {
+        let mut incoming = Incoming::new(LargeMessages::default());
+        incoming.read(&[header(0x82, 1_000), vec![0; 1_000]].concat());
+        assert!(!incoming.is_large());
+        incoming.read(&[header(0x82, 60_000), vec![0; 60_000]].concat());
+        incoming.read(&[header(0x82, 10), vec![0; 10]].concat());
+        assert!(incoming.is_large());
+        incoming.release();
+        assert!(!incoming.is_large());
     }
 }

@@ -269,9 +269,11 @@ impl Socket {
         }
         (self.seen_read, self.seen_written) = (read, written);
         if now - self.taken >= TAKEN_WITHIN || now - self.heard >= SILENT_AFTER {
+            metrics::get().end(if now - self.taken >= TAKEN_WITHIN { "not_reading" } else { "silent" });
             return ControlFlow::Break(Goodbye::Gone);
         }
         if self.wire.is_crawling() {
+            metrics::get().end("crawling");
             let reason = "a large message came too slowly, while others waited to send theirs";
             return ControlFlow::Break(Refusal::new(CloseCode::RateLimited, reason).into());
         }

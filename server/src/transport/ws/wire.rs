@@ -50,7 +50,7 @@ impl Wire {
         } else {
             WebSocketContext::from_partially_read(read.to_vec(), Role::Server, Some(config(message_bytes_max)))
         };
-        let mut incoming = Incoming::new(message_bytes_max as u64, budget);
+        let mut incoming = Incoming::new(budget);
         incoming.read(read);
         let out = Outgoing::new(conn.unwatched());
         Self { context, out, incoming, message_bytes_max, is_closing: false, may_hold: true }
@@ -91,7 +91,7 @@ impl Wire {
     }
 
     /// Whether the client sends a large message so slowly that it keeps others from sending theirs.
-    pub(super) fn is_crawling(&self) -> bool {
+    pub(super) fn is_crawling(&mut self) -> bool {
         self.incoming.is_crawling()
     }
 

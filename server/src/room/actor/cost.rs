@@ -1,0 +1,106 @@
+//! What edits cost: a session whose edits take too long to integrate is sent away, because everybody in the room waits for them.
+
+use std::{collections::HashMap, time::Duration};
+
+use tokio::{
+    runtime::{Handle, RuntimeFlavor},
+    task::block_in_place,
+};
+
+use super::TICK_EVERY;
+use crate::room::{SessionId, batch::Edit};
+
+/// Time that a session's edits may take beside [`SHARE`] of all time.
+const COST_MAX: Duration = Duration::from_secs(5);
+
+/// The part of all time that a session's edits may take.
+const SHARE: f64 = 0.2;
+
+/// Batches of at least so many bytes may take long: the other tasks of this thread go on elsewhere meanwhile.
+const LONG_FROM_BYTES: usize = 4 << 10;
+
+/// Time that each session's edits have taken lately.
+#[derive(Debug, Default)]
+pub(super) struct Costs(HashMap<SessionId, Duration>);
+
+impl Costs {
+    /// Shares the cost of a batch among its edits, by their size; answers who has cost too much.
+    pub(super) fn note(&mut self, edits: &[Edit], took: Duration) -> Vec<SessionId> {
+        let all: usize = edits.iter().map(Edit::bytes).sum();
+        let mut over = Vec::new();
+        for edit in edits {
+            let Edit::Update { session, .. } = edit else { continue };
+            let cost = self.0.entry(*session).or_default();
+            let was_over = *cost > COST_MAX;
+            *cost += took.mul_f64(edit.bytes() as f64 / all.max(1) as f64);
+            if *cost > COST_MAX && !was_over {
+                over.push(*session);
+            }
+        }
+        over
+    }
+
+    /// Whether a session has cost too much, so that nothing more of it is taken.
+    pub(super) fn is_over(&self, session: SessionId) -> bool {
+        self.0.get(&session).is_some_and(|cost| *cost > COST_MAX)
+    }
+
+    /// Some time has passed.
+    pub(super) fn tick(&mut self) {
+        self.0.retain(|_, cost| {
+            if *cost <= COST_MAX {
+                *cost = cost.saturating_sub(TICK_EVERY.mul_f64(SHARE));
+            }
+            !cost.is_zero()
+        });
+    }
+
+    pub(super) fn forget(&mut self, session: SessionId) {
+        self.0.remove(&session);
+    }
+}
+
+/// Does what may take long without keeping this thread's other tasks waiting.
+pub(super) fn perhaps_long<T>(edits: &[Edit], work: impl FnOnce() -> T) -> T {
+    let is_long = edits.iter().map(Edit::bytes).sum::<usize>() >= LONG_FROM_BYTES;
+    if is_long && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread {
+        block_in_place(work)
+    } else {
+        work()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn edit(session: u64, bytes: usize) -> Edit {
+        Edit::Update { session: SessionId(session), update: Bytes::from(vec![0; bytes]) }
+    }
+
+    #[test]
+    fn who_costs_too_much_is_told_once_and_who_shared_a_batch_is_not() {
+        let mut costs = Costs::default();
+        let batch = [edit(1, 9_900), edit(2, 100)];
+        assert!(costs.note(&batch, Duration::from_secs(4)).is_empty());
+        assert_eq!(costs.note(&batch, Duration::from_secs(4)), [SessionId(1)]);
+        assert!(costs.note(&batch, Duration::from_secs(4)).is_empty());
+        assert!(costs.is_over(SessionId(1)) && !costs.is_over(SessionId(2)));
+        costs.tick();
+        assert!(costs.is_over(SessionId(1)), "until it has gone");
+        costs.forget(SessionId(1));
+        costs.tick();
+        assert!(costs.0.is_empty());
+    }
+
+    #[test]
+    fn what_takes_little_at_a_time_is_never_too_much() {
+        let mut costs = Costs::default();
+        for _ in 0..1_000 {
+            assert!(costs.note(&[edit(1, 100)], TICK_EVERY.mul_f64(SHARE)).is_empty());
+            costs.tick();
+        }
+    }
+}
