@@ -26,6 +26,9 @@ use crate::limits::budget::{ByteBudget, Share};
 /// How long a question waits for others' answers to have gone.
 const SHARE_WITHIN: Duration = Duration::from_secs(15);
 
+/// Answers that are smaller are not counted: what each connection may hold.
+const SHARED_FROM_BYTES: usize = 256 << 10;
+
 /// How much larger a map is as JSON, about.
 const JSON_OF_MAP: usize = 2;
 
@@ -96,7 +99,8 @@ pub struct RoomHandle(Arc<Inner>);
 struct Inner {
     id: GraphId,
     lanes: LaneEnds,
-    answers: ByteBudget,
+    states: ByteBudget,
+    views: ByteBudget,
     /// About as many as the encoded map has.
     document_bytes: AtomicUsize,
     feed: Arc<Feed>,
@@ -105,8 +109,8 @@ struct Inner {
 impl RoomHandle {
     pub(crate) fn new(id: GraphId, feed: Arc<Feed>, budgets: &NodeBudgets) -> (Self, Lanes) {
         let (ends, lanes) = lanes::lanes(budgets);
-        let (answers, document_bytes) = (budgets.answers.clone(), AtomicUsize::new(0));
-        (Self(Arc::new(Inner { id, lanes: ends, answers, document_bytes, feed })), lanes)
+        let NodeBudgets { states, views, .. } = budgets.clone();
+        (Self(Arc::new(Inner { id, lanes: ends, states, views, document_bytes: AtomicUsize::new(0), feed })), lanes)
     }
 
     /// Notes about how large the map is, for what answers may hold.
@@ -153,10 +157,10 @@ impl RoomHandle {
     /// Asks for everything beyond a state vector, which the caller has checked. With `after`, the answer contains so
     /// many edits of that session.
     pub async fn sync(&self, state_vector: Bytes, after: Option<(SessionId, u64)>) -> Result<SyncReply, CallError> {
-        let share = self.share(1).await?;
+        let share = self.share(&self.0.states, 1).await?;
         match self.read(Read::Sync { state_vector, after }).await? {
             Answer::Sync(reply) => {
-                reply.frames.paid.pay(share, reply.frames.bytes());
+                share.into_iter().for_each(|share| reply.frames.paid.pay(share, reply.frames.bytes()));
                 Ok(reply)
             }
             other => Err(unexpected(&other)),
@@ -173,10 +177,10 @@ impl RoomHandle {
 
     /// The map as JSON, with everything that is durable now.
     pub async fn view(&self) -> Result<Arc<GraphView>, CallError> {
-        let share = self.share(JSON_OF_MAP).await?;
+        let share = self.share(&self.0.views, JSON_OF_MAP).await?;
         match self.read(Read::View).await? {
             Answer::View(view) => {
-                view.paid.pay(share, view.body.len());
+                share.into_iter().for_each(|share| view.paid.pay(share, view.body.len()));
                 Ok(view)
             }
             other => Err(unexpected(&other)),
@@ -209,7 +213,7 @@ impl RoomHandle {
             Answer::View(view) => {
                 // It is done: whoever did it is not refused the answer, but counts against those who ask.
                 self.0
-                    .answers
+                    .views
                     .try_take(view.body.len())
                     .into_iter()
                     .for_each(|share| view.paid.pay(share, view.body.len()));
@@ -246,12 +250,16 @@ impl RoomHandle {
         self.0.lanes.control.send(Box::new(message)).await.map_err(|_| CallError::Closed)
     }
 
-    /// Waits until an answer of about so many times the map may be held.
-    async fn share(&self, of_map: usize) -> Result<Share, CallError> {
-        let bytes = self.0.document_bytes.load(Ordering::Relaxed) * of_map;
-        let what = "answers on their way to clients";
-        let share = timeout(SHARE_WITHIN, self.0.answers.take(bytes)).await.ok().flatten();
-        share.ok_or(CallError::Room(RoomError::AtCapacity { what }))
+    /// Waits for a share of a budget for an answer of about so many times the map; a small answer needs none.
+    async fn share(&self, of: &ByteBudget, times_map: usize) -> Result<Option<Share>, CallError> {
+        let bytes = self.0.document_bytes.load(Ordering::Relaxed) * times_map;
+        if bytes < SHARED_FROM_BYTES {
+            return Ok(None);
+        }
+        match timeout(SHARE_WITHIN, of.take(bytes)).await {
+            Ok(share) => Ok(share),
+            Err(_) => Err(CallError::Room(RoomError::AtCapacity { what: "large maps on their way to clients" })),
+        }
     }
 }
 

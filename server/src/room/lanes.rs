@@ -25,7 +25,8 @@ const EDITS_LANE_BYTES_MAX: usize = 32 << 20;
 /// The same of all rooms of the node together.
 const NODE_LANES_BYTES_MAX: usize = 256 << 20;
 
-/// Bytes of states and of maps as JSON that are on their way to clients of this node; what several get counts once.
+/// Bytes of large states on their way to clients of this node; what several get counts once. The same for maps as JSON,
+/// which somebody may take slowly: that must not keep people from their maps.
 const NODE_ANSWERS_BYTES_MAX: usize = 256 << 20;
 
 /// What all rooms of a node may hold together. Cheap to clone.
@@ -33,13 +34,19 @@ const NODE_ANSWERS_BYTES_MAX: usize = 256 << 20;
 pub struct NodeBudgets {
     /// Edits in lanes.
     pub lanes: ByteBudget,
-    /// States and maps on their way to clients.
-    pub answers: ByteBudget,
+    /// States on their way to clients.
+    pub states: ByteBudget,
+    /// Maps as JSON on their way to clients.
+    pub views: ByteBudget,
 }
 
 impl Default for NodeBudgets {
     fn default() -> Self {
-        Self { lanes: ByteBudget::new(NODE_LANES_BYTES_MAX), answers: ByteBudget::new(NODE_ANSWERS_BYTES_MAX) }
+        Self {
+            lanes: ByteBudget::new(NODE_LANES_BYTES_MAX),
+            states: ByteBudget::new(NODE_ANSWERS_BYTES_MAX),
+            views: ByteBudget::new(NODE_ANSWERS_BYTES_MAX),
+        }
     }
 }
 

@@ -37,6 +37,11 @@ pub struct SessionId(pub u64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Principal(pub u64);
 
+impl Principal {
+    /// Everybody who may only read: no client id is ever theirs, since nothing that they write is taken.
+    pub const READER: Self = Self(u64::MAX);
+}
+
 /// Number of a question to a room, unique in this room; the actor keeps who waits for the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(pub u64);

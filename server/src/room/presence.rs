@@ -117,6 +117,11 @@ impl Presence {
         }
     }
 
+    /// Whether a session shows a client id as its own.
+    pub fn shows(&self, session: SessionId) -> bool {
+        self.owned.contains_key(&session)
+    }
+
     /// The session whose own a client is, while it shows something.
     pub fn session_of(&self, client: u64) -> Option<SessionId> {
         self.present.get(&client).map(|present| present.owner)

@@ -142,6 +142,7 @@ fn who_has_not_shown_an_id_may_write_and_one_person_has_many_sessions() {
     let (mut bench, mut ann) = (Bench::new(), Client::new(1));
     bench.join_as(1, ANN);
     bench.join_as(2, BOB);
+    bench.awareness(2, &awareness(2, 1, "\"bob\""));
     bench.save(2, ann.add("passed on"));
     bench.awareness(1, &awareness(1, 1, "\"ann\""));
     bench.join_as(3, ANN);
@@ -166,4 +167,25 @@ fn nobody_writes_in_the_name_of_the_room() {
     // The room of the bench is client 99.
     let seen = bench.update(1, [Bytes::from_static(&[1, 1, 99, 0, 0, 5, 0])]);
     assert!(seen.commits.is_empty() && seen.refused.is_empty() && seen.asked.is_empty(), "{seen:?}");
+}
+
+#[test]
+fn nobody_takes_an_id_under_which_somebody_else_writes() {
+    let (mut bench, mut ann) = (Bench::new(), Client::new(1));
+    bench.join_as(1, ANN);
+    bench.join_as(2, BOB);
+    bench.save(1, ann.add("first"));
+    bench.awareness(2, &awareness(1, 1, "\"bob\""));
+    bench.save(1, ann.add("second"));
+    assert_eq!(nodes(&mut bench), ["first", "second"], "Ann has never shown herself");
+}
+
+#[test]
+fn who_may_only_read_owns_no_id() {
+    let (mut bench, mut ann) = (Bench::new(), Client::new(1));
+    bench.join_as(3, Principal::READER);
+    bench.awareness(3, &awareness(1, 1, "\"eve\""));
+    bench.join_as(1, ANN);
+    bench.save(1, ann.add("hers"));
+    assert_eq!(nodes(&mut bench), ["hers"]);
 }

@@ -156,7 +156,10 @@ impl RoomState {
                 let error = rejection.into();
                 self.effects.push(Effect::Answer(*request, Answer::Failed(error)));
             }
-            (Edit::Update { session, .. }, Ok(())) => self.note_hole(*session, now_ms),
+            (Edit::Update { session, update }, Ok(())) => {
+                self.note_writer(*session, update);
+                self.note_hole(*session, now_ms);
+            }
             (Edit::Update { session, .. }, Err(rejection)) => self.turn_away(*session, rejection),
         }
     }

@@ -55,6 +55,8 @@ struct Member {
     has_edited: bool,
     /// Edits of this session that have been looked at.
     edits: u64,
+    /// The client id of its last edit that was of one client alone.
+    writes_as: Option<u64>,
     asked: Option<Asked>,
 }
 
@@ -178,7 +180,8 @@ impl RoomState {
             return Err(RoomError::AtCapacity { what: "connections to this map" });
         }
         let joined = self.presence.join();
-        let member = Member { principal, joined, is_extended, has_edited: false, edits: 0, asked: None };
+        let member =
+            Member { principal, joined, is_extended, has_edited: false, edits: 0, writes_as: None, asked: None };
         self.members.insert(session, member);
         Ok(Welcome {
             question: self.cache.question(&self.replica),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use synapti_crdt::{LeftOut, Sender};
+use synapti_protocol::update;
 
 use super::{Member, RoomState};
 use crate::room::{Principal, SessionId, owners::Owners};
@@ -26,13 +27,30 @@ pub(super) fn may_write(
 impl RoomState {
     /// A session shows a client id as its own.
     pub(super) fn own(&mut self, client: u64, principal: Principal, now_ms: u64) {
-        if !self.owners.claim(client, principal) {
+        let is_others = |(session, member): (&SessionId, &Member)| {
+            member.principal != principal && member.writes_as == Some(client) && !self.presence.shows(*session)
+        };
+        if principal == Principal::READER || self.members.iter().any(is_others) || !self.owners.claim(client, principal)
+        {
             return;
         }
         let Self { replica, owners, members, .. } = self;
         let lost = replica.disown(client, &|from, client| may_write(owners, members, from, client));
         self.note_left_out(lost, now_ms);
         self.settle();
+    }
+
+    /// Remembers under which client id a session writes: unless it shows another one, nobody else may take that for their own
+    /// while it is here. An edit of several clients is passed on, or brought from an earlier visit.
+    pub(super) fn note_writer(&mut self, session: SessionId, update: &[u8]) {
+        let Ok(view) = update::scan(update) else { return };
+        let mut sections = view.sections().filter(|section| section.struct_count > 0);
+        if let (Some(only), None) = (sections.next(), sections.next())
+            && self.replica.clock(only.client) >= only.end
+            && let Some(member) = self.members.get_mut(&session)
+        {
+            member.writes_as = Some(only.client);
+        }
     }
 
     /// Remembers what was left out, and asks whoever can bring it.

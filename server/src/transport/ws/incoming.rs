@@ -275,7 +275,7 @@ mod tests {
         incoming.read(&frame(0x02, 60_000));
         assert!(may_read(&mut incoming) && taken(&incoming) == 0);
         incoming.read(&frame(0x89, 10));
-        for steps in [1, 1, 1, 1, 2] {
+        for steps in [1, 1, 1, 2, 2] {
             incoming.read(&frame(0x00, 60_000));
             assert!(may_read(&mut incoming));
             assert_eq!(taken(&incoming), steps * STEP_BYTES);

@@ -135,7 +135,11 @@ async fn admit(
     let permit = gate.admit(&visitor).await?;
     let session = SessionId(gate.next_session());
     let may_create = visitor.access.may(Action::Create, &graph);
-    let principal = Principal(visitor.access.principal());
+    let principal = if visitor.access.may(Action::Edit, &graph) {
+        Principal(visitor.access.principal())
+    } else {
+        Principal::READER
+    };
     let joined = gate.hub().join(&graph, session, principal, is_extended, may_create).await;
     let (room, joined) = joined.map_err(|error| refusal(&error))?;
     permit.attach(&joined.slot);

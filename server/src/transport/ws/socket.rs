@@ -212,8 +212,13 @@ impl Socket {
             probe.answer();
             return ControlFlow::Continue(());
         }
-        self.probe = Some(probe);
-        if self.wire.ping().is_err() { ControlFlow::Break(Goodbye::Gone) } else { ControlFlow::Continue(()) }
+        // One that was asked already has a ping to answer.
+        let is_asked = self.probe.replace(probe).is_some();
+        if !is_asked && self.wire.ping().is_err() {
+            ControlFlow::Break(Goodbye::Gone)
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 
     /// Hands messages to the network as long as it takes them; says whether there is something else to do since.
