@@ -5,7 +5,8 @@
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
-    process::{Child, ChildStderr, Command, Stdio},
+    process::{Child, Command, Stdio},
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -17,13 +18,21 @@ const SECRET: &str = "secret-0123456789-correct-horse-battery-staple";
 /// A server that answers nothing for so long does not answer at all.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 
-/// The program, with all that it has said so far.
+/// The program; it is killed when it is dropped.
 struct Program {
     child: Child,
-    stderr: BufReader<ChildStderr>,
-    log: String,
+    /// Reads what it says, so that it never waits for a reader.
+    listening: Option<JoinHandle<String>>,
     address: SocketAddr,
     _folder: tempfile::TempDir,
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 impl Program {
@@ -48,7 +57,11 @@ impl Program {
                 break line["address"].as_str().unwrap().parse().unwrap();
             }
         };
-        Self { child, stderr, log, address, _folder: folder }
+        let listening = std::thread::spawn(move || {
+            stderr.read_to_string(&mut log).unwrap();
+            log
+        });
+        Self { child, listening: Some(listening), address, _folder: folder }
     }
 
     /// Sends a request as it is; the response's head.
@@ -71,9 +84,7 @@ impl Program {
     /// Ends it; everything that it has said.
     fn end(mut self) -> String {
         self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        self.stderr.read_to_string(&mut self.log).unwrap();
-        self.log
+        self.listening.take().unwrap().join().unwrap()
     }
 }
 

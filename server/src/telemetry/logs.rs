@@ -10,8 +10,8 @@ use tracing_subscriber::{
     EnvFilter, Layer as _, filter::filter_fn, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
 
-/// Libraries that write whole requests, with the tokens in them, into their lines of level `debug` or `trace`. Whatever the
-/// filter says, of these only what is more important is logged.
+/// Libraries that hold whole requests, with the tokens in them. What they write at level `debug` or `trace` is theirs to choose and
+/// may change with any version, so of these only what is more important is logged, whatever the filter says.
 const TALKATIVE: [&str; 8] =
     ["axum", "h2", "hyper", "hyper_util", "rustls", "tokio_tungstenite", "tower_http", "tungstenite"];
 
