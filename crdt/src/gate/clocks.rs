@@ -90,9 +90,30 @@ impl Clocks {
     /// Lets a struct in that joins on: notes where it lies, and raises the client's clock. All that it refers to must be
     /// in already.
     pub(super) fn let_in(&mut self, client: u64, item: &Struct<'_>, trust: Trust) -> Result<(), Refused> {
-        let known = self.get(client);
-        let place = self.place_of(client, item, known);
-        let start = known.max(item.clock);
+        let is_in = self.with(client, |others, own| others.let_in_next(own, client, item, trust))?;
+        debug_assert!(is_in, "the caller has seen that all it refers to is there");
+        Ok(())
+    }
+
+    /// Lets in what is new in a section, up to a hole, a struct that is known in part, or one that refers to something
+    /// missing; false then. Looks its client up once, since most structs refer to others of their own client.
+    pub(super) fn let_in_section(&mut self, section: &Section<'_>, trust: Trust) -> Result<bool, Refused> {
+        self.with(section.client, |others, own| {
+            let known = own.clock;
+            for item in section.structs().filter(|item| item.end() > known) {
+                let joins = item.clock == own.clock && item.kind != StructKind::Skip;
+                if !joins || !others.let_in_next(own, section.client, &item, trust)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })
+    }
+
+    /// Lets in the next struct of `client`, of which `own` is what is known; false when it refers to something missing.
+    fn let_in_next(&mut self, own: &mut Known, client: u64, item: &Struct<'_>, trust: Trust) -> Result<bool, Refused> {
+        let Some(place) = self.place_of(own, client, item) else { return Ok(false) };
+        let start = own.clock.max(item.clock);
         let many_at_key = place.is_at_key() && item.len > 1 && is_live(item);
         match trust {
             Trust::Client if place.depth() > SHARED_TYPE_NESTING_MAX => return Err(Refused::TooDeep),
@@ -100,10 +121,19 @@ impl Clocks {
             Trust::Store if many_at_key => self.not_safe.push(Id { client, clock: start }),
             Trust::Client | Trust::Store => {}
         }
-        let of_client = self.clients.entry(client).or_default();
-        self.runs = self.runs.saturating_add_signed(of_client.places.note(start, place));
-        of_client.clock = known.max(item.end());
-        Ok(())
+        self.runs = self.runs.saturating_add_signed(own.places.note(start, place));
+        own.clock = own.clock.max(item.end());
+        Ok(true)
+    }
+
+    /// Works on what is known of one client and of all others.
+    fn with<T>(&mut self, client: u64, work: impl FnOnce(&mut Self, &mut Known) -> T) -> T {
+        let mut own = self.clients.remove(&client).unwrap_or_default();
+        let done = work(self, &mut own);
+        if own.clock > 0 {
+            self.clients.insert(client, own);
+        }
+        done
     }
 
     /// Structs by their first element that the store has brought, and that must be integrated as deleted only: several
@@ -114,11 +144,12 @@ impl Clocks {
 
     /// Notes where structs lie that the document has.
     pub(super) fn note(&mut self, section: &Section<'_>) {
-        for item in section.structs() {
-            let place = self.place_of(section.client, &item, item.clock);
-            let of_client = self.clients.entry(section.client).or_default();
-            self.runs = self.runs.saturating_add_signed(of_client.places.note(item.clock, place));
-        }
+        self.with(section.client, |others, own| {
+            for item in section.structs() {
+                let place = others.place_of(own, section.client, &item).unwrap_or(Place::ROOT);
+                others.runs = others.runs.saturating_add_signed(own.places.note(item.clock, place));
+            }
+        });
     }
 
     /// Whether so many runs have come since the last sweep that a walk over the document is worth it.
@@ -143,29 +174,26 @@ impl Clocks {
         }
     }
 
-    /// Where a struct's elements from `known` on lie.
-    fn place_of(&self, client: u64, item: &Struct<'_>, known: u32) -> Place {
+    /// Where a struct's elements lie, as far as they are new; `None` when it refers to something missing.
+    fn place_of(&self, own: &Known, client: u64, item: &Struct<'_>) -> Option<Place> {
         if item.kind == StructKind::Gc {
-            return Place::ROOT;
+            return Some(Place::ROOT);
         }
-        let beside = |id: Option<Id>| id.map(|id| self.place(id));
-        if item.clock < known {
-            // The rest of a struct continues what the document has before.
-            let before = self.place(Id { client, clock: known - 1 });
-            return beside(item.right_origin).map_or(before, |right| before.or(right));
-        }
-        match (beside(item.origin), beside(item.right_origin)) {
-            (Some(left), Some(right)) => left.or(right),
-            (Some(place), None) | (None, Some(place)) => place,
+        let place = |id: Id| {
+            let known = if id.client == client { own } else { self.clients.get(&id.client)? };
+            (id.clock < known.clock).then(|| known.places.at(id.clock))
+        };
+        // The rest of a struct continues what the document has before.
+        let rest_of = own.clock.checked_sub(1).filter(|&last| item.clock <= last && last < item.end() - 1);
+        let left = rest_of.map(|clock| Id { client, clock }).or(item.origin);
+        match (left, item.right_origin) {
+            (Some(left), Some(right)) => Some(place(left)?.or(place(right)?)),
+            (Some(id), None) | (None, Some(id)) => place(id),
             (None, None) => {
-                let holder = item.parent.map_or(Place::ROOT, |parent| self.place(parent).within());
-                holder.with_key(item.key.is_some())
+                let holder = item.parent.map_or(Some(Place::ROOT), |parent| place(parent).map(Place::within))?;
+                Some(holder.with_key(item.key.is_some()))
             }
         }
-    }
-
-    fn place(&self, id: Id) -> Place {
-        self.clients.get(&id.client).map_or(Place::ROOT, |known| known.places.at(id.clock))
     }
 }
 

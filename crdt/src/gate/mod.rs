@@ -138,16 +138,22 @@ impl Gate {
         may_write: MayWrite<'_>,
         now_ms: u64,
     ) -> Result<Admitted<'a>, Refused> {
+        // Once: to find where a section ends, all of it has to be read.
+        let sections: SmallVec<[Section<'a>; 2]> = update.sections().collect();
         let before: SmallVec<[(u64, u32); 4]> =
-            update.sections().map(|section| (section.client, self.clocks.get(section.client))).collect();
+            sections.iter().map(|section| (section.client, self.clocks.get(section.client))).collect();
         let new_clients = before.iter().filter(|&&(_, clock)| clock == 0).count();
         if !from.is_store() && new_clients > 0 && self.clocks.len() + new_clients > DOCUMENT_CLIENTS_MAX {
             self.aside.drop_from(from);
             return Err(Refused::ManyClients);
         }
         let trust = if from.is_store() { Trust::Store } else { Trust::Client };
-        let foreign = self.foreign_to(from, update, may_write);
-        let admitted = self.let_in(update, &foreign, &before, trust, from, now_ms);
+        let foreign = self.foreign_to(from, &sections, may_write);
+        let admitted = match foreign.is_empty().then(|| self.joins_on(update, &sections, &before, trust)) {
+            Some(Err(refused)) => Err(refused),
+            Some(Ok(true)) => Ok(Admitted { update: Some(Cow::Borrowed(update.bytes())), ..Admitted::default() }),
+            Some(Ok(false)) | None => self.set_aside(update, &foreign, trust, from, now_ms),
+        };
         if admitted.is_err() {
             self.go_back(&before);
             self.aside.drop_from(from);
@@ -193,37 +199,16 @@ impl Gate {
         self.aside.expire(deadline_ms)
     }
 
-    fn let_in<'a>(
-        &mut self,
-        update: &UpdateView<'a>,
-        foreign: &[(u64, u32)],
-        before: &[(u64, u32)],
-        trust: Trust,
-        from: Sender,
-        now_ms: u64,
-    ) -> Result<Admitted<'a>, Refused> {
-        if let Some(ends) = self.ends_of_contiguous(update).filter(|_| foreign.is_empty()) {
-            if self.joins_on(update, &ends, trust)? {
-                return Ok(Admitted { update: Some(Cow::Borrowed(update.bytes())), ..Admitted::default() });
-            }
-            self.go_back(before);
-        }
-        let mut out = Outgoing::default();
-        let overflow = !self.set_aside(update, foreign, trust, from, now_ms, &mut out)?;
-        let evicted = self.aside.take_evicted();
-        Ok(Admitted { update: out.finish().map(Cow::Owned), overflow, evicted, left_out: Vec::new() })
-    }
-
     /// Clients under whose ids an update brings something new that its sender may not write, each with the clock after it.
-    fn foreign_to(&self, from: Sender, update: &UpdateView<'_>, may_write: MayWrite<'_>) -> Vec<(u64, u32)> {
+    fn foreign_to(&self, from: Sender, sections: &[Section<'_>], may_write: MayWrite<'_>) -> Vec<(u64, u32)> {
         if from.is_store() {
             return Vec::new();
         }
-        let is_foreign = |section: &Section<'_>| {
+        let is_foreign = |section: &&Section<'_>| {
             section.end > self.clocks.get(section.client)
                 && (section.client == self.own || !may_write(from, section.client))
         };
-        update.sections().filter(is_foreign).map(|section| (section.client, section.end)).collect()
+        sections.iter().filter(is_foreign).map(|section| (section.client, section.end)).collect()
     }
 
     /// What somebody else can bring. Nobody else has what is written under the document's own id.
@@ -238,37 +223,50 @@ impl Gate {
         }
     }
 
-    /// Lets all of an update in whose sections have no holes, if it refers to nothing that is missing.
-    fn joins_on(&mut self, update: &UpdateView<'_>, ends: &Ends, trust: Trust) -> Result<bool, Refused> {
-        let deletes_join =
-            update.delete_set().all(|range| range.clock + range.len <= ends.get(&self.clocks, range.client));
-        if !deletes_join {
-            return Ok(false);
+    /// Lets all of an update in, if it lacks nothing; else nothing of it.
+    fn joins_on(
+        &mut self,
+        update: &UpdateView<'_>,
+        sections: &[Section<'_>],
+        before: &[(u64, u32)],
+        trust: Trust,
+    ) -> Result<bool, Refused> {
+        let mut joins = self.joins_on_in_order(sections, trust)?;
+        if !joins {
+            self.go_back(before);
+            joins = self.joins_on_crosswise(update, sections, trust)?;
         }
-        if self.joins_on_in_order(update, trust)? {
-            return Ok(true);
-        }
-        // A section may refer to one that comes later.
-        Passage::new(update).run(&mut self.clocks, trust, |_, _, _| {})?;
-        let joins = ends.iter().all(|(client, end)| self.clocks.get(client) == end) || self.is_circular(update, ends);
-        if joins {
-            ends.iter().for_each(|(client, end)| self.clocks.raise(client, end));
+        joins = joins && update.delete_set().all(|range| range.clock + range.len <= self.clocks.get(range.client));
+        if !joins {
+            self.go_back(before);
         }
         Ok(joins)
     }
 
-    /// The same, as long as no section refers to a later one.
-    fn joins_on_in_order(&mut self, update: &UpdateView<'_>, trust: Trust) -> Result<bool, Refused> {
-        for section in update.sections() {
-            let known = self.clocks.get(section.client);
-            for item in section.structs().filter(|item| item.end() > known) {
-                if item.dependencies().any(|id| id.clock >= self.clocks.get(id.client)) {
-                    return Ok(false);
-                }
-                self.clocks.let_in(section.client, &item, trust)?;
+    /// As long as no section refers to a later one.
+    fn joins_on_in_order(&mut self, sections: &[Section<'_>], trust: Trust) -> Result<bool, Refused> {
+        for section in sections {
+            if !self.clocks.let_in_section(section, trust)? {
+                return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// Where sections refer to later ones.
+    fn joins_on_crosswise(
+        &mut self,
+        update: &UpdateView<'_>,
+        sections: &[Section<'_>],
+        trust: Trust,
+    ) -> Result<bool, Refused> {
+        let Some(ends) = self.ends_of_contiguous(sections) else { return Ok(false) };
+        Passage::new(update).run(&mut self.clocks, trust, |_, _, _| {})?;
+        let joins = ends.iter().all(|(client, end)| self.clocks.get(client) == end) || self.is_circular(update, &ends);
+        if joins {
+            ends.iter().for_each(|(client, end)| self.clocks.raise(client, end));
+        }
+        Ok(joins)
     }
 
     /// Whether what could not pass lacks nothing but each other. The document will say so.
@@ -278,10 +276,10 @@ impl Gate {
     }
 
     /// Where the sections end, if none has a hole beyond the known clock, or a struct that is known in part.
-    fn ends_of_contiguous(&self, update: &UpdateView<'_>) -> Option<Ends> {
+    fn ends_of_contiguous(&self, sections: &[Section<'_>]) -> Option<Ends> {
         let mut ends = Ends::default();
-        for section in update.sections() {
-            ends.push(section.client, self.end_of_contiguous(&section)?);
+        for section in sections {
+            ends.push(section.client, self.end_of_contiguous(section)?);
         }
         ends.seal();
         Some(ends)
@@ -302,16 +300,16 @@ impl Gate {
         Some(end)
     }
 
-    /// Lets pass what joins on and puts the rest aside, without what is foreign; false when there was no room for all of it.
-    fn set_aside(
+    /// Lets pass what joins on and puts the rest aside, without what is foreign.
+    fn set_aside<'a>(
         &mut self,
         update: &UpdateView<'_>,
         foreign: &[(u64, u32)],
         trust: Trust,
         from: Sender,
         now_ms: u64,
-        out: &mut Outgoing,
-    ) -> Result<bool, Refused> {
+    ) -> Result<Admitted<'a>, Refused> {
+        let mut out = Outgoing::default();
         let is_foreign = |client: u64| foreign.iter().any(|&(other, _)| other == client);
         let mut passage = Passage::without(update, is_foreign);
         passage.run(&mut self.clocks, trust, |known, client, item| out.push_from(known, client, item))?;
@@ -328,6 +326,7 @@ impl Gate {
                 fits = fits && self.aside.hold_delete(range.client, start, end - start, from, now_ms);
             }
         }
-        Ok(fits)
+        let update = out.finish().map(Cow::Owned);
+        Ok(Admitted { update, overflow: !fits, evicted: self.aside.take_evicted(), left_out: Vec::new() })
     }
 }

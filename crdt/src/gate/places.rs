@@ -71,7 +71,7 @@ impl Places {
         }
         // Doubling would waste as much as it holds, once for each client of a large map.
         if self.from.len() == self.from.capacity() {
-            let more = (self.from.len() / 4).max(4);
+            let more = (self.from.len() / 8).max(4);
             self.from.reserve_exact(more);
             self.places.reserve_exact(more);
         }
