@@ -12,14 +12,14 @@ use synapti_protocol::{
 };
 
 /// The neighbours at the time of writing; without any, what holds the element.
-type Place<'a> = (Option<Id>, Option<Id>, Option<Id>, Option<&'a str>, Option<&'a str>);
+type Neighbours<'a> = (Option<Id>, Option<Id>, Option<Id>, Option<&'a str>, Option<&'a str>);
 
 /// Whether more elements than any number of honest clients would are put into one place.
 pub(crate) fn is_contended(update: &UpdateView<'_>) -> bool {
     if update.struct_count() <= SAME_PLACE_MAX {
         return false;
     }
-    let mut counts: HashMap<Place<'_>, usize> = HashMap::new();
+    let mut counts: HashMap<Neighbours<'_>, usize> = HashMap::new();
     let items = update.sections().flat_map(|section| section.structs());
     items.filter(|item| matches!(item.kind, StructKind::Item(_))).any(|item| {
         let count = counts.entry((item.origin, item.right_origin, item.parent, item.root, item.key)).or_default();

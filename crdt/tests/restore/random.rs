@@ -74,7 +74,9 @@ proptest! {
         prop_assert_eq!(show(&batched.snapshot()), show(&one_by_one.snapshot()));
         let mut follower = follow(&log[..middle]);
         // Nothing may be left to do: an update that came twice, a state that is already there.
-        applied.update.iter().for_each(|update| apply(&mut follower, update));
+        if let Some(update) = &applied.update {
+            apply(&mut follower, update);
+        }
         prop_assert_eq!(follower.digest(), batched.digest());
     }
 }

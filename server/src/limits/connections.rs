@@ -146,7 +146,7 @@ impl Connections {
         for (number, slot, is_alive) in join_all(probes).await {
             if !is_alive && self.0.forget(client, number) {
                 let reason = "a newer connection of this client took the place of this one, which did not answer";
-                metrics::get().end("evicted");
+                metrics::get().end(metrics::End::Evicted);
                 slot.refuse(Refusal::new(CloseCode::RateLimited, reason));
             }
         }
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn anaddress_has_its_own_limit_and_loopback_has_none() {
+    async fn an_address_has_its_own_limit_and_loopback_has_none() {
         let connections = connections(0, 0, 1);
         let first = admit(&connections, SOMEWHERE, None).await.unwrap();
         assert_eq!(admit(&connections, SOMEWHERE, None).await.unwrap_err(), Full::Address(1));

@@ -160,7 +160,9 @@ impl RoomHandle {
         let share = self.share(&self.0.states, 1).await?;
         match self.read(Read::Sync { state_vector, after }).await? {
             Answer::Sync(reply) => {
-                share.into_iter().for_each(|share| reply.frames.paid.pay(share, reply.frames.bytes()));
+                if let Some(share) = share {
+                    reply.frames.paid.pay(share, reply.frames.bytes());
+                }
                 Ok(reply)
             }
             other => Err(unexpected(&other)),
@@ -180,7 +182,9 @@ impl RoomHandle {
         let share = self.share(&self.0.views, JSON_OF_MAP).await?;
         match self.read(Read::View).await? {
             Answer::View(view) => {
-                share.into_iter().for_each(|share| view.paid.pay(share, view.body.len()));
+                if let Some(share) = share {
+                    view.paid.pay(share, view.body.len());
+                }
                 Ok(view)
             }
             other => Err(unexpected(&other)),

@@ -121,9 +121,10 @@ impl Owners {
         }
     }
 
-    /// Whether a session's acknowledgements wait, because an owner may still bring what it brought.
+    /// Whether a session's acknowledgements wait: something that it sent is not in the map, and unless its owner brings it
+    /// never will be. Nobody may be told that it is on disk.
     pub fn is_waiting(&self, session: SessionId) -> bool {
-        self.left_out.values().any(|missing| !missing.is_given_up && missing.relayers.contains(&session))
+        self.left_out.values().any(|missing| missing.relayers.contains(&session))
     }
 
     /// Clients whose owners are to be asked now, each with the owner; `is_here` says whether there is somebody to ask.

@@ -8,6 +8,7 @@ mod answer;
 mod extension;
 mod pace;
 mod reasons;
+mod sending;
 mod standing;
 mod work;
 
@@ -29,9 +30,7 @@ use tokio::time::{Sleep, sleep_until};
 
 use crate::{
     auth::Role,
-    room::{
-        Cursor, Joined, Refusal, RoomHandle, SessionId, SessionSlot, feed::FellOff, handle::Membership, slot::Probe,
-    },
+    room::{Cursor, Joined, Refusal, RoomHandle, SessionId, SessionSlot, handle::Membership, slot::Probe},
     telemetry::metrics,
 };
 use answer::Answer;
@@ -257,65 +256,6 @@ impl Session {
             let Ok(Done::Due(Some(frame))) = poll_fn(|cx| work.poll(cx)).await else { return };
             // It was read, and only waited because it came too soon.
             let _ = message::parse(&frame).map(|message| self.take(message));
-        }
-    }
-
-    /// Hands over what is to be sent now, about `bytes_max` bytes of it; says whether it had anything to do.
-    ///
-    /// # Errors
-    /// Why the connection has to be closed.
-    pub fn outgoing(&mut self, bytes_max: usize, mut send: impl FnMut(Bytes)) -> Result<bool, Refusal> {
-        // That something is unsaved has to be known before it is seen, in an answer or in the feed.
-        if let Some(frame) = self.extension.as_mut().and_then(|extension| extension.next()) {
-            send(frame);
-            return Ok(true);
-        }
-        if let Some(cut) = self.answer.take_cut() {
-            self.work = Some(Work::catch_up(&self.room, self.answer.known().clone(), cut.is_asked));
-            return Ok(true);
-        }
-        self.answer.say(self.question.take());
-        if !self.answer.is_empty() {
-            self.answer.next(bytes_max, send);
-            return Ok(true);
-        }
-        if self.room.feed().head() == self.cursor {
-            return Ok(false);
-        }
-        if self.extension.is_some() {
-            return self.next_of_feed_extended(bytes_max, send);
-        }
-        Ok(self.next_of_feed(bytes_max, send))
-    }
-
-    /// As [`Session::next_of_feed`], with what the room has said before it published these frames, that they are unsaved for
-    /// instance: it may have said so only after this session last heard it.
-    fn next_of_feed_extended(&mut self, bytes_max: usize, mut send: impl FnMut(Bytes)) -> Result<bool, Refusal> {
-        let mut frames = Vec::new();
-        let has_done = self.next_of_feed(bytes_max, |frame| frames.push(frame));
-        self.hear()?;
-        while let Some(news) = self.extension.as_mut().and_then(|extension| extension.next()) {
-            send(news);
-        }
-        frames.into_iter().for_each(send);
-        Ok(has_done)
-    }
-
-    /// The next frames of the feed, or the question for a difference when they are no longer there.
-    fn next_of_feed(&mut self, bytes_max: usize, send: impl FnMut(Bytes)) -> bool {
-        match self.room.feed().read(&mut self.cursor, bytes_max, send) {
-            Ok(checkpoint) => {
-                if let Some(checkpoint) = checkpoint {
-                    self.answer.knows(checkpoint.state_vector.clone());
-                }
-                true
-            }
-            Err(FellOff) if self.work.is_some() => false,
-            Err(FellOff) => {
-                metrics::get().cursor_falls.increment(1);
-                self.work = Some(Work::catch_up(&self.room, self.answer.known().clone(), false));
-                true
-            }
         }
     }
 

@@ -145,12 +145,12 @@ impl Acceptor {
             let served = tokio::select! {
                 served = connection.as_mut() => served,
                 () = overdue => {
-                    metrics::get().end("no_request");
+                    metrics::get().end(metrics::End::NoRequest);
                     tracing::debug!(%peer, "connection without a request dropped");
                     return;
                 }
                 () = watched.stalled(STALLED_AFTER, TAKEN_BYTES_MIN) => {
-                    metrics::get().end("stalled");
+                    metrics::get().end(metrics::End::Stalled);
                     tracing::debug!(%peer, "connection dropped whose client neither sends nor reads");
                     return;
                 }

@@ -55,7 +55,7 @@ fn a_clock_cannot_be_burned_and_both_go_on() {
     assert_eq!(bench.tick_after(5_000).asked, [SessionId(1)], "once more");
     let seen = bench.tick_after(5_000);
     assert!(seen.asked.is_empty() && seen.refused.is_empty(), "{seen:?}");
-    assert_eq!(seen.acks, [(2, 2)], "nobody has it");
+    assert!(seen.acks.is_empty(), "nobody has it: {:?}", seen.acks);
     assert!(bench.tick_after(60_000).refused.is_empty());
 }
 
@@ -87,11 +87,12 @@ fn what_an_absent_owner_does_not_bring_is_taken_from_others_when_it_is_forgotten
     assert!(seen.asked.is_empty() && seen.commits.is_empty(), "there is nobody to ask: {seen:?}");
     assert!(bench.tick_after(59_000).acks.is_empty());
     let seen = bench.tick_after(1_000);
-    assert_eq!((&seen.acks[..], seen.refused.len()), (&[(2, 1)][..], 0));
+    assert!(seen.acks.is_empty() && seen.refused.is_empty(), "it is not in the map: {seen:?}");
     bench.awareness(2, &awareness(2, 2, "\"bob\""));
     let seen = bench.tick_after(600_000);
     assert_eq!(seen.asked, [SessionId(2)], "the owner is forgotten");
-    bench.save(2, offline);
+    let acks = bench.save(2, offline).acks;
+    assert_eq!(acks, [(2, 2)], "now it is");
     assert_eq!(nodes(&mut bench), ["ann's", "offline"]);
 }
 

@@ -16,8 +16,9 @@ const COST_MAX: Duration = Duration::from_secs(5);
 /// The part of all time that a session's edits may take.
 const SHARE: f64 = 0.2;
 
-/// Batches of at least so many bytes may take long: the other tasks of this thread go on elsewhere meanwhile.
-const LONG_FROM_BYTES: usize = 4 << 10;
+/// With so many bytes, of the batch or of the map, integrating may take long: even a small edit may have to be placed among
+/// very many others. The other tasks of this thread go on elsewhere meanwhile.
+const LONG_FROM_BYTES: usize = 32 << 10;
 
 /// Time that each session's edits have taken lately.
 #[derive(Debug, Default)]
@@ -61,8 +62,8 @@ impl Costs {
 }
 
 /// Does what may take long without keeping this thread's other tasks waiting.
-pub(super) fn perhaps_long<T>(edits: &[Edit], work: impl FnOnce() -> T) -> T {
-    let is_long = edits.iter().map(Edit::bytes).sum::<usize>() >= LONG_FROM_BYTES;
+pub(super) fn perhaps_long<T>(map_bytes: usize, edits: &[Edit], work: impl FnOnce() -> T) -> T {
+    let is_long = map_bytes + edits.iter().map(Edit::bytes).sum::<usize>() >= LONG_FROM_BYTES;
     if is_long && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread {
         block_in_place(work)
     } else {

@@ -237,7 +237,7 @@ impl Actor {
         self.cut_at = Instant::now();
         metrics::get().updates_committed.increment(edits.len() as u64);
         let (now, now_ms) = (self.env.clock.now(), self.now_ms());
-        perhaps_long(&edits, || self.state.integrate(&edits, now, now_ms));
+        perhaps_long(self.state.bytes(), &edits, || self.state.integrate(&edits, now, now_ms));
         let took = self.cut_at.elapsed();
         metrics::get().integration_seconds.record(took.as_secs_f64());
         for session in self.costs.note(&edits, took) {

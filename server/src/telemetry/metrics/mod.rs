@@ -25,7 +25,23 @@ const SECONDS_BUCKETS: [f64; 16] =
 const HISTOGRAMS: [&str; 4] =
     ["api_request_duration", "synapti_commit_seconds", "synapti_delivery_lag_seconds", "synapti_integration_seconds"];
 
-/// Why connections end without a close code.
+/// Why a connection was ended of which nothing more was to be expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The client answered no pings.
+    Silent,
+    /// It took nothing of what was sent.
+    NotReading,
+    /// It made no request in time.
+    NoRequest,
+    /// It took next to nothing of an HTTP answer, or did not send what it had begun.
+    Stalled,
+    /// It was dead, and a newer connection of the same client needed its place.
+    Evicted,
+    /// It sent a large message too slowly while others waited.
+    Crawling,
+}
+
 const ENDS: [&str; 6] = ["silent", "not_reading", "no_request", "stalled", "evicted", "crawling"];
 
 /// Close codes that are counted one by one; all others count as `other`.
@@ -125,12 +141,9 @@ impl Metrics {
         CLOSE_CODES.iter().position(|known| *known == code).map_or(&self.closes_other, |index| &self.closes[index])
     }
 
-    /// Notes that a connection was ended for one of these reasons: `silent`, `not_reading`, `no_request`, `stalled`,
-    /// `evicted`, `crawling`.
-    pub fn end(&self, why: &str) {
-        if let Some(at) = ENDS.iter().position(|known| *known == why) {
-            self.ends[at].increment(1);
-        }
+    /// Notes that a connection was ended.
+    pub fn end(&self, why: End) {
+        self.ends[why as usize].increment(1);
     }
 
     /// Everything as text for Prometheus.

@@ -67,7 +67,7 @@ async fn connect(
     let id = id.map_or_else(String::new, |Path(id)| id);
     let id = GraphId::try_from(id.as_str()).map_err(|error| error.to_string());
     let ip = ip_of(&request, &state.config.trusted_proxies);
-    let place = Place::of(&state, ip, request.headers(), request.uri(), &id).await;
+    let (headers, uri) = (request.headers().clone(), request.uri().clone());
     let (upgrade, response) = match (Upgrade::begin(request), &id) {
         (Ok(begun), _) => begun,
         (Err(_), Err(reason)) => {
@@ -78,6 +78,8 @@ async fn connect(
             return ApiError::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", message).into_response();
         }
     };
+    // Only now that there is a handshake: a ticket is good for one.
+    let place = Place::of(&state, ip, &headers, &uri, &id).await;
     // Tracked, so that shutdown waits for sockets that are just being upgraded.
     gate.tracker().spawn(arrive(gate.clone(), place, state.clock.clone(), upgrade));
     response

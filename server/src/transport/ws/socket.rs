@@ -274,11 +274,15 @@ impl Socket {
         }
         (self.seen_read, self.seen_written) = (read, written);
         if now - self.taken >= TAKEN_WITHIN || now - self.heard >= SILENT_AFTER {
-            metrics::get().end(if now - self.taken >= TAKEN_WITHIN { "not_reading" } else { "silent" });
+            metrics::get().end(if now - self.taken >= TAKEN_WITHIN {
+                metrics::End::NotReading
+            } else {
+                metrics::End::Silent
+            });
             return ControlFlow::Break(Goodbye::Gone);
         }
         if self.wire.is_crawling() {
-            metrics::get().end("crawling");
+            metrics::get().end(metrics::End::Crawling);
             let reason = "a large message came too slowly, while others waited to send theirs";
             return ControlFlow::Break(Refusal::new(CloseCode::RateLimited, reason).into());
         }
