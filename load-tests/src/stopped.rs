@@ -94,11 +94,13 @@ impl Side<'_> {
 
     fn facts(&self) -> impl Iterator<Item = Fact> {
         let again = self.windows.iter().map(|window| window.caught_up_within.as_secs_f64() * 1000.0);
-        [
-            Fact::new(format!("{}: p99", self.name), "ms", self.p99_ms()),
-            Fact::new(format!("{}: the last edit everywhere", self.name), "ms", again),
-        ]
-        .into_iter()
+        let waited: Vec<f64> =
+            self.windows.iter().filter_map(|window| Some(window.waited?.as_secs_f64() * 1000.0)).collect();
+        let waited =
+            (!waited.is_empty()).then(|| Fact::new(format!("{}: waited for a processor", self.name), "ms", waited));
+        let p99 = Fact::new(format!("{}: p99", self.name), "ms", self.p99_ms());
+        let again = Fact::new(format!("{}: the last edit everywhere", self.name), "ms", again);
+        [Some(p99), waited, Some(again)].into_iter().flatten()
     }
 }
 
@@ -119,6 +121,7 @@ fn report(args: &Args, cores: Cores, windows: &[Window]) -> anyhow::Result<Repor
     let held = some.held_kb(args.stopped);
     if let Some(held_median) = median(held.clone()) {
         facts.push(Fact::new("memory of one who does not read, given back when it reads", "KB", held));
+        facts.push(Fact::new("the same when all read: memory that moves by itself", "KB", all.held_kb(args.stopped)));
         bars.push(Bar::new("memory of one who does not read", Limit::Below(HELD_BELOW_KB), "KB", held_median));
     }
     let again = some.windows.iter().map(|window| window.caught_up_within).max().unwrap_or_default();

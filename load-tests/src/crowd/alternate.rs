@@ -24,8 +24,11 @@ pub struct Window {
     pub is_stopped: bool,
     /// From sending to arrival, in microseconds, at those that always read.
     pub latency: Histogram<u64>,
-    /// What memory the server had more in the end, while they had still stopped, than after they had read again.
+    /// What memory the server had more in the end, while they had still stopped, than after they had read again. When all read,
+    /// how much memory moves by itself.
     pub held_bytes: Option<f64>,
+    /// How long the server's threads waited for a processor that others had.
+    pub waited: Option<Duration>,
     /// From reading again to the last delivery.
     pub caught_up_within: Duration,
 }
@@ -56,9 +59,13 @@ pub async fn alternate(
         crowd.reads.send_replace(!is_stopped);
         crowd.later.expect(plan.required_later(each - 1));
         let name = if is_stopped { "some do not read" } else { "all read" };
+        let waited = || subject.process.map(Process::waited_for_processor).transpose();
+        let waited_before = waited()?;
         is_complete = crowd.perform(plan, phase(first, each - 1), name).await?;
+        let waited = waited()?.zip(waited_before).map(|(after, before)| after.saturating_sub(before));
         let latency = crowd.tally.latency.borrow().clone();
-        let stopped = if is_stopped { memory(subject.process).await? } else { None };
+        // In both kinds of windows: a pause gives the server time to tidy up, which the next window then does not notice.
+        let stopped = memory(subject.process).await?;
         let reads_again = Instant::now();
         crowd.reads.send_replace(true);
         is_complete &= crowd.catch_up().await?;
@@ -68,9 +75,9 @@ pub async fn alternate(
         is_complete &= crowd.perform(plan, phase(first + each - 1, 1), "one more edit").await?;
         is_complete &= crowd.catch_up().await?;
         // The document is the same but for that edit: what went is what they had held.
-        let reading = if is_stopped { memory(subject.process).await? } else { None };
+        let reading = memory(subject.process).await?;
         let held_bytes = stopped.zip(reading).map(|(stopped, reading)| stopped as f64 - reading as f64);
-        measured.push(Window { is_stopped, latency, held_bytes, caught_up_within });
+        measured.push(Window { is_stopped, latency, held_bytes, waited, caught_up_within });
     }
     ensure!(is_complete, "{}", crowd.who_misses_what(plan));
     converge::check(subject, plan, &crowd).await?;
