@@ -1,12 +1,14 @@
 //! Request bodies: JSON that parses, has no unknown fields and passes validation, or an error that says why not.
 
 use axum::{
-    body::Bytes,
+    RequestExt as _,
+    body::Body,
     extract::{FromRequest, Request},
     http::{HeaderMap, StatusCode, header},
 };
+use http_body_util::{BodyExt as _, LengthLimitError};
 use serde::de::DeserializeOwned;
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 use tokio::time::timeout;
 
 use super::error::{ApiError, FieldError};
@@ -25,12 +27,11 @@ where
 {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         let is_json = is_json(request.headers());
-        let bytes = timeout(BODY_WITHIN, Bytes::from_request(request, state))
+        let bytes = timeout(BODY_WITHIN, collect(request.with_limited_body().into_body()))
             .await
-            .map_err(|_| ApiError::of_status(StatusCode::REQUEST_TIMEOUT))?
-            .map_err(|error| ApiError::of_status(error.status()))?;
+            .map_err(|_| ApiError::of_status(StatusCode::REQUEST_TIMEOUT))??;
         if bytes.is_empty() {
             return parse(b"{}").map(Self);
         }
@@ -39,6 +40,26 @@ where
         }
         parse(&bytes).map(Self)
     }
+}
+
+/// The whole body. Copied as it comes: a body in chunks of one byte would else be a list of as many buffers.
+async fn collect(mut body: Body) -> Result<Vec<u8>, ApiError> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            let is_too_large = is_length_limit(&error);
+            ApiError::of_status(if is_too_large { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST })
+        })?;
+        if let Ok(data) = frame.into_data() {
+            bytes.extend_from_slice(&data);
+        }
+    }
+    Ok(bytes)
+}
+
+/// Whether the limit of bytes is at the bottom of an error: each layer wraps what it passes on.
+fn is_length_limit(error: &(dyn Error + 'static)) -> bool {
+    error.is::<LengthLimitError>() || error.source().is_some_and(is_length_limit)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

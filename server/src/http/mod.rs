@@ -44,6 +44,7 @@ use tower_http::{
         predicate::{DefaultPredicate, SizeAbove},
     },
     cors::CorsLayer,
+    limit::RequestBodyLimitLayer,
 };
 
 pub use path::InGraph;
@@ -66,6 +67,8 @@ pub fn router(state: AppState, live: Router<AppState>) -> Router {
         .merge(pages::files())
         .fallback(async || error::ApiError::of_status(StatusCode::NOT_FOUND))
         .layer(body_limit(config.limits.message_bytes_max))
+        // What says that it is larger is refused before it comes.
+        .layer(announced_limit(config.limits.message_bytes_max))
         .layer(middleware::from_fn_with_state(state.clone(), access::guard))
         .layer(middleware::from_fn_with_state(config.clone(), origin::guard))
         .layer(middleware::from_fn_with_state(state.clone(), rate::guard))
@@ -76,6 +79,10 @@ pub fn router(state: AppState, live: Router<AppState>) -> Router {
         .layer(middleware::from_fn_with_state(config.clone(), host::guard))
         .layer(middleware::from_fn_with_state(state.clock.clone(), envelope::wrap))
         .with_state(state)
+}
+
+fn announced_limit(bytes_max: usize) -> RequestBodyLimitLayer {
+    RequestBodyLimitLayer::new(if bytes_max == 0 { usize::MAX } else { bytes_max })
 }
 
 fn body_limit(bytes_max: usize) -> DefaultBodyLimit {
