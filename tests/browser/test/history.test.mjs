@@ -122,6 +122,7 @@ test('by keyboard: open, name, look, leave, rename, remove, close', async t => {
   await page.keyboard.press('Escape')
   await noDialog(page)
   assert.equal(await rows(page).count(), 1)
+  await until('the focus is back', async () => /^Remove/.test(await focused(page)))
   await page.keyboard.press('Enter')
   await page.getByRole('button', { name: 'Remove the version' }).press('Enter')
   await page.getByText('There are no versions yet').waitFor()
