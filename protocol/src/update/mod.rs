@@ -33,7 +33,7 @@ pub use modernize::modernize;
 pub use scan::{UpdateView, scan};
 pub use section::{Section, Sections, Structs};
 pub use slices::slices;
-pub use state_vector::{StateVectorEntries, StateVectorView, scan_state_vector};
+pub use state_vector::{StateVectorEntries, StateVectorView, encode_state_vector, scan_state_vector};
 pub use structs::{Struct, StructKind};
 pub use writer::UpdateWriter;
 

@@ -1,7 +1,7 @@
 //! State vectors: how many elements of each client somebody has.
 
 use crate::DecodeError;
-use crate::lib0::Reader;
+use crate::lib0::{Reader, write_var_uint};
 
 /// A client and a clock.
 const ENTRY_BYTES_MIN: usize = 2;
@@ -77,3 +77,17 @@ impl Iterator for StateVectorEntries<'_> {
         (self.left, Some(self.left))
     }
 }
+
+/// Encodes a state vector from clients and their clocks, each client once.
+pub fn encode_state_vector(clocks: &[(u64, u32)]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(ENCODED_BYTES_TYPICAL * (clocks.len() + 1));
+    write_var_uint(&mut out, clocks.len() as u64);
+    for &(client, clock) in clocks {
+        write_var_uint(&mut out, client);
+        write_var_uint(&mut out, clock.into());
+    }
+    out
+}
+
+/// Bytes of an entry, mostly: a client of 32 bits and a small clock.
+const ENCODED_BYTES_TYPICAL: usize = 8;

@@ -4,7 +4,9 @@ use synapti_protocol::json::{validate, validate_portable};
 use synapti_protocol::lib0::Reader;
 use synapti_protocol::limits::{CLIENT_ID_MAX, CLOCK_MAX};
 use synapti_protocol::message::{Message, SyncMessage, parse};
-use synapti_protocol::update::{ContentKind, StructKind, UpdateView, UpdateWriter, modernize, scan, scan_state_vector};
+use synapti_protocol::update::{
+    ContentKind, StructKind, UpdateView, UpdateWriter, encode_state_vector, modernize, scan, scan_state_vector,
+};
 
 pub fn message(bytes: &[u8]) {
     let Ok(message) = parse(bytes) else {
@@ -45,6 +47,10 @@ pub fn state_vector(bytes: &[u8]) {
     };
     assert_eq!(view.iter().count(), view.len());
     assert!(view.iter().all(|(client, clock)| client <= CLIENT_ID_MAX && clock <= CLOCK_MAX));
+    let clocks: Vec<_> = view.iter().collect();
+    let again = encode_state_vector(&clocks);
+    assert!(again.len() <= bytes.len());
+    assert!(scan_state_vector(&again).expect("what was accepted").iter().eq(clocks));
 }
 
 pub fn json(bytes: &[u8]) {

@@ -4,7 +4,7 @@ use std::{collections::HashMap, ops::Deref, sync::Arc};
 
 use bytes::Bytes;
 use synapti_crdt::Replica;
-use synapti_protocol::{lib0::write_var_uint, message, update};
+use synapti_protocol::{message, update};
 
 use super::{GraphView, RoomError, SessionId, SyncReply};
 use crate::limits::budget::Paid;
@@ -179,13 +179,7 @@ fn known_part(state_vector: &[u8], own: &[u8]) -> Bytes {
     let known = asked.iter().filter_map(|(client, clock)| Some((client, clock.min(*own.get(&client)?))));
     let mut known: Vec<(u64, u32)> = known.filter(|(_, clock)| *clock > 0).collect();
     known.sort_unstable();
-    let mut out = Vec::with_capacity(state_vector.len());
-    write_var_uint(&mut out, known.len() as u64);
-    for (client, clock) in known {
-        write_var_uint(&mut out, client);
-        write_var_uint(&mut out, clock.into());
-    }
-    out.into()
+    update::encode_state_vector(&known).into()
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use std::{
 
 use bytes::Bytes;
 use synapti_protocol::{
-    lib0::write_var_uint,
     message::{self, Message, SyncMessage},
     update,
 };
@@ -160,14 +159,8 @@ fn without(state_vector: &[u8], frames: &VecDeque<Bytes>) -> Bytes {
             clocks.entry(section.client).and_modify(|clock| *clock = section.clock.min(*clock));
         }
     }
-    clocks.retain(|_, clock| *clock > 0);
-    let mut out = Vec::with_capacity(state_vector.len());
-    write_var_uint(&mut out, clocks.len() as u64);
-    for (client, clock) in clocks {
-        write_var_uint(&mut out, client);
-        write_var_uint(&mut out, clock.into());
-    }
-    out.into()
+    let clocks: Vec<(u64, u32)> = clocks.into_iter().filter(|(_, clock)| *clock > 0).collect();
+    update::encode_state_vector(&clocks).into()
 }
 
 #[cfg(test)]
