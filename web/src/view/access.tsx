@@ -7,6 +7,8 @@ import type { Session } from '../live/session.ts'
 import type { Board } from './board.ts'
 import { TokenForm } from './token-form.tsx'
 
+const WANTS_TOKEN = 'This server wants a token'
+
 /** `why`: what the server has against the token that it was shown; null when there was none. */
 const Words = ({ title, why, children }: { title: string, why: string | null, children?: ComponentChildren }) => (
   <div role='alert'>
@@ -16,22 +18,25 @@ const Words = ({ title, why, children }: { title: string, why: string | null, ch
   </div>
 )
 
-/** The last `why`: while a token is being checked, the words stay. */
-const useWhy = (): string | null => {
+interface Said {
+  readonly title: string
+  readonly why: string | null
+}
+
+/** The server's last answer: while a token is being checked, its words stay. */
+const useSaid = (): Said => {
   const { value } = demand
-  const last = useRef<string | null>(null)
-  if (value.kind === 'wanted') last.current = value.why
+  const last = useRef<Said>({ title: WANTS_TOKEN, why: null })
+  if (value.kind === 'wanted') last.current = { title: held.value.token === null ? WANTS_TOKEN : 'The server did not accept the token', why: value.why }
   return last.current
 }
 
-const titleOf = (): string => held.value.token === null ? 'This server wants a token' : 'The server did not accept the token'
-
 /** In the place of the list. */
 export const ListAccess = () => {
-  const why = useWhy()
+  const said = useSaid()
   return (
     <section class='access panel' aria-label='Access'>
-      <Words title={titleOf()} why={why} />
+      <Words {...said} />
       <TokenForm isFirst />
     </section>
   )
@@ -56,7 +61,7 @@ const focusMap = (): void => document.querySelector<HTMLElement>('.frame')?.focu
 
 const Asking = ({ board }: { board: Board }) => {
   const { session } = board
-  const why = useWhy()
+  const said = useSaid()
   const [stage, setStage] = useState<'first' | 'put off' | 'again'>('first')
   const panel = useRef<HTMLElement>(null)
   const hasMap = session.hasSynced.value || board.model.value.tree.root !== null
@@ -76,7 +81,7 @@ const Asking = ({ board }: { board: Board }) => {
   }
   return (
     <section ref={panel} class={hasMap ? 'access beside panel' : 'access panel'} aria-label='Access'>
-      <Words title={session.hasSynced.value ? 'Your access has ended' : titleOf()} why={why}>
+      <Words title={session.hasSynced.value ? 'Your access has ended' : said.title} why={said.why}>
         {hasMap && !isReadOnly && <p class='unsaved'>{unsavedOf(session)}</p>}
       </Words>
       {/* Who types into the map when access ends types on. */}
