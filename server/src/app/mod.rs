@@ -19,6 +19,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     auth::Authenticator,
+    bus::{MemoryBus, SharedBus},
     clock::Clock,
     compaction::Compactor,
     config::{Config, DatabaseUrl},
@@ -62,6 +63,7 @@ struct App {
     config: Arc<Config>,
     auth: Authenticator,
     store: SharedStore,
+    bus: SharedBus,
     journal: Journal,
     journal_end: oneshot::Receiver<JournalEnd>,
     /// Whether the store answered when it was asked last.
@@ -154,6 +156,7 @@ impl App {
         Self {
             auth,
             store,
+            bus: Arc::new(MemoryBus::alone()),
             journal,
             journal_end,
             store_up: watch::Sender::new(true),
@@ -222,6 +225,7 @@ impl App {
         let env = RoomEnv {
             store: self.store.clone(),
             journal: self.journal.clone(),
+            bus: self.bus.clone(),
             compactor: compactor.clone(),
             retention: history::rule(self.config.history),
             clock: Clock::system(),

@@ -15,6 +15,7 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use synapti_server::{
     auth::{Authenticator, mint::NewToken},
+    bus::MemoryBus,
     clock::Clock,
     compaction::Compactor,
     config::Config,
@@ -70,6 +71,7 @@ impl TestApp {
         let room_env = Arc::new(RoomEnv {
             store: store.clone(),
             journal: journal.clone(),
+            bus: Arc::new(MemoryBus::alone()),
             compactor: compactor.clone(),
             retention: Rule::default(),
             clock: Clock::system(),

@@ -28,6 +28,7 @@ use super::{
     state::{Effect, RoomState},
 };
 use crate::{
+    bus::SharedBus,
     clock::Clock,
     compaction::Compactor,
     history::Rule,
@@ -55,6 +56,8 @@ pub struct RoomEnv {
     pub store: SharedStore,
     /// Where edits become durable.
     pub journal: Journal,
+    /// The way to other nodes that have the same maps open.
+    pub bus: SharedBus,
     /// Who replaces tails.
     pub compactor: Arc<Compactor>,
     /// How long automatic versions stay.

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use synapti_crdt::map::{MapEdit, NewNode};
 use synapti_protocol::graph_id::GraphId;
 use synapti_server::{
+    bus::MemoryBus,
     clock::Clock,
     compaction::Compactor,
     history::Rule,
@@ -72,6 +73,7 @@ impl Node {
         let env = Arc::new(RoomEnv {
             store: store.shared(),
             journal: journal.clone(),
+            bus: Arc::new(MemoryBus::alone()),
             compactor: Arc::new(Compactor::default()),
             retention: Rule::default(),
             clock,
