@@ -95,20 +95,20 @@ fn presence<'a>(reader: &mut Reader<'a>) -> Result<Presence<'a>, DecodeError> {
 
 fn gossip(reader: &mut Reader<'_>) -> Result<Gossip, DecodeError> {
     let (head, recorded, presence) = (reader.var_uint()?, reader.var_uint()?, reader.var_uint()?);
-    let flags = flags(reader, 3)?;
-    let digest = if flags & 2 == 0 { None } else { reader.take(16)?.try_into().ok() };
-    let count = count(reader, 3, STREAMS_MAX)?;
-    let heard = (0..count)
+    let bits = flags(reader, 3)?;
+    let digest = if bits & 2 == 0 { None } else { reader.take(16)?.try_into().ok() };
+    let listed = count(reader, 3, STREAMS_MAX)?;
+    let heard = (0..listed)
         .map(|_| Ok((NodeId(reader.var_uint()?), reader.var_uint()?, reader.var_uint()?)))
         .collect::<Result<_, DecodeError>>()?;
-    Ok(Gossip { head, recorded, presence, wants_reply: flags & 1 == 1, digest, heard })
+    Ok(Gossip { head, recorded, presence, wants_reply: bits & 1 == 1, digest, heard })
 }
 
 fn answer<'a>(reader: &mut Reader<'a>) -> Result<Answer<'a>, DecodeError> {
     let (number, head, recorded, at_us) =
         (reader.var_uint()?, reader.var_uint()?, reader.var_uint()?, reader.var_uint()?);
-    let flags = flags(reader, 3)?;
-    let (is_saved, is_last) = (flags & 1 == 0, flags & 2 == 2);
+    let bits = flags(reader, 3)?;
+    let (is_saved, is_last) = (bits & 1 == 0, bits & 2 == 2);
     Ok(Answer { number, head, recorded, at_us, is_saved, is_last, update: reader.var_bytes()? })
 }
 

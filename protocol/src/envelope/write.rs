@@ -70,7 +70,9 @@ fn write_room(out: &mut Vec<u8>, message: &RoomMessage<'_>) {
         RoomMessage::Presence(presence) => {
             out.push(u8::from(presence.is_whole));
             write_var_uint(out, presence.owners.len() as u64);
-            presence.owners.iter().for_each(|&(client, principal)| write_all(out, &[client, principal]));
+            for &(client, principal) in &presence.owners {
+                write_all(out, &[client, principal]);
+            }
             write_var_bytes(out, presence.payload);
         }
         RoomMessage::Gossip(gossip) => {
@@ -78,7 +80,9 @@ fn write_room(out: &mut Vec<u8>, message: &RoomMessage<'_>) {
             out.push(u8::from(gossip.wants_reply) | u8::from(gossip.digest.is_some()) << 1);
             out.extend(gossip.digest.iter().flatten());
             write_var_uint(out, gossip.heard.len() as u64);
-            gossip.heard.iter().for_each(|&(node, epoch, seq)| write_all(out, &[node.0, epoch, seq]));
+            for &(node, epoch, seq) in &gossip.heard {
+                write_all(out, &[node.0, epoch, seq]);
+            }
         }
         RoomMessage::Question(question) => {
             write_var_uint(out, question.number);
@@ -95,5 +99,7 @@ fn write_room(out: &mut Vec<u8>, message: &RoomMessage<'_>) {
 }
 
 fn write_all(out: &mut Vec<u8>, numbers: &[u64]) {
-    numbers.iter().for_each(|&number| write_var_uint(out, number));
+    for &number in numbers {
+        write_var_uint(out, number);
+    }
 }
