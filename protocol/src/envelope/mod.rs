@@ -8,7 +8,8 @@
 //! 2 gossip    varUint head, varUint recorded, varUint presence, u8 flags (1 reply wanted, 2 digest), [16 bytes digest],
 //!             varUint n, n × (varUint node, varUint epoch, varUint seq)
 //! 3 question  varUint number, u8 flags (1 presence too), varBytes state vector
-//! 4 answer    varUint number, varUint head, varUint recorded, varUint at (µs), u8 flags (1 not saved, 2 last), varBytes update
+//! 4 answer    varUint number, varUint part, varUint head, varUint recorded, varUint at (µs), u8 flags (1 not saved, 2 last),
+//!             varBytes update
 //! 5 leave
 //! 6 deleted
 //! of a node (kinds 16 to 18):  16 alive  17 bye  18 probe: varString client
@@ -144,6 +145,8 @@ pub struct Question<'a> {
 pub struct Answer<'a> {
     /// Of the question.
     pub number: u64,
+    /// Which part, from 0.
+    pub part: u64,
     /// The answer contains everything that its node has published up to this number.
     pub head: u64,
     /// And all records of the store up to this one.

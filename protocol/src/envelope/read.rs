@@ -94,22 +94,22 @@ fn presence<'a>(reader: &mut Reader<'a>) -> Result<Presence<'a>, DecodeError> {
 }
 
 fn gossip(reader: &mut Reader<'_>) -> Result<Gossip, DecodeError> {
-    let (head, recorded, presence) = (reader.var_uint()?, reader.var_uint()?, reader.var_uint()?);
+    let (newest, recorded, presence) = (reader.var_uint()?, reader.var_uint()?, reader.var_uint()?);
     let bits = flags(reader, 3)?;
     let digest = if bits & 2 == 0 { None } else { reader.take(16)?.try_into().ok() };
     let listed = count(reader, 3, STREAMS_MAX)?;
     let heard = (0..listed)
         .map(|_| Ok((NodeId(reader.var_uint()?), reader.var_uint()?, reader.var_uint()?)))
         .collect::<Result<_, DecodeError>>()?;
-    Ok(Gossip { head, recorded, presence, wants_reply: bits & 1 == 1, digest, heard })
+    Ok(Gossip { head: newest, recorded, presence, wants_reply: bits & 1 == 1, digest, heard })
 }
 
 fn answer<'a>(reader: &mut Reader<'a>) -> Result<Answer<'a>, DecodeError> {
-    let (number, head, recorded, at_us) =
-        (reader.var_uint()?, reader.var_uint()?, reader.var_uint()?, reader.var_uint()?);
+    let (number, part) = (reader.var_uint()?, reader.var_uint()?);
+    let (newest, recorded, at_us) = (reader.var_uint()?, reader.var_uint()?, reader.var_uint()?);
     let bits = flags(reader, 3)?;
     let (is_saved, is_last) = (bits & 1 == 0, bits & 2 == 2);
-    Ok(Answer { number, head, recorded, at_us, is_saved, is_last, update: reader.var_bytes()? })
+    Ok(Answer { number, part, head: newest, recorded, at_us, is_saved, is_last, update: reader.var_bytes()? })
 }
 
 fn flags(reader: &mut Reader<'_>, max: u8) -> Result<u8, DecodeError> {
@@ -138,8 +138,16 @@ mod tests {
         let update = Update { seq: 7, record: Some(1 << 40), at_us: 1_700_000_000_000_000, update: &[1, 2, 3] };
         let heard = vec![(NodeId(3), 1, 99), (NodeId((1 << 53) - 1), 2, 0)];
         let gossip = Gossip { head: 8, recorded: 9, presence: 10, wants_reply: true, digest: Some([7; 16]), heard };
-        let answer =
-            Answer { number: 1, head: 2, recorded: 3, at_us: 4, is_saved: false, is_last: true, update: &[0, 0] };
+        let answer = Answer {
+            number: 1,
+            part: 5,
+            head: 2,
+            recorded: 3,
+            at_us: 4,
+            is_saved: false,
+            is_last: true,
+            update: &[0, 0],
+        };
         let room = [
             RoomMessage::Update(update),
             RoomMessage::Update(Update { record: None, ..update }),

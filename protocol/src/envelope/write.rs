@@ -90,7 +90,7 @@ fn write_room(out: &mut Vec<u8>, message: &RoomMessage<'_>) {
             write_var_bytes(out, question.state_vector);
         }
         RoomMessage::Answer(answer) => {
-            write_all(out, &[answer.number, answer.head, answer.recorded, answer.at_us]);
+            write_all(out, &[answer.number, answer.part, answer.head, answer.recorded, answer.at_us]);
             out.push(u8::from(!answer.is_saved) | u8::from(answer.is_last) << 1);
             write_var_bytes(out, answer.update);
         }
