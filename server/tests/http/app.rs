@@ -98,6 +98,7 @@ impl TestApp {
             history,
             hub,
             store: store.clone(),
+            bus: Arc::new(MemoryBus::alone()),
             journal,
             draining: draining.clone(),
             clock,

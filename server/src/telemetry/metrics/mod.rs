@@ -1,6 +1,7 @@
 //! Measurements, in the format of Prometheus. No metric carries a room or a client as a label: their number has no
 //! bound.
 
+mod bus;
 mod describe;
 mod rates;
 
@@ -13,6 +14,8 @@ use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio_util::sync::CancellationToken;
 
+use bus::BusMetrics;
+pub use bus::{Dropped, Ignored};
 use rates::{ErrorRate, HitRate};
 
 /// How often the exporter's buffers are drained and the rates are renewed.
@@ -98,6 +101,8 @@ pub struct Metrics {
     pub compactions: Counter,
     /// Graphs that were found to be damaged since the start.
     pub damaged_graphs: Counter,
+    /// The bus between nodes.
+    pub bus: BusMetrics,
     cache: HitRate,
     closes: [Counter; CLOSE_CODES.len()],
     closes_other: Counter,
@@ -184,6 +189,7 @@ impl Metrics {
             store_untidy: gauge!("synapti_store_untidy"),
             compactions: counter!("synapti_compactions_total"),
             damaged_graphs: counter!("synapti_damaged_graphs_total"),
+            bus: BusMetrics::install(),
             cache: HitRate::new(gauge!("cache_hit_rate")),
             closes: CLOSE_CODES.map(|code| closes(code.to_string())),
             closes_other: closes("other".to_owned()),
@@ -266,6 +272,8 @@ mod tests {
             "synapti_commit_seconds_bucket{le=\"0.0005\"} 1",
             "synapti_cursor_falls_total ",
             "synapti_journal_backlog_bytes ",
+            "synapti_bus_up 0",
+            "synapti_bus_dropped_total{why=\"failed\"} 0",
             "synapti_closes_total{code=\"4400\"} 1",
             "synapti_closes_total{code=\"other\"} 1",
         ] {
