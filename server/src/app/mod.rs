@@ -1,5 +1,6 @@
 //! Puts the parts together, runs them, and takes them down in order.
 
+mod bus;
 mod drain;
 
 use std::{
@@ -22,7 +23,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     auth::Authenticator,
-    bus::{MemoryBus, SharedBus},
+    bus::SharedBus,
     clock::Clock,
     compaction::Compactor,
     config::{Config, DatabaseUrl},
@@ -109,10 +110,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the store and takes the address.
+    /// Opens the store, takes the address, and joins the other nodes if there are to be any.
     ///
     /// # Errors
-    /// When one of the two cannot be had.
+    /// When one of these cannot be had.
     pub async fn bind(config: Config) -> anyhow::Result<Self> {
         let uptime = Stopwatch::start();
         let config = Arc::new(config);
@@ -129,7 +130,8 @@ impl Server {
             records => tracing::info!(records, "edits that an earlier run could not save are in the database now"),
         }
         let address = listener.local_addr().context("the listening socket has no address")?;
-        Ok(Self { app: App::new(config, auth, store), listener, address, uptime })
+        let bus = bus::start(&config, store.identity()).await?;
+        Ok(Self { app: App::new(config, auth, store, bus), listener, address, uptime })
     }
 
     /// Where it listens: tells which port the system gave for port 0.
@@ -148,7 +150,7 @@ impl Server {
 }
 
 impl App {
-    fn new(config: Arc<Config>, auth: Authenticator, store: SharedStore) -> Self {
+    fn new(config: Arc<Config>, auth: Authenticator, store: SharedStore, bus: SharedBus) -> Self {
         let giving_up = CancellationToken::new();
         let background = TaskTracker::new();
         let options = JournalOptions {
@@ -159,7 +161,7 @@ impl App {
         Self {
             auth,
             store,
-            bus: Arc::new(MemoryBus::alone()),
+            bus,
             journal,
             journal_end,
             store_up: watch::Sender::new(true),
@@ -194,6 +196,7 @@ impl App {
             history,
             hub,
             store: self.store.clone(),
+            bus: self.bus.clone(),
             journal: self.journal.clone(),
             auth: self.auth.clone(),
             config: self.config.clone(),
@@ -277,7 +280,7 @@ impl App {
             version = env!("CARGO_PKG_VERSION"),
             store = %self.store.describe(),
             auth = %self.config.auth,
-            bus = "off: one node",
+            bus = bus::describe(&self.config, &self.bus),
             ai = "off: not in this version",
             connections_max = self.config.limits.max_connections,
             "synapti starts"

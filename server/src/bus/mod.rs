@@ -3,6 +3,7 @@
 
 mod inbox;
 mod memory;
+pub mod redis;
 
 use std::{fmt, sync::Arc};
 

@@ -102,6 +102,7 @@ impl TestApp {
             history,
             hub,
             store: store.clone(),
+            bus: Arc::new(MemoryBus::alone()),
             journal,
             draining: draining.clone(),
             clock,

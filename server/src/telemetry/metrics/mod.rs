@@ -277,6 +277,8 @@ mod tests {
             "synapti_commit_seconds_bucket{le=\"0.0005\"} 1",
             "synapti_cursor_falls_total ",
             "synapti_journal_backlog_bytes ",
+            "synapti_bus_up 0",
+            "synapti_bus_dropped_total{why=\"failed\"} 0",
             "synapti_closes_total{code=\"4400\"} 1",
             "synapti_closes_total{code=\"other\"} 1",
         ] {
