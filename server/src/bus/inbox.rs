@@ -112,8 +112,7 @@ impl Mail {
     pub async fn next(&mut self) -> News {
         loop {
             let arrived = self.0.arrived.notified();
-            let news = self.0.waiting.lock().take();
-            if let Some(news) = news {
+            if let Some(news) = self.take() {
                 return news;
             }
             arrived.await;

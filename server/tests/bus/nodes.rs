@@ -24,14 +24,12 @@ impl Way {
 
     /// A server of the test's own, or the one that the environment names.
     pub async fn redis() -> Self {
-        let (url, server) = match std::env::var("TEST_REDIS_URL") {
-            Ok(url) => (url, None),
-            Err(_) => {
-                let server = RedisServer::start().await;
-                (server.url(), Some(server))
-            }
-        };
-        Self::Redis { url, identity: Uuid::now_v7(), _server: server }
+        let identity = Uuid::now_v7();
+        if let Ok(url) = std::env::var("TEST_REDIS_URL") {
+            return Self::Redis { url, identity, _server: None };
+        }
+        let server = RedisServer::start().await;
+        Self::Redis { url: server.url(), identity, _server: Some(server) }
     }
 
     pub async fn node(&self) -> SharedBus {

@@ -17,7 +17,7 @@ const PORTS_TRIED_MAX: usize = 5;
 pub struct RedisServer {
     child: Child,
     pub port: u16,
-    pub folder: TempDir,
+    _folder: TempDir,
     arguments: Vec<String>,
 }
 
@@ -31,11 +31,6 @@ impl RedisServer {
         Self::with_port_setting("--port", arguments).await
     }
 
-    /// The same, listening for TLS alone.
-    pub async fn with_tls(arguments: &[&str]) -> Self {
-        Self::with_port_setting("--tls-port", &[&["--port", "0"], arguments].concat()).await
-    }
-
     async fn with_port_setting(setting: &str, arguments: &[&str]) -> Self {
         for _ in 0..PORTS_TRIED_MAX {
             let port = free_port();
@@ -44,7 +39,7 @@ impl RedisServer {
                 [setting, &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"].map(str::to_owned).into();
             all.push(folder.path().to_str().unwrap().to_owned());
             all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
-            let mut server = Self { child: spawn(&all), port, folder, arguments: all };
+            let mut server = Self { child: spawn(&all), port, _folder: folder, arguments: all };
             if server.listens().await {
                 return server;
             }
