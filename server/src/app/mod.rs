@@ -6,7 +6,10 @@ mod drain;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicUsize},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize},
+    },
     time::Duration,
 };
 
@@ -176,6 +179,7 @@ impl App {
     async fn run(self, listener: TcpListener, uptime: Stopwatch, stop: CancellationToken) -> anyhow::Result<()> {
         let compactor = Arc::new(Compactor::default());
         let hub = self.hub(&compactor);
+        self.background.spawn(hub.clone().follow(self.rooms_closing.clone()));
         let strain = self.strain();
         let gate = Gate::new(GateParts {
             hub: hub.clone(),
@@ -233,6 +237,7 @@ impl App {
             retention: history::rule(self.config.history),
             clock: Clock::system(),
             idle_close_after: self.config.room_idle_close_after,
+            openings: AtomicU64::new(0),
             open_rooms: AtomicUsize::new(0),
             draining: self.draining.clone(),
             closing: self.rooms_closing.clone(),

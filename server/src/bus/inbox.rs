@@ -52,6 +52,12 @@ struct Waiting {
     bytes: usize,
     gone: Vec<NodeId>,
     missed: bool,
+    joining: Joining,
+}
+
+/// Whether others are heard, and what the room knows of that.
+#[derive(Debug, Default)]
+struct Joining {
     is_joined: bool,
     /// The room has to hear of the way that there was in between.
     has_rejoined: bool,
@@ -87,8 +93,8 @@ impl Inbox {
     pub fn set_joined(&self, is_joined: bool) {
         {
             let mut waiting = self.0.waiting.lock();
-            waiting.has_rejoined |= is_joined;
-            waiting.is_joined = is_joined;
+            waiting.joining.has_rejoined |= is_joined;
+            waiting.joining.is_joined = is_joined;
         }
         self.0.arrived.notify_one();
     }
@@ -127,13 +133,8 @@ impl Mail {
 
 impl Waiting {
     fn take(&mut self) -> Option<News> {
-        if self.told_joined && (!self.is_joined || self.has_rejoined) {
-            self.told_joined = false;
-            return Some(News::Away);
-        }
-        if self.is_joined && !self.told_joined {
-            (self.told_joined, self.has_rejoined) = (true, false);
-            return Some(News::Joined);
+        if let Some(news) = self.joining.take() {
+            return Some(news);
         }
         if let Some(node) = self.gone.pop() {
             return Some(News::Gone(node));
@@ -147,6 +148,20 @@ impl Waiting {
         }
         // Last: what was lost is asked for when the rest has been taken in.
         std::mem::take(&mut self.missed).then_some(News::Missed)
+    }
+}
+
+impl Joining {
+    fn take(&mut self) -> Option<News> {
+        if self.told_joined && (!self.is_joined || self.has_rejoined) {
+            self.told_joined = false;
+            return Some(News::Away);
+        }
+        if self.is_joined && !self.told_joined {
+            (self.told_joined, self.has_rejoined) = (true, false);
+            return Some(News::Joined);
+        }
+        None
     }
 }
 

@@ -119,7 +119,9 @@ impl Bus for MemoryBus {
         let mut rooms = places.rooms.lock();
         for listeners in rooms.values_mut() {
             listeners.retain(|listener| listener.node != self.node);
-            listeners.iter().for_each(|listener| listener.inbox.gone(self.node));
+            for listener in listeners.iter() {
+                listener.inbox.gone(self.node);
+            }
         }
     }
 }

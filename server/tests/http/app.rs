@@ -1,7 +1,10 @@
 //! A server without sockets: requests go straight into the router.
 
 use std::{
-    sync::{Arc, atomic::AtomicUsize},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize},
+    },
     time::Duration,
 };
 
@@ -76,6 +79,7 @@ impl TestApp {
             retention: Rule::default(),
             clock: Clock::system(),
             idle_close_after: Duration::from_secs(30),
+            openings: AtomicU64::new(0),
             open_rooms: AtomicUsize::new(0),
             draining: draining.clone(),
             closing: CancellationToken::new(),

@@ -2,6 +2,7 @@
 //! bound.
 
 mod bus;
+mod cluster;
 mod describe;
 mod rates;
 
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use bus::BusMetrics;
 pub use bus::{Dropped, Ignored};
+use cluster::ClusterMetrics;
 use rates::{ErrorRate, HitRate};
 
 /// How often the exporter's buffers are drained and the rates are renewed.
@@ -103,6 +105,8 @@ pub struct Metrics {
     pub damaged_graphs: Counter,
     /// The bus between nodes.
     pub bus: BusMetrics,
+    /// How maps are kept the same on several nodes.
+    pub cluster: ClusterMetrics,
     cache: HitRate,
     closes: [Counter; CLOSE_CODES.len()],
     closes_other: Counter,
@@ -190,6 +194,7 @@ impl Metrics {
             compactions: counter!("synapti_compactions_total"),
             damaged_graphs: counter!("synapti_damaged_graphs_total"),
             bus: BusMetrics::install(),
+            cluster: ClusterMetrics::install(),
             cache: HitRate::new(gauge!("cache_hit_rate")),
             closes: CLOSE_CODES.map(|code| closes(code.to_string())),
             closes_other: closes("other".to_owned()),

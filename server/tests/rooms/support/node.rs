@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -78,6 +78,7 @@ impl Node {
             retention: Rule::default(),
             clock,
             idle_close_after: options.idle_close_after,
+            openings: AtomicU64::new(0),
             open_rooms: AtomicUsize::new(0),
             draining: CancellationToken::new(),
             closing: closing.clone(),
