@@ -118,7 +118,8 @@ impl Mail {
     pub async fn next(&mut self) -> News {
         loop {
             let arrived = self.0.arrived.notified();
-            if let Some(news) = self.take() {
+            let news = self.0.waiting.lock().take();
+            if let Some(news) = news {
                 return news;
             }
             arrived.await;
