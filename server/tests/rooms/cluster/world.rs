@@ -322,7 +322,7 @@ impl World {
         } else if let Some((_, after)) = read {
             let updates = self.store[map][after as usize..].to_vec();
             let up_to = self.store[map].len() as u64;
-            open.state.tail_read(Ok(TailRead { updates, up_to, has_more: false }));
+            open.state.tail_read(Ok(TailRead { updates, up_to, modified_at: None, has_more: false }));
         }
         if now_ms >= open.looked_ms + 1_000 && store_up && self.way != Way::BusAlone {
             open.looked_ms = now_ms;
