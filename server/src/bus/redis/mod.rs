@@ -140,10 +140,16 @@ impl RedisBus {
     }
 }
 
+/// Begins a certificate. A file without any would trust nobody.
+const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
+
 async fn read_authorities(address: &Address, path: PathBuf) -> Result<Vec<u8>, CaFileError> {
     let wrong = |what: String| CaFileError { path: path.clone(), what };
     let authorities = tokio::fs::read(&path).await.map_err(|error| wrong(error.to_string()))?;
     address.client(Some(&authorities)).map_err(|error| wrong(error.to_string()))?;
+    if !authorities.windows(CERTIFICATE.len()).any(|text| text == CERTIFICATE) {
+        return Err(wrong("there is no certificate in it (PEM is expected)".to_owned()));
+    }
     Ok(authorities)
 }
 
