@@ -13,6 +13,7 @@ use synapti_protocol::{envelope::NodeId, graph_id::GraphId};
 
 pub use inbox::{INBOX_BYTES_MAX, INBOX_MESSAGES_MAX, Inbox, Mail, News, inbox};
 pub use memory::{Exchange, MemoryBus};
+pub use redis::{Admission, Lease, SharedLimits};
 
 /// Carries envelopes between nodes.
 ///

@@ -23,6 +23,11 @@ macro_rules! on_every_bus {
                 super::$name(&super::Way::redis().await).await;
             })*
         }
+        mod redis_cluster {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $name() {
+                super::$name(&super::Way::cluster().await).await;
+            })*
+        }
     };
 }
 

@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod cluster;
 mod contract;
 mod faults;
 mod faulty;
 mod nodes;
 mod proxy;
 mod server;
+mod tls;
 
 use std::time::Duration;
 

@@ -32,6 +32,12 @@ impl Way {
         Self::Redis { url: server.url(), identity, _server: Some(server) }
     }
 
+    /// A Redis Cluster.
+    pub async fn cluster() -> Self {
+        let server = RedisServer::cluster().await;
+        Self::Redis { url: server.url(), identity: Uuid::now_v7(), _server: Some(server) }
+    }
+
     pub async fn node(&self) -> SharedBus {
         match self {
             Self::Memory(exchange) => Arc::new(exchange.node(node_id())),

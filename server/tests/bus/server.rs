@@ -2,6 +2,7 @@
 
 use std::{
     net::TcpListener,
+    ops::RangeInclusive,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -11,12 +12,16 @@ use tempfile::TempDir;
 
 use crate::{PATIENCE, eventually};
 
+/// The last slot of a Redis Cluster.
+const SLOT_MAX: u16 = 16_383;
+
 /// Attempts to find a free port: another program may take it before the server does.
 const PORTS_TRIED_MAX: usize = 5;
 
 pub struct RedisServer {
     child: Child,
     pub port: u16,
+    bus_port: u16,
     _folder: TempDir,
     arguments: Vec<String>,
 }
@@ -31,6 +36,54 @@ impl RedisServer {
         Self::with_port_setting("--port", arguments).await
     }
 
+    /// The same, listening for TLS alone.
+    pub async fn with_tls(arguments: &[&str]) -> Self {
+        Self::with_port_setting("--tls-port", &[&["--port", "0"], arguments].concat()).await
+    }
+
+    /// One server that is a whole Redis Cluster.
+    pub async fn cluster() -> Self {
+        let server = Self::shard(0..=SLOT_MAX).await;
+        server.is_whole_with(1).await;
+        server
+    }
+
+    /// Three servers that share a Redis Cluster.
+    pub async fn three_shards() -> [Self; 3] {
+        let shards =
+            [Self::shard(0..=5_000).await, Self::shard(5_001..=11_000).await, Self::shard(11_001..=SLOT_MAX).await];
+        for shard in &shards[1..] {
+            let (port, bus_port) = (shard.port.to_string(), shard.bus_port.to_string());
+            let _: () = shards[0].command(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus_port]).await;
+        }
+        for shard in &shards {
+            shard.is_whole_with(3).await;
+        }
+        shards
+    }
+
+    async fn shard(slots: RangeInclusive<u16>) -> Self {
+        let bus_port = free_port();
+        let bus_port_text = bus_port.to_string();
+        let arguments =
+            ["--cluster-enabled", "yes", "--cluster-port", &bus_port_text, "--cluster-node-timeout", "2000"];
+        let mut server = Self::with(&arguments).await;
+        server.bus_port = bus_port;
+        let (first, last) = (slots.start().to_string(), slots.end().to_string());
+        let _: () = server.command(&["CLUSTER", "ADDSLOTSRANGE", &first, &last]).await;
+        server
+    }
+
+    /// Waits until the cluster serves all slots with so many shards, as this one sees it.
+    pub async fn is_whole_with(&self, shards: usize) {
+        let nodes = format!("cluster_size:{shards}\r");
+        eventually("the cluster is whole", PATIENCE, async || {
+            let info: String = self.command(&["CLUSTER", "INFO"]).await;
+            info.contains("cluster_state:ok") && info.contains(&nodes)
+        })
+        .await;
+    }
+
     async fn with_port_setting(setting: &str, arguments: &[&str]) -> Self {
         for _ in 0..PORTS_TRIED_MAX {
             let port = free_port();
@@ -39,7 +92,7 @@ impl RedisServer {
                 [setting, &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"].map(str::to_owned).into();
             all.push(folder.path().to_str().unwrap().to_owned());
             all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
-            let mut server = Self { child: spawn(&all), port, _folder: folder, arguments: all };
+            let mut server = Self { child: spawn(&all), port, bus_port: 0, _folder: folder, arguments: all };
             if server.listens().await {
                 return server;
             }

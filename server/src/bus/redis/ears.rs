@@ -70,7 +70,7 @@ impl Shared {
                 self.nodes.lock().left(read.node);
                 self.rooms.gone(read.node);
             }
-            Message::Node(NodeMessage::Probe { .. }) => {}
+            Message::Node(NodeMessage::Probe { client }) => self.probes.put(client),
         }
     }
 }

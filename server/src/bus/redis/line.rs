@@ -29,6 +29,26 @@ impl Line {
         }
     }
 
+    /// Says several things, and waits until all are answered; ends at the first error.
+    pub async fn tell(&self, commands: Vec<Cmd>) -> RedisResult<()> {
+        match self {
+            Self::Plain(connection) => {
+                let mut pipeline = Pipeline::with_capacity(commands.len());
+                for command in commands {
+                    pipeline.add_command(command).ignore();
+                }
+                pipeline.query_async(&mut connection.clone()).await
+            }
+            Self::Cluster(connection) => {
+                let ask = |command: Cmd| {
+                    let mut connection = connection.clone();
+                    async move { command.exec_async(&mut connection).await }.boxed()
+                };
+                all(commands.into_iter().map(ask).collect()).await
+            }
+        }
+    }
+
     /// Asks for a sign of life, of every shard.
     pub async fn ping(&self) -> RedisResult<()> {
         self.ask(&cmd("PING")).await

@@ -6,10 +6,12 @@
 mod address;
 mod connect;
 mod ears;
+mod limits;
 mod line;
 mod names;
 mod nodes;
 mod outbox;
+mod probes;
 mod rooms;
 mod supervisor;
 
@@ -30,12 +32,15 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 pub use address::{Address, TAKES};
+pub use limits::{Admission, Lease, SharedLimits};
 
 use self::{
+    limits::Leases,
     line::Line,
     names::{Channel, Names},
     nodes::Nodes,
     outbox::Outbox,
+    probes::Probes,
     rooms::Rooms,
 };
 use super::{Bus, BusHealth, BusState, Link, inbox};
@@ -85,6 +90,8 @@ struct Shared {
     rooms: Rooms,
     nodes: Mutex<Nodes>,
     outbox: Outbox,
+    leases: Leases,
+    probes: Probes,
     state: watch::Sender<State>,
     /// The connection that publishes, while there is one.
     line: Mutex<Option<Line>>,
@@ -118,6 +125,8 @@ impl RedisBus {
             rooms: Rooms::default(),
             nodes: Mutex::default(),
             outbox: Outbox::default(),
+            leases: Leases::default(),
+            probes: Probes::default(),
             state: watch::Sender::new(State::Starting),
             line: Mutex::new(None),
         });
@@ -125,6 +134,11 @@ impl RedisBus {
         tasks.spawn(supervisor::run(shared.clone(), stop.clone()));
         tasks.close();
         Ok(Self { shared, stop, tasks })
+    }
+
+    /// What the nodes count together over the same Redis.
+    pub fn limits(&self) -> SharedLimits {
+        SharedLimits::new(self.shared.clone())
     }
 
     /// Waits until the first attempt to connect has ended; says why when it has failed.
@@ -140,10 +154,16 @@ impl RedisBus {
     }
 }
 
+/// Begins a certificate. A file without any would trust nobody.
+const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
+
 async fn read_authorities(address: &Address, path: PathBuf) -> Result<Vec<u8>, CaFileError> {
     let wrong = |what: String| CaFileError { path: path.clone(), what };
     let authorities = tokio::fs::read(&path).await.map_err(|error| wrong(error.to_string()))?;
     address.client(Some(&authorities)).map_err(|error| wrong(error.to_string()))?;
+    if !authorities.windows(CERTIFICATE.len()).any(|text| text == CERTIFICATE) {
+        return Err(wrong("there is no certificate in it (PEM is expected)".to_owned()));
+    }
     Ok(authorities)
 }
 

@@ -38,6 +38,11 @@ impl Names {
         format!("{}room:{room}", self.prefix)
     }
 
+    /// A key for something that nodes share.
+    pub fn key(&self, kind: &str, name: &str) -> String {
+        format!("{}{kind}:{name}", self.prefix)
+    }
+
     /// The map that a channel belongs to, if it belongs to one.
     pub fn room_of<'a>(&self, channel: &'a str) -> Option<&'a str> {
         channel.strip_prefix(&self.prefix)?.strip_prefix("room:")

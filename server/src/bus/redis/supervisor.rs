@@ -13,6 +13,7 @@ use super::{
     Shared, State,
     connect::{ANSWERED_WITHIN, ConnectError, Lines, connect},
     ears::ears,
+    limits,
     names::Channel,
     nodes::ALIVE_EVERY,
     outbox::Outgoing,
@@ -75,6 +76,7 @@ async fn session(shared: &Arc<Shared>, stop: &CancellationToken, outage: &mut Ou
         error = publish(shared, &lines) => error,
         error = watch(&lines) => error,
         error = announce(shared) => error,
+        error = limits::keep(shared, &lines.publishing) => error,
     };
     if result.is_ok() {
         // Others notice by themselves when this does not reach them.
@@ -158,13 +160,13 @@ async fn announce(shared: &Shared) -> Result<(), ConnectError> {
     }
 }
 
-/// Publishes what still waits, and that this node goes.
+/// Publishes what still waits, and that this node goes; gives back what it holds.
 async fn farewell(shared: &Shared, lines: &Lines) -> Result<(), ConnectError> {
     shared.say(NodeMessage::Bye);
     loop {
         let messages = shared.outbox.take();
         if messages.is_empty() {
-            return Ok(());
+            return limits::give_back(shared, &lines.publishing).await;
         }
         send(shared, lines, messages).await?;
     }
