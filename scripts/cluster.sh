@@ -147,12 +147,12 @@ end_postgres "$data" fast
 make_postgres "$data"
 run_postgres "$data" ''
 start_redis
-follow postgres "$data/data/log"
-follow 'redis   ' "$redis_folder/log"
 start_node 1
 await_node 1
 start_node 2
 await_node 2
+follow postgres "$data/data/log"
+follow 'redis   ' "$redis_folder/log"
 [ -z "$haproxy" ] || start_balancer
 tell
 
