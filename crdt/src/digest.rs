@@ -11,6 +11,11 @@ use yrs::{IdSet, StateVector};
 pub struct Digest(u128);
 
 impl Digest {
+    /// For the wire.
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
     pub(crate) fn of(state: &StateVector, deleted: &IdSet) -> Self {
         let mut hash = Xxh3::new();
         let mut clocks: Vec<(u64, u32)> = state.iter().map(|(client, &clock)| (client.get(), clock)).collect();

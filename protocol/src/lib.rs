@@ -3,7 +3,8 @@
 //! This crate has no runtime, no CRDT and no I/O. It reads bytes that strangers sent, so reading never allocates
 //! more than the input itself takes, never recurses deeper than [`limits::NESTING_MAX`], and never panics.
 //! The modules stand in the order in which a packet meets them: the name of the map in the URL, the frame,
-//! the number encoding underneath, what the frame carries, and how a connection ends.
+//! the number encoding underneath, what the frame carries, how a connection ends, and what
+//! nodes say to each other.
 
 mod error;
 
@@ -20,6 +21,8 @@ pub mod update;
 pub mod json;
 
 pub mod close;
+
+pub mod envelope;
 
 pub mod limits;
 

@@ -63,7 +63,7 @@ fn bad_configuration_ends_with_64_whatever_the_command() {
     assert!(refused(&[], &[("SYNAPTI_LISTN", "127.0.0.1:0")]).contains("did you mean `SYNAPTI_LISTEN`?"));
     assert!(refused(&[], &[("SYNAPTI_LOG", "verbose")]).contains("SYNAPTI_LOG"));
     assert!(refused(&[], &[("SYNAPTI_AUTH_MODE", "required")]).contains("SYNAPTI_AUTH_SECRET"));
-    assert!(refused(&[], &[("SYNAPTI_REDIS_URL", "redis://localhost")]).contains("not part of this version"));
+    assert!(refused(&[], &[("SYNAPTI_REDIS_URL", "localhost:6379")]).contains("rediss://HOST:PORT"));
     assert!(refused(&["--listen", "0.0.0.0:0"], &[]).contains("SYNAPTI_AUTH_OPEN_ANYWHERE"));
 }
 

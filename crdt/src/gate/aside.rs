@@ -257,7 +257,7 @@ fn pass(
     Ok(None)
 }
 
-/// Whose word a piece is. The store's counts, whoever else has sent it.
+/// Whose word a piece is. That of the store or of another node counts, whoever else has sent it.
 fn trust(held: &Held) -> Trust {
-    if held.claims.iter().any(|claim| claim.from.is_store()) { Trust::Store } else { Trust::Client }
+    if held.claims.iter().any(|claim| claim.from.is_trusted()) { Trust::Store } else { Trust::Client }
 }

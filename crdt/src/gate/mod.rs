@@ -143,11 +143,11 @@ impl Gate {
         let before: SmallVec<[(u64, u32); 4]> =
             sections.iter().map(|section| (section.client, self.clocks.get(section.client))).collect();
         let new_clients = before.iter().filter(|&&(_, clock)| clock == 0).count();
-        if !from.is_store() && new_clients > 0 && self.clocks.len() + new_clients > DOCUMENT_CLIENTS_MAX {
+        if !from.is_trusted() && new_clients > 0 && self.clocks.len() + new_clients > DOCUMENT_CLIENTS_MAX {
             self.aside.drop_from(from);
             return Err(Refused::ManyClients);
         }
-        let trust = if from.is_store() { Trust::Store } else { Trust::Client };
+        let trust = if from.is_trusted() { Trust::Store } else { Trust::Client };
         let foreign = self.foreign_to(from, &sections, may_write);
         let admitted = match foreign.is_empty().then(|| self.joins_on(update, &sections, &before, trust)) {
             Some(Err(refused)) => Err(refused),
@@ -165,7 +165,7 @@ impl Gate {
 
     /// Drops what waits under a client id from those who may not write it any more; answers what that was.
     pub(crate) fn disown(&mut self, client: u64, may_write: MayWrite<'_>) -> Vec<LeftOut> {
-        self.aside.drop_foreign(client, |from| !from.is_store() && !may_write(from, client))
+        self.aside.drop_foreign(client, |from| !from.is_trusted() && !may_write(from, client))
     }
 
     /// The clock of a client.
@@ -201,7 +201,7 @@ impl Gate {
 
     /// Clients under whose ids an update brings something new that its sender may not write, each with the clock after it.
     fn foreign_to(&self, from: Sender, sections: &[Section<'_>], may_write: MayWrite<'_>) -> Vec<(u64, u32)> {
-        if from.is_store() {
+        if from.is_trusted() {
             return Vec::new();
         }
         let is_foreign = |section: &&Section<'_>| {

@@ -5,14 +5,32 @@ use std::collections::{BTreeMap, HashMap};
 use smallvec::{SmallVec, smallvec};
 use synapti_protocol::update::{Section, Struct, Structs};
 
-/// Whose update something came with: the session's number, or zero for the store.
+/// Whose update something came with: the session's number, zero for the store, or another node's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Sender(pub u64);
 
+/// No session has a number this large.
+const PEER: u64 = 1 << 63;
+
 impl Sender {
-    /// Whether it is the store, whose word counts whatever the limits say.
+    /// Another node that has the same map.
+    pub const fn peer(node: u64) -> Self {
+        Self(node | PEER)
+    }
+
+    /// The number of the node, if it is one.
+    pub const fn as_peer(self) -> Option<u64> {
+        if self.0 & PEER == 0 { None } else { Some(self.0 & !PEER) }
+    }
+
+    /// Whether it is the store, which could not send it again.
     pub(super) fn is_store(self) -> bool {
         self == Self::default()
+    }
+
+    /// Whether its word counts whatever the limits say: what it brings has passed a gate.
+    pub(super) fn is_trusted(self) -> bool {
+        self.is_store() || self.as_peer().is_some()
     }
 }
 

@@ -24,7 +24,7 @@ const STORE_CLOSES_WITHIN: Duration = Duration::from_secs(5);
 const GIVEN_UP_WITHIN: Duration = Duration::from_millis(500);
 
 impl App {
-    /// Takes everything down: sessions over the grace time, then rooms, then the journal, then the store.
+    /// Takes everything down: sessions over the grace time, then rooms, then the bus, then the journal, then the store.
     pub(super) async fn drain(self) -> anyhow::Result<()> {
         let grace = self.config.shutdown_grace;
         tracing::info!(grace_seconds = grace.as_secs_f64(), "draining: no new sessions, clients are sent to reconnect");
@@ -42,6 +42,8 @@ impl App {
             self.journal.barrier().await;
         };
         let is_flushed = timeout(within, flushed).await.is_ok();
+        // Rooms have said their last to the other nodes.
+        self.bus.close().await;
         self.giving_up.cancel();
         let Self { store, journal, journal_end, rooms, background, .. } = self;
         drop(journal);

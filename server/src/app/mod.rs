@@ -1,11 +1,15 @@
 //! Puts the parts together, runs them, and takes them down in order.
 
+mod bus;
 mod drain;
 
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicUsize},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize},
+    },
     time::Duration,
 };
 
@@ -19,6 +23,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     auth::Authenticator,
+    bus::SharedBus,
     clock::Clock,
     compaction::Compactor,
     config::{Config, DatabaseUrl},
@@ -62,6 +67,7 @@ struct App {
     config: Arc<Config>,
     auth: Authenticator,
     store: SharedStore,
+    bus: SharedBus,
     journal: Journal,
     journal_end: oneshot::Receiver<JournalEnd>,
     /// Whether the store answered when it was asked last.
@@ -104,10 +110,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the store and takes the address.
+    /// Opens the store, takes the address, and joins the other nodes if there are to be any.
     ///
     /// # Errors
-    /// When one of the two cannot be had.
+    /// When one of these cannot be had.
     pub async fn bind(config: Config) -> anyhow::Result<Self> {
         let uptime = Stopwatch::start();
         let config = Arc::new(config);
@@ -124,7 +130,8 @@ impl Server {
             records => tracing::info!(records, "edits that an earlier run could not save are in the database now"),
         }
         let address = listener.local_addr().context("the listening socket has no address")?;
-        Ok(Self { app: App::new(config, auth, store), listener, address, uptime })
+        let bus = bus::start(&config, store.identity()).await?;
+        Ok(Self { app: App::new(config, auth, store, bus), listener, address, uptime })
     }
 
     /// Where it listens: tells which port the system gave for port 0.
@@ -143,7 +150,7 @@ impl Server {
 }
 
 impl App {
-    fn new(config: Arc<Config>, auth: Authenticator, store: SharedStore) -> Self {
+    fn new(config: Arc<Config>, auth: Authenticator, store: SharedStore, bus: SharedBus) -> Self {
         let giving_up = CancellationToken::new();
         let background = TaskTracker::new();
         let options = JournalOptions {
@@ -154,6 +161,7 @@ impl App {
         Self {
             auth,
             store,
+            bus,
             journal,
             journal_end,
             store_up: watch::Sender::new(true),
@@ -171,6 +179,7 @@ impl App {
     async fn run(self, listener: TcpListener, uptime: Stopwatch, stop: CancellationToken) -> anyhow::Result<()> {
         let compactor = Arc::new(Compactor::default());
         let hub = self.hub(&compactor);
+        self.background.spawn(hub.clone().follow(self.rooms_closing.clone()));
         let strain = self.strain();
         let gate = Gate::new(GateParts {
             hub: hub.clone(),
@@ -187,6 +196,7 @@ impl App {
             history,
             hub,
             store: self.store.clone(),
+            bus: self.bus.clone(),
             journal: self.journal.clone(),
             auth: self.auth.clone(),
             config: self.config.clone(),
@@ -222,10 +232,12 @@ impl App {
         let env = RoomEnv {
             store: self.store.clone(),
             journal: self.journal.clone(),
+            bus: self.bus.clone(),
             compactor: compactor.clone(),
             retention: history::rule(self.config.history),
             clock: Clock::system(),
             idle_close_after: self.config.room_idle_close_after,
+            openings: AtomicU64::new(0),
             open_rooms: AtomicUsize::new(0),
             draining: self.draining.clone(),
             closing: self.rooms_closing.clone(),
@@ -268,7 +280,7 @@ impl App {
             version = env!("CARGO_PKG_VERSION"),
             store = %self.store.describe(),
             auth = %self.config.auth,
-            bus = "off: one node",
+            bus = bus::describe(&self.config, &self.bus),
             ai = "off: not in this version",
             connections_max = self.config.limits.max_connections,
             "synapti starts"

@@ -62,14 +62,12 @@ pub enum ConfigError {
          with SYNAPTI_AUTH_JWKS come from whoever holds the private keys"
     )]
     NoSecret,
-    /// A promise that this version cannot keep.
-    #[error("{setting} is not part of this version; not starting without what it promises. {instead}")]
-    NotInThisVersion {
-        /// The setting with its value.
-        setting: &'static str,
-        /// What works today.
-        instead: &'static str,
-    },
+    /// Authorities for a connection that is not encrypted.
+    #[error(
+        "SYNAPTI_REDIS_CA_FILE names authorities to trust, and nothing is encrypted. Set SYNAPTI_REDIS_URL to a URL that begins \
+         with rediss:// (two s), or unset SYNAPTI_REDIS_CA_FILE"
+    )]
+    CaWithoutTls,
 }
 
 fn did_you_mean(nearest: Option<&str>) -> String {

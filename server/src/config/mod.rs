@@ -23,13 +23,17 @@ use std::{
 pub use error::ConfigError;
 use key::KeySpec;
 use layers::Layers;
-pub use secret::{DatabaseUrl, Secret};
-pub use value::{AiProvider, AuthMode};
+pub use secret::{DatabaseUrl, HIDDEN, Secret};
+pub use value::{AiProvider, AuthMode, RedisAtStart};
 
-use crate::{auth::key_source::KeyPlace, limits::address::TrustedProxies};
+use crate::{auth::key_source::KeyPlace, bus::redis::Address, limits::address::TrustedProxies};
 
 /// Environment variables that begin like this are ours, so a misspelt one is an error.
 pub const ENV_PREFIX: &str = "SYNAPTI_";
+
+/// What to tell whoever shares a Redis and not a database.
+const REDIS_WITH_A_FILE: &str = "SYNAPTI_REDIS_URL is set, and SYNAPTI_DATABASE_URL names a SQLite file: a file belongs to one node, \
+    so there is nobody to hear over Redis. Several nodes need one PostgreSQL database";
 
 /// Everything that can be set, checked. `Debug` shows no secrets.
 #[derive(Clone, Debug)]
@@ -45,7 +49,9 @@ pub struct Config {
     /// Where versions are read as well, if there is a standby of the `PostgreSQL` server.
     pub database_replica_url: Option<Secret>,
     /// Bus between nodes, if there is to be one.
-    pub redis_url: Option<Secret>,
+    pub redis_url: Option<Address>,
+    /// How that is reached.
+    pub redis: RedisConfig,
     /// Who may do what.
     pub auth: AuthConfig,
     /// How much of everything.
@@ -62,6 +68,15 @@ pub struct Config {
     pub room_idle_close_after: Duration,
     /// What to tell the operator at start: settings that were made and have no effect in this version.
     pub warnings: Vec<String>,
+}
+
+/// How the bus between nodes is reached.
+#[derive(Clone, Debug)]
+pub struct RedisConfig {
+    /// What to do when it does not answer at start.
+    pub at_start: RedisAtStart,
+    /// Certificates of the authorities to trust; unset = the well-known ones.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// Who may do what.
@@ -177,8 +192,11 @@ impl Config {
         }
         layers.add_env(env.into_iter().map(|(name, value)| (name.into(), value.into())))?;
         layers.add_flags(flags);
-        let config = Self::from_layers(&layers)?;
+        let mut config = Self::from_layers(&layers)?;
         config.check()?;
+        if config.redis_url.is_some() && matches!(config.database_url, DatabaseUrl::Sqlite(_)) {
+            config.warnings.push(REDIS_WITH_A_FILE.to_owned());
+        }
         Ok(config)
     }
 
@@ -194,6 +212,10 @@ impl Config {
             },
             database_replica_url: layers.get_optional(&table::DATABASE_REPLICA_URL)?,
             redis_url: layers.get_optional(&table::REDIS_URL)?,
+            redis: RedisConfig {
+                at_start: layers.get(&table::REDIS_AT_START)?,
+                ca_file: layers.get_optional(&table::REDIS_CA_FILE)?,
+            },
             auth: AuthConfig {
                 mode: layers.get(&table::AUTH_MODE)?,
                 secret: layers.get_optional(&table::AUTH_SECRET)?,
@@ -213,9 +235,8 @@ impl Config {
         })
     }
 
-    /// What is wrong only in combination, or valid but more than this version can do.
+    /// What is wrong only in combination.
     fn check(&self) -> Result<(), ConfigError> {
-        let not_in_this_version = |setting, instead| Err(ConfigError::NotInThisVersion { setting, instead });
         if self.auth.mode == AuthMode::Required && self.auth.secret.is_none() && self.auth.jwks.is_none() {
             return Err(ConfigError::NoKeys);
         }
@@ -226,8 +247,8 @@ impl Config {
         if self.database_replica_url.is_some() && matches!(self.database_url, DatabaseUrl::Sqlite(_)) {
             return Err(ConfigError::ReplicaOfAFile);
         }
-        if self.redis_url.is_some() {
-            return not_in_this_version("a bus between nodes (redis_url)", "Run one node without it");
+        if self.redis.ca_file.is_some() && !self.redis_url.as_ref().is_some_and(Address::is_tls) {
+            return Err(ConfigError::CaWithoutTls);
         }
         Ok(())
     }

@@ -2,12 +2,15 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use crate::limits::address::TrustedProxies;
+use crate::{
+    bus::{self, redis::Address},
+    limits::address::TrustedProxies,
+};
 
 use super::{
     key::{Key, KeySpec},
     secret::{DatabaseUrl, Secret},
-    value::{self, AiProvider, AuthMode},
+    value::{self, AiProvider, AuthMode, RedisAtStart},
 };
 use crate::auth::key_source::KeyPlace;
 
@@ -48,15 +51,32 @@ pub static DATABASE_REPLICA_URL: Key<Secret> = Key::new(
 .optional()
 .secret();
 /// Bus between nodes.
-pub static REDIS_URL: Key<Secret> = Key::new(
+pub static REDIS_URL: Key<Address> = Key::new(
     "redis_url",
     "",
-    "redis://HOST:PORT or rediss://HOST:PORT",
-    value::redis_url,
-    "Bus between nodes; unset = one node (not in this version)",
+    bus::redis::TAKES,
+    Address::parse,
+    "Redis, or a node of a Redis Cluster, over which nodes with one PostgreSQL database hear each other; unset = one node",
 )
 .optional()
 .secret();
+/// What to do when Redis does not answer at start.
+pub static REDIS_AT_START: Key<RedisAtStart> = Key::new(
+    "redis.at_start",
+    "go_on",
+    "go_on or fail",
+    value::redis_at_start,
+    "go_on = start alone when Redis does not answer, and join the others as soon as it does; fail = do not start",
+);
+/// Whom to trust.
+pub static REDIS_CA_FILE: Key<PathBuf> = Key::new(
+    "redis.ca_file",
+    "",
+    "a path",
+    value::path,
+    "Certificates (PEM) of the authorities to trust for rediss://; unset = the well-known ones",
+)
+.optional();
 /// Log filter.
 pub static LOG: Key<String> = Key::new(
     "log",
@@ -324,12 +344,14 @@ pub static AI_GEMINI_API_KEY: Key<Secret> =
         .not_enforced();
 
 /// All rows, in the order of the documentation.
-pub static KEYS: [&KeySpec; 40] = [
+pub static KEYS: [&KeySpec; 42] = [
     &LISTEN.spec,
     &DATABASE_URL.spec,
     &DATABASE_REPLICA_URL.spec,
     &SPILL_FOLDER.spec,
     &REDIS_URL.spec,
+    &REDIS_AT_START.spec,
+    &REDIS_CA_FILE.spec,
     &LOG.spec,
     &TRUSTED_PROXIES.spec,
     &SHUTDOWN_GRACE.spec,

@@ -166,9 +166,33 @@ fn open_mode_is_refused_on_public_addresses_unless_agreed_to() {
 }
 
 #[test]
-fn promises_that_this_version_cannot_keep_are_refused() {
-    let refused = from_env(&[("SYNAPTI_REDIS_URL", "redis://localhost:6379")]);
-    assert!(matches!(refused, Err(ConfigError::NotInThisVersion { .. })));
+fn redis_is_named_by_a_url_whose_password_is_never_shown() {
+    let database = ("SYNAPTI_DATABASE_URL", "postgres://host/synapti");
+    let config = from_env(&[("SYNAPTI_REDIS_URL", "redis://:hunter2@cache:7000/1"), database]).unwrap();
+    assert!(config.warnings.is_empty() && config.redis.at_start == RedisAtStart::GoOn);
+    assert_eq!(config.redis_url.as_ref().unwrap().to_string(), "cache:7000");
+    assert!(!format!("{config:?}").contains("hunter2"));
+    for wrong in ["cache:7000", "redis://:hunter2@", "redis://:hunter2@cache/x", "http://:hunter2@cache"] {
+        let refused = message(from_env(&[("SYNAPTI_REDIS_URL", wrong), database]));
+        assert!(refused.contains("SYNAPTI_REDIS_URL") && refused.contains("rediss://HOST:PORT"), "{refused}");
+        assert!(!refused.contains("hunter2"), "{refused}");
+    }
+    let fail = [("SYNAPTI_REDIS_URL", "redis://cache"), ("SYNAPTI_REDIS_AT_START", "fail"), database];
+    assert_eq!(from_env(&fail).unwrap().redis.at_start, RedisAtStart::Fail);
+    let unknown = message(from_env(&[("SYNAPTI_REDIS_AT_START", "wait")]));
+    assert!(unknown.contains("go_on or fail"), "{unknown}");
+}
+
+#[test]
+fn redis_beside_a_file_is_warned_of_and_authorities_need_encryption() {
+    let config = from_env(&[("SYNAPTI_REDIS_URL", "redis://cache")]).unwrap();
+    assert!(config.warnings[0].contains("nobody to hear"), "{:?}", config.warnings);
+    let authorities = ("SYNAPTI_REDIS_CA_FILE", "/etc/ca.pem");
+    for plain in [&[authorities][..], &[("SYNAPTI_REDIS_URL", "redis://cache"), authorities]] {
+        let refused = message(from_env(plain));
+        assert!(refused.contains("rediss://"), "{refused}");
+    }
+    assert!(from_env(&[("SYNAPTI_REDIS_URL", "rediss://cache"), authorities]).is_ok());
 }
 
 #[test]

@@ -27,6 +27,15 @@ pub enum AuthMode {
     Required,
 }
 
+/// What to do when Redis does not answer at start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RedisAtStart {
+    /// Start alone and say so; join the others as soon as it answers.
+    GoOn,
+    /// Do not start.
+    Fail,
+}
+
 /// Whose models are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AiProvider {
@@ -125,8 +134,12 @@ pub(super) fn postgres_url(text: &str) -> Option<Secret> {
     after_scheme(text, &["postgres", "postgresql"]).map(|_| Secret::new(text))
 }
 
-pub(super) fn redis_url(text: &str) -> Option<Secret> {
-    after_scheme(text, &["redis", "rediss"]).map(|_| Secret::new(text))
+pub(super) fn redis_at_start(text: &str) -> Option<RedisAtStart> {
+    match text {
+        "go_on" => Some(RedisAtStart::GoOn),
+        "fail" => Some(RedisAtStart::Fail),
+        _ => None,
+    }
 }
 
 pub(super) fn http_url(text: &str) -> Option<String> {

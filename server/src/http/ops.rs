@@ -13,7 +13,12 @@ use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::{envelope::Rendered, state::AppState};
-use crate::{config::DatabaseUrl, journal::JournalHealth, telemetry::metrics};
+use crate::{
+    bus::{BusHealth, BusState},
+    config::DatabaseUrl,
+    journal::JournalHealth,
+    telemetry::metrics,
+};
 
 /// A database that takes longer for one question is down for the purposes of a health check.
 const PING_WITHIN: Duration = Duration::from_secs(1);
@@ -62,7 +67,7 @@ pub struct Components {
     /// What the node has to do.
     load: Load,
     /// The bus between nodes.
-    bus: Component,
+    bus: BusComponent,
     /// The AI providers.
     ai: Component,
 }
@@ -73,6 +78,33 @@ pub struct Component {
     /// How it is.
     #[schema(example = "disabled")]
     status: Status,
+}
+
+/// Whether other nodes are heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum BusStatus {
+    /// There is no bus: this is the only node.
+    Off,
+    /// They are.
+    Up,
+    /// Redis cannot be reached: the node goes on alone, meets the others in the database, and tries again. The whole is
+    /// `degraded`, and as ready as before.
+    Away,
+}
+
+/// The bus between nodes.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BusComponent {
+    /// How it is.
+    #[schema(example = "up")]
+    status: BusStatus,
+    /// Other nodes that give signs of life.
+    #[schema(example = 2)]
+    nodes: usize,
+    /// Why Redis cannot be reached, if it cannot.
+    #[schema(example = json!(null))]
+    last_error: Option<String>,
 }
 
 /// The store.
@@ -224,15 +256,22 @@ async fn components(app: &AppState) -> Components {
             status: if app.strain.current().is_some() { Status::Degraded } else { Status::Ok },
             cause: app.strain.current().map(|cause| cause.to_string()),
         },
-        bus: Component { status: Status::Disabled },
+        bus: app.bus.health().into(),
         ai: Component { status: Status::Disabled },
     }
 }
 
 impl Components {
     fn worst(&self) -> Status {
-        let parts =
-            [self.database.status, self.journal.status, self.rooms.status, self.connections.status, self.load.status];
+        let bus = if self.bus.status == BusStatus::Away { Status::Degraded } else { Status::Ok };
+        let parts = [
+            self.database.status,
+            self.journal.status,
+            self.rooms.status,
+            self.connections.status,
+            self.load.status,
+            bus,
+        ];
         parts.into_iter().fold(Status::Ok, Status::max)
     }
 }
@@ -242,6 +281,18 @@ impl From<JournalHealth> for JournalComponent {
         let JournalHealth { healthy, backlog_bytes, last_commit_ms, last_error } = health;
         let status = if healthy { Status::Ok } else { Status::Degraded };
         Self { status, backlog_bytes, last_commit_ms, last_error }
+    }
+}
+
+impl From<BusHealth> for BusComponent {
+    fn from(health: BusHealth) -> Self {
+        let BusHealth { state, nodes, last_error } = health;
+        let status = match state {
+            BusState::Off => BusStatus::Off,
+            BusState::Up => BusStatus::Up,
+            BusState::Away => BusStatus::Away,
+        };
+        Self { status, nodes, last_error }
     }
 }
 

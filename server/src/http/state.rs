@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     auth::Authenticator,
+    bus::SharedBus,
     clock::Clock,
     config::Config,
     history::History,
@@ -35,6 +36,8 @@ pub struct AppState {
     pub history: History,
     /// Where maps are kept; handlers only list and ask how it is.
     pub store: SharedStore,
+    /// The way to other nodes; handlers only ask how it is.
+    pub bus: SharedBus,
     /// The group commit; handlers only ask how it is.
     pub journal: Journal,
     /// Who somebody is.

@@ -2,8 +2,8 @@
 
 use std::{
     sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
+        Arc, OnceLock,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -21,10 +21,16 @@ use super::{
     lanes::{self, Control, LaneEdit, LaneEnds, Lanes, NodeBudgets},
     reads::{Answer, Read, StateFrames},
 };
-use crate::limits::budget::{ByteBudget, Share};
+use crate::{
+    limits::budget::{ByteBudget, Share},
+    store::{GraphKey, RecordId},
+};
 
 /// How long a question waits for others' answers to have gone.
 const SHARE_WITHIN: Duration = Duration::from_secs(15);
+
+/// How long a caller waits for what other nodes have saved, when the store is slow to tell.
+const FRESH_WITHIN: Duration = Duration::from_secs(2);
 
 /// Answers that are smaller are not counted: what each connection may hold.
 const SHARED_FROM_BYTES: usize = 256 << 10;
@@ -101,6 +107,10 @@ struct Inner {
     lanes: LaneEnds,
     states: ByteBudget,
     views: ByteBudget,
+    /// What the store calls the graph, once that is known.
+    key: OnceLock<GraphKey>,
+    /// All records of the store up to this one are in the document.
+    recorded: AtomicU64,
     /// About as many as the encoded map has.
     document_bytes: AtomicUsize,
     feed: Arc<Feed>,
@@ -110,12 +120,33 @@ impl RoomHandle {
     pub(crate) fn new(id: GraphId, feed: Arc<Feed>, budgets: &NodeBudgets) -> (Self, Lanes) {
         let (ends, lanes) = lanes::lanes(budgets);
         let NodeBudgets { states, views, .. } = budgets.clone();
-        (Self(Arc::new(Inner { id, lanes: ends, states, views, document_bytes: AtomicUsize::new(0), feed })), lanes)
+        let (key, recorded, document_bytes) = (OnceLock::new(), AtomicU64::new(0), AtomicUsize::new(0));
+        (Self(Arc::new(Inner { id, lanes: ends, states, views, key, recorded, document_bytes, feed })), lanes)
     }
 
-    /// Notes about how large the map is, for what answers may hold.
-    pub(super) fn set_document_bytes(&self, bytes: usize) {
-        self.0.document_bytes.store(bytes, Ordering::Relaxed);
+    /// The graph has been found in the store.
+    pub(super) fn opened(&self, key: GraphKey) {
+        // There is one opening.
+        let _ = self.0.key.set(key);
+    }
+
+    /// Notes about how large the map is, for what answers may hold, and what it has of the store.
+    pub(super) fn note(&self, document_bytes: usize, recorded: u64) {
+        self.0.document_bytes.store(document_bytes, Ordering::Relaxed);
+        self.0.recorded.store(recorded, Ordering::Relaxed);
+    }
+
+    /// What the store calls the graph, once the room is open.
+    pub(crate) fn key(&self) -> Option<GraphKey> {
+        self.0.key.get().copied()
+    }
+
+    /// Somebody has looked how far the graph's records go. When the room has no time to hear it, the next look tells it.
+    pub(crate) fn store_has(&self, last: RecordId, is_deleted: bool) {
+        let records = last.0.unsigned_abs();
+        if is_deleted || records > self.0.recorded.load(Ordering::Relaxed) {
+            let _ = self.0.lanes.control.try_send(Box::new(Control::StoreHas { records, is_deleted }));
+        }
     }
 
     /// The graph.
@@ -234,6 +265,16 @@ impl RoomHandle {
         match settled(answer).await? {
             Answer::View(view) => Ok(view),
             other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Waits until the room has what the store has now; not longer than somebody waits for a map that is a moment old.
+    pub async fn freshen(&self) -> Result<(), CallError> {
+        let (reply, answer) = oneshot::channel();
+        self.control(Control::Freshen { reply }).await?;
+        match timeout(FRESH_WITHIN, settled(answer)).await {
+            Ok(fresh) => fresh.map(drop),
+            Err(_) => Ok(()),
         }
     }
 

@@ -84,6 +84,13 @@ pub(crate) enum Control {
     Delete {
         reply: Reply,
     },
+    Freshen {
+        reply: Reply,
+    },
+    StoreHas {
+        records: u64,
+        is_deleted: bool,
+    },
     Restore {
         restoring: Restoring,
         reply: Reply,
@@ -146,10 +153,13 @@ impl Lanes {
             match *message {
                 // Whoever asked may have given up.
                 Control::Join { reply, .. } => drop(reply.send(Err(why()))),
-                Control::Read { reply, .. } | Control::Delete { reply } | Control::Restore { reply, .. } => {
+                Control::Read { reply, .. }
+                | Control::Delete { reply }
+                | Control::Freshen { reply }
+                | Control::Restore { reply, .. } => {
                     drop(reply.send(Err(why())));
                 }
-                Control::Leave { .. } | Control::Awareness { .. } => {}
+                Control::Leave { .. } | Control::Awareness { .. } | Control::StoreHas { .. } => {}
             }
         }
         while let Some(message) = self.edits.recv().await {

@@ -1,8 +1,8 @@
 //! Opening a room: from a graph's stored snapshot and tail to a running state.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
-use synapti_protocol::{graph_id::GraphId, update};
+use synapti_protocol::{envelope::NodeId, graph_id::GraphId, update};
 use tokio::time::timeout;
 
 use super::{
@@ -12,6 +12,7 @@ use super::{
     handle::CallError,
     state::{Loaded, RoomLimits, RoomState, Size, Tail},
 };
+use crate::bus::Link;
 use crate::store::{Damage, GraphKey, GraphRecord, Lookup, StoreError, StoredGraph};
 use crate::telemetry::metrics;
 
@@ -54,12 +55,17 @@ impl OpenFailure {
     }
 }
 
+/// A room that is ready to run.
+pub(crate) struct Opened {
+    pub(crate) key: GraphKey,
+    pub(crate) link: Link,
+    pub(crate) state: RoomState,
+}
+
 /// Loads a graph. Never makes an empty map out of one that cannot be read.
-pub(crate) async fn load(
-    env: &RoomEnv,
-    id: &GraphId,
-    limits: RoomLimits,
-) -> Result<(GraphKey, RoomState), OpenFailure> {
+pub(crate) async fn load(env: &RoomEnv, id: &GraphId, limits: RoomLimits) -> Result<Opened, OpenFailure> {
+    // First others are heard, then the store is read: so between the two nothing is missed.
+    let link = env.bus.join(id).await;
     let record = match answer(FOUND_WITHIN, env.store.find(id)).await? {
         Lookup::Live(record) => record,
         Lookup::Deleted { .. } => return Err(OpenFailure::Gone),
@@ -77,12 +83,13 @@ pub(crate) async fn load(
     }
     let key = record.key;
     let client_id = fresh_client_id();
+    let opening = (env.bus.node(), env.openings.fetch_add(1, Ordering::Relaxed) + 1);
     // Decoding a large map takes tens of milliseconds, which a worker thread owes to other rooms.
-    let loaded = tokio::task::spawn_blocking(move || integrate(client_id, record, &stored))
+    let loaded = tokio::task::spawn_blocking(move || integrate(client_id, opening, record, &stored))
         .await
         .map_err(|_| OpenFailure::Unreadable("decoding it failed".into()))?;
     let loaded = loaded.inspect_err(|failure| tracing::error!(graph = %id, ?failure, "map cannot be opened"))?;
-    Ok((key, RoomState::new(id.clone(), limits, loaded)))
+    Ok(Opened { key, link, state: RoomState::new(id.clone(), limits, loaded) })
 }
 
 /// What the store answers; a store that hangs must not keep a room opening for ever.
@@ -93,7 +100,12 @@ async fn answer<T>(within: Duration, call: impl Future<Output = Result<T, StoreE
     }
 }
 
-fn integrate(client_id: u64, record: GraphRecord, stored: &StoredGraph) -> Result<Loaded, OpenFailure> {
+fn integrate(
+    client_id: u64,
+    opening: (NodeId, u64),
+    record: GraphRecord,
+    stored: &StoredGraph,
+) -> Result<Loaded, OpenFailure> {
     let replica = decode(client_id, stored).map_err(OpenFailure::Unreadable)?;
     let snapshot_bytes = stored.snapshot.as_ref().map_or(0, Vec::len);
     let structs = stored.snapshot.iter().chain(&stored.tail).filter_map(|update| update::scan(update).ok());
@@ -113,6 +125,8 @@ fn integrate(client_id: u64, record: GraphRecord, stored: &StoredGraph) -> Resul
             bytes: stored.tail_bytes,
             snapshot_bytes: snapshot_bytes as u64,
         },
+        opening,
+        recorded: stored.last.0.unsigned_abs(),
         is_damaged: stored.damage.iter().any(|damage| damage.is_loss),
     })
 }

@@ -70,6 +70,11 @@ impl Owners {
         self.ids.get(&client).is_none_or(|owner| owner.principal == principal)
     }
 
+    /// Whose a client id is.
+    pub fn principal_of(&self, client: u64) -> Option<Principal> {
+        self.ids.get(&client).map(|owner| owner.principal)
+    }
+
     /// A principal shows a client id as its own. True when it has come to belong to it by that.
     pub fn claim(&mut self, client: u64, principal: Principal) -> bool {
         if let Some(owner) = self.ids.get_mut(&client) {

@@ -1,7 +1,9 @@
 //! Who is in a room, and what they show of themselves (y-protocols awareness).
 //!
-//! Every state belongs to the session whose own it is. Clients also send on what they heard of others; that is
-//! ignored, or a state would outlive its owner. Changes gather and leave as one frame.
+//! Every state belongs to the session whose own it is, or to the node that has that session ([`others`]). Clients also send on
+//! what they heard of others; that is ignored, or a state would outlive its owner. Changes gather and leave as one frame.
+
+mod others;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -9,6 +11,7 @@ use bytes::Bytes;
 use synapti_protocol::{
     DecodeError,
     awareness::{self, AwarenessEntry as Entry},
+    envelope::NodeId,
     limits::AWARENESS_STATE_BYTES_MAX,
     message,
 };
@@ -48,8 +51,15 @@ pub enum PresenceError {
 struct Present {
     clock: u32,
     state: Box<str>,
-    owner: SessionId,
+    owner: Owner,
     renewed_ms: u64,
+}
+
+/// Whose a state is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    Session(SessionId),
+    Node(NodeId),
 }
 
 #[derive(Debug)]
@@ -71,6 +81,8 @@ pub struct Presence {
     gone: HashMap<u64, Gone>,
     /// Clients whose state, or absence, viewers have not been told.
     dirty: BTreeSet<u64>,
+    /// The same of our own people, for other nodes.
+    dirty_own: BTreeSet<u64>,
     /// The frame for newcomers, until viewers are told of a change.
     everybody: Option<Bytes>,
 }
@@ -111,7 +123,7 @@ impl Presence {
     pub fn leave(&mut self, session: SessionId, now_ms: u64) {
         // A state that its owner withdrew may have come back on another connection, which owns it now.
         if let Some(client) = self.owned.remove(&session)
-            && self.present.get(&client).is_some_and(|present| present.owner == session)
+            && self.session_of(client) == Some(session)
         {
             self.remove(client, now_ms);
         }
@@ -122,9 +134,17 @@ impl Presence {
         self.owned.contains_key(&session)
     }
 
-    /// The session whose own a client is, while it shows something.
+    /// The session whose own a client is, while it shows something here.
     pub fn session_of(&self, client: u64) -> Option<SessionId> {
-        self.present.get(&client).map(|present| present.owner)
+        match self.present.get(&client)?.owner {
+            Owner::Session(session) => Some(session),
+            Owner::Node(_) => None,
+        }
+    }
+
+    /// Whether a client shows something, here or on another node.
+    pub fn is_shown(&self, client: u64) -> bool {
+        self.present.contains_key(&client)
     }
 
     /// What a session's user is called, if their state says so as Yjs programs do: `{"user": {"name": …}}`.
@@ -159,15 +179,17 @@ impl Presence {
     pub fn take_changes(&mut self) -> Option<Bytes> {
         self.everybody = None;
         let dirty = std::mem::take(&mut self.dirty);
-        let changes: Vec<Entry<'_>> = dirty
-            .iter()
-            .filter_map(|client| match (self.present.get(client), self.gone.get(client)) {
-                (Some(present), _) => Some(Entry { client: *client, clock: present.clock, state: &present.state }),
-                (None, Some(gone)) => Some(Entry { client: *client, clock: gone.clock, state: "null" }),
-                (None, None) => None,
-            })
-            .collect();
+        let changes: Vec<Entry<'_>> = dirty.iter().filter_map(|&client| self.entry(client)).collect();
         (!changes.is_empty()).then(|| frame(&changes))
+    }
+
+    /// What there is to say of a client.
+    fn entry(&self, client: u64) -> Option<Entry<'_>> {
+        match (self.present.get(&client), self.gone.get(&client)) {
+            (Some(present), _) => Some(Entry { client, clock: present.clock, state: &present.state }),
+            (None, Some(gone)) => Some(Entry { client, clock: gone.clock, state: "null" }),
+            (None, None) => None,
+        }
     }
 
     /// Everybody's state as one frame, for a newcomer, who is also sent every change that viewers are told from now on.
@@ -231,14 +253,19 @@ impl Presence {
         if self.present.len() >= PRESENCE_STATES_MAX && !self.present.contains_key(&client) {
             return;
         }
-        let present = Present { clock: entry.clock, state: entry.state.into(), owner: session, renewed_ms: now_ms };
-        if let Some(before) = self.present.insert(client, present)
-            && before.owner != session
-        {
-            self.owned.remove(&before.owner);
-        }
+        self.show(entry, Owner::Session(session), now_ms);
         self.owned.insert(session, client);
-        self.changed(client);
+    }
+
+    /// A state is there, and whoever had it before has it no more.
+    fn show(&mut self, entry: &Entry<'_>, owner: Owner, now_ms: u64) {
+        let present = Present { clock: entry.clock, state: entry.state.into(), owner, renewed_ms: now_ms };
+        if let Some(Present { owner: Owner::Session(before), .. }) = self.present.insert(entry.client, present)
+            && owner != Owner::Session(before)
+        {
+            self.owned.remove(&before);
+        }
+        self.changed(entry.client, owner);
     }
 
     fn remove(&mut self, client: u64, now_ms: u64) {
@@ -248,12 +275,15 @@ impl Presence {
             }
             self.order += 1;
             self.gone.insert(client, Gone { clock: present.clock, at_ms: now_ms, order: self.order });
-            self.changed(client);
+            self.changed(client, present.owner);
         }
     }
 
-    fn changed(&mut self, client: u64) {
+    fn changed(&mut self, client: u64, owner: Owner) {
         self.dirty.insert(client);
+        if matches!(owner, Owner::Session(_)) {
+            self.dirty_own.insert(client);
+        }
     }
 }
 

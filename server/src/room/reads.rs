@@ -34,6 +34,8 @@ pub enum Answer {
     View(Arc<GraphView>),
     /// To [`Read::Presence`]: a whole frame, unless nobody shows anything.
     Presence(Option<Bytes>),
+    /// The document has what the store has.
+    Fresh,
     /// The graph is deleted.
     Deleted,
     /// It cannot be done.

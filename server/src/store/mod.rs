@@ -7,6 +7,7 @@ mod budget;
 mod checksum;
 mod choose;
 mod error;
+mod follow;
 mod postgres;
 mod sqlite;
 mod version;
@@ -21,12 +22,13 @@ use uuid::Uuid;
 
 pub use choose::{migrate, open, open_to_check};
 pub use error::StoreError;
+pub use follow::{HEADS_MAX, Head, LOOK_EVERY, SINCE_BYTES_MAX, SINCE_RECORDS_MAX, SharedLog, Since};
 pub use postgres::PostgresStore;
 pub use sqlite::{MigrationReport, SqliteStore};
 pub use version::{NewVersion, VersionId, VersionKind, VersionRecord};
 
 /// The store's own handle of a graph: small, stable for the life of the graph, meaningless elsewhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GraphKey(pub i64);
 
 /// Position of one record in the journal. Records of one graph have increasing ids in the order of their commits.
@@ -148,6 +150,9 @@ pub struct ListCursor {
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Names this database for good: told apart from every other one, also from one made anew in its place.
     fn identity(&self) -> Uuid;
+
+    /// How to follow what other nodes write; `None` when this process is the only one that has the store.
+    fn shared_log(&self) -> Option<&dyn SharedLog>;
 
     /// Batches that may be under way at once.
     fn appends_at_once(&self) -> usize;

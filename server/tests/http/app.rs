@@ -1,7 +1,10 @@
 //! A server without sockets: requests go straight into the router.
 
 use std::{
-    sync::{Arc, atomic::AtomicUsize},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize},
+    },
     time::Duration,
 };
 
@@ -15,6 +18,7 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use synapti_server::{
     auth::{Authenticator, mint::NewToken},
+    bus::MemoryBus,
     clock::Clock,
     compaction::Compactor,
     config::Config,
@@ -70,10 +74,12 @@ impl TestApp {
         let room_env = Arc::new(RoomEnv {
             store: store.clone(),
             journal: journal.clone(),
+            bus: Arc::new(MemoryBus::alone()),
             compactor: compactor.clone(),
             retention: Rule::default(),
             clock: Clock::system(),
             idle_close_after: Duration::from_secs(30),
+            openings: AtomicU64::new(0),
             open_rooms: AtomicUsize::new(0),
             draining: draining.clone(),
             closing: CancellationToken::new(),
@@ -96,6 +102,7 @@ impl TestApp {
             history,
             hub,
             store: store.clone(),
+            bus: Arc::new(MemoryBus::alone()),
             journal,
             draining: draining.clone(),
             clock,

@@ -17,7 +17,7 @@ async fn health_shows_every_component() {
     assert!(components["journal"]["last_commit_ms"].as_f64().unwrap() > 0.0);
     assert_eq!(components["rooms"], json!({"status": "ok", "open": 1}));
     assert_eq!(components["connections"], json!({"status": "ok", "open": 0, "max": 10_000}));
-    assert_eq!((&components["bus"]["status"], &components["ai"]["status"]), (&json!("disabled"), &json!("disabled")));
+    assert_eq!((&components["bus"]["status"], &components["ai"]["status"]), (&json!("off"), &json!("disabled")));
 }
 
 #[tokio::test]

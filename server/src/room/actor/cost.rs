@@ -63,8 +63,12 @@ impl Costs {
 
 /// Does what may take long without keeping this thread's other tasks waiting.
 pub(super) fn perhaps_long<T>(map_bytes: usize, edits: &[Edit], work: impl FnOnce() -> T) -> T {
-    let is_long = map_bytes + edits.iter().map(Edit::bytes).sum::<usize>() >= LONG_FROM_BYTES;
-    if is_long && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread {
+    perhaps_long_for(map_bytes + edits.iter().map(Edit::bytes).sum::<usize>(), work)
+}
+
+/// As [`perhaps_long`], for so many bytes of map and edits.
+pub(super) fn perhaps_long_for<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
+    if bytes >= LONG_FROM_BYTES && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread {
         block_in_place(work)
     } else {
         work()

@@ -1,13 +1,17 @@
 //! The task behind an open room: takes messages from its lanes, lets the state decide, performs the effects.
 
 mod close;
+mod cluster;
 mod cost;
 mod slots;
 mod work;
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, atomic::AtomicUsize},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize},
+    },
     time::Duration,
 };
 
@@ -24,15 +28,17 @@ use super::{
     batch::{Callers, Gathering},
     handle::CallError,
     lanes::{Control, LaneEdit, Lanes},
+    open::Opened,
     slot::LOOK_EVERY,
     state::{Effect, RoomState},
 };
 use crate::{
+    bus::{Link, News, SharedBus},
     clock::Clock,
     compaction::Compactor,
     history::Rule,
     journal::{Journal, Receipt},
-    store::{GraphKey, JournalRecord, SharedStore},
+    store::{GraphKey, JournalRecord, RecordId, SharedStore},
     telemetry::metrics,
 };
 use cost::{Costs, perhaps_long};
@@ -45,6 +51,9 @@ const TICK_EVERY: Duration = LOOK_EVERY;
 /// How long a room stays open that was only read through the API.
 const ONLY_READ_CLOSE_AFTER: Duration = Duration::from_secs(2);
 
+/// How long a room stays open on a node of several when its last client has left: it hears of every edit for nobody.
+const LEFT_CLOSE_AFTER: Duration = Duration::from_secs(1);
+
 /// Messages taken from a lane before the room acts on them.
 const TAKE_AT_ONCE_MAX: usize = 256;
 
@@ -55,6 +64,8 @@ pub struct RoomEnv {
     pub store: SharedStore,
     /// Where edits become durable.
     pub journal: Journal,
+    /// The way to other nodes that have the same maps open.
+    pub bus: SharedBus,
     /// Who replaces tails.
     pub compactor: Arc<Compactor>,
     /// How long automatic versions stay.
@@ -63,6 +74,8 @@ pub struct RoomEnv {
     pub clock: Clock,
     /// How long an empty room stays open.
     pub idle_close_after: Duration,
+    /// Rooms that were ever opened: their openings are numbered.
+    pub openings: AtomicU64,
     /// Rooms open on this node.
     pub open_rooms: AtomicUsize,
     /// Cancelled when the node goes, so that its sessions should end.
@@ -86,6 +99,7 @@ pub(crate) struct Actor {
     handle: RoomHandle,
     key: GraphKey,
     lanes: Lanes,
+    link: Link,
     state: RoomState,
     slots: Slots,
     callers: Callers,
@@ -102,15 +116,17 @@ pub(crate) struct Actor {
     started: Instant,
     idle_since: Option<Instant>,
     idle_close_after: Duration,
+    edits_by_itself: bool,
     departing: bool,
     closing: bool,
 }
 
 enum Event {
-    Committed(bool),
+    Committed(Option<RecordId>),
     Behind,
     Control(Control),
     Edit(LaneEdit),
+    News(News),
     Done(Done),
     Time,
     Draining,
@@ -118,7 +134,9 @@ enum Event {
 }
 
 impl Actor {
-    pub(crate) fn new(env: Arc<RoomEnv>, handle: RoomHandle, key: GraphKey, lanes: Lanes, state: RoomState) -> Self {
+    pub(crate) fn new(env: Arc<RoomEnv>, handle: RoomHandle, lanes: Lanes, opened: Opened) -> Self {
+        let Opened { key, link, state } = opened;
+        handle.opened(key);
         let started = Instant::now();
         let mut behind = env.journal.behind();
         // Also a room that is opened while the store is behind hears of it.
@@ -127,6 +145,7 @@ impl Actor {
             handle,
             key,
             lanes,
+            link,
             state,
             slots: Slots::default(),
             callers: Callers::default(),
@@ -140,6 +159,7 @@ impl Actor {
             started,
             idle_since: None,
             idle_close_after: ONLY_READ_CLOSE_AFTER.min(env.idle_close_after),
+            edits_by_itself: false,
             departing: false,
             closing: false,
             env,
@@ -151,13 +171,19 @@ impl Actor {
     pub(crate) async fn run(mut self: Box<Self>, detach: impl FnOnce()) -> Ended {
         loop {
             match self.next_event().await {
-                Event::Committed(true) => {
+                Event::Committed(Some(RecordId(record))) => {
                     metrics::get().frames.increment(1);
                     metrics::get().delivery_lag_seconds.record(self.cut_at.elapsed().as_secs_f64());
-                    self.state.committed();
+                    let record = if self.env.is_shared() { record.unsigned_abs() } else { 0 };
+                    self.state.committed(record, self.now_ms());
                 }
-                Event::Committed(false) => return Ended::JournalGone,
-                Event::Behind => self.state.store_is_behind(*self.behind.borrow_and_update()),
+                Event::Committed(None) => return Ended::JournalGone,
+                Event::Behind => {
+                    let is_behind = *self.behind.borrow_and_update();
+                    self.state.store_is_behind(is_behind, self.now_ms());
+                }
+                Event::News(news) => self.hear(news),
+                Event::Done(Done::TailRead(read)) => self.state.tail_read(read),
                 Event::Control(message) => self.control(message),
                 Event::Edit(message) => self.gather(message),
                 Event::Done(Done::Compacted(done)) => self.state.compacted(done),
@@ -181,13 +207,16 @@ impl Actor {
             }
             self.take_what_is_there();
             self.perform_effects();
-            self.handle.set_document_bytes(self.state.bytes());
+            self.take_in();
+            self.handle.note(self.state.bytes(), self.state.recorded());
             if !self.gathering.is_empty() && self.state.can_integrate(self.may_run_ahead()) {
                 self.integrate();
                 self.perform_effects();
             }
             if self.should_close() {
                 detach();
+                self.state.say_leave();
+                self.perform_effects();
                 // Those who came in the last moment open the room again. No client's update can be among them: its
                 // session would be in the room.
                 self.lanes.turn_away(|| CallError::Closed).await;
@@ -199,12 +228,13 @@ impl Actor {
     /// Waits for the next thing to do. Every branch is cancel-safe.
     async fn next_event(&mut self) -> Event {
         let wake_at = self.wake_at();
-        let Self { env, lanes, commits, behind, work, gathering, departing, closing, .. } = self;
+        let may_hear = self.state.has_room_for_news();
+        let Self { env, lanes, link, commits, behind, work, gathering, departing, closing, .. } = self;
         tokio::select! {
             biased;
             record = async { commits.front_mut().expect("guarded").await }, if !commits.is_empty() => {
                 commits.pop_front();
-                Event::Committed(record.is_ok())
+                Event::Committed(record.ok())
             }
             Ok(()) = behind.changed() => Event::Behind,
             Some(message) = lanes.control.recv() => Event::Control(*message),
@@ -213,6 +243,7 @@ impl Actor {
                 // Nobody else could say what became of the work, so the whole room is restored from the store.
                 Err(failed) => std::panic::resume_unwind(failed.into_panic()),
             },
+            news = link.mail.next(), if may_hear => Event::News(news),
             Some(message) = lanes.edits.recv(), if gathering.has_room() => Event::Edit(*message),
             () = env.draining.cancelled(), if !*departing => Event::Draining,
             () = env.closing.cancelled(), if !*closing => Event::Closing,
@@ -225,6 +256,13 @@ impl Actor {
         for _ in 0..TAKE_AT_ONCE_MAX {
             let Ok(message) = self.lanes.control.try_recv() else { break };
             self.control(*message);
+        }
+        for _ in 0..TAKE_AT_ONCE_MAX {
+            if !self.state.has_room_for_news() {
+                break;
+            }
+            let Some(news) = self.link.mail.take() else { break };
+            self.hear(news);
         }
         while self.gathering.has_room() {
             let Ok(message) = self.lanes.edits.try_recv() else { break };
@@ -253,8 +291,11 @@ impl Actor {
             // It has been told to go; nothing of this was acknowledged.
             return;
         }
-        // Each opening that edits by itself adds a client id to the document for good, so it stays open like others.
-        self.idle_close_after = self.env.idle_close_after;
+        if let LaneEdit::Map { .. } = &message {
+            // Each opening that edits by itself adds a client id to the document for good, so it stays open for a while.
+            self.edits_by_itself = true;
+        }
+        self.stay_open();
         self.gathering.push(message, &mut self.callers);
     }
 
@@ -266,6 +307,7 @@ impl Actor {
     fn time_has_passed(&mut self) {
         let now_ms = self.now_ms();
         self.state.flush_presence(now_ms);
+        self.state.tick_cluster(now_ms);
         if Instant::now() >= self.next_tick {
             self.next_tick = Instant::now() + TICK_EVERY;
             self.handle.feed().age();
@@ -284,7 +326,7 @@ impl Actor {
                         slot.depart();
                     }
                     self.slots.0.insert(session, slot);
-                    self.idle_close_after = self.env.idle_close_after;
+                    self.stay_open();
                 }
                 // Whoever gave up waiting sends a leave.
                 let _ = reply.send(joined);
@@ -301,9 +343,15 @@ impl Actor {
             }
             Control::Restore { restoring, reply } => {
                 let request = self.callers.add(reply);
-                self.idle_close_after = self.env.idle_close_after;
+                self.edits_by_itself = true;
+                self.stay_open();
                 self.state.restore(request, restoring);
             }
+            Control::Freshen { reply } => {
+                let request = self.callers.add(reply);
+                self.state.freshen(request);
+            }
+            Control::StoreHas { records, is_deleted } => self.state.store_has(records, is_deleted),
             Control::Delete { reply } => {
                 let request = self.callers.add(reply);
                 self.state.delete(request, self.env.clock.now());
@@ -332,6 +380,10 @@ impl Actor {
                 Effect::Compact => self.compact(),
                 Effect::KeepVersion { before, author } => self.keep_version(before, author),
                 Effect::Tombstone(at) => self.tombstone(at),
+                Effect::Broadcast(envelope) => self.env.bus.publish(self.handle.id(), envelope),
+                Effect::Send(node, envelope) => self.env.bus.send(node, self.handle.id(), envelope),
+                Effect::ReadTail(after) => self.read_tail(after),
+                Effect::Tally(tally) => metrics::get().cluster.tally(tally),
             }
         }
         if published {
@@ -346,10 +398,20 @@ impl Actor {
         if let Some(due_ms) = self.state.presence_due_ms() {
             at = at.min(self.started + Duration::from_millis(due_ms));
         }
+        if let Some(due_ms) = self.state.cluster_due_ms() {
+            at = at.min(self.started + Duration::from_millis(due_ms));
+        }
         if let Some(since) = self.idle_since {
             at = at.min(since + self.idle_close_after);
         }
         at
+    }
+
+    /// The room was used by more than a reader.
+    fn stay_open(&mut self) {
+        let hears_others = !self.link.is_alone() && !self.edits_by_itself;
+        let limit = if hears_others { LEFT_CLOSE_AFTER } else { Duration::MAX };
+        self.idle_close_after = self.env.idle_close_after.min(limit);
     }
 
     fn now_ms(&self) -> u64 {

@@ -8,7 +8,10 @@ use super::Actor;
 use crate::{
     compaction::Compacted,
     history::thin_out,
-    room::{RequestId, RoomError},
+    room::{
+        RequestId, RoomError,
+        state::{TailError, TailRead},
+    },
     store::{NewVersion, VersionKind},
 };
 
@@ -22,6 +25,7 @@ pub(super) enum Done {
     VersionKept,
     KeptBeforeRestore(RequestId, bool),
     Purged,
+    TailRead(Result<TailRead, TailError>),
 }
 
 impl Actor {

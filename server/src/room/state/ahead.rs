@@ -6,12 +6,12 @@ use crate::room::{RoomError, reads::Answer};
 
 impl RoomState {
     /// The store has fallen behind, or is in order again.
-    pub fn store_is_behind(&mut self, is_behind: bool) {
+    pub fn store_is_behind(&mut self, is_behind: bool, now_ms: u64) {
         self.is_ahead = is_behind;
         if is_behind {
             self.give_up_deleting();
             self.give_up_restoring(|| RoomError::NotSaved);
-            self.show_unsaved();
+            self.show_unsaved(now_ms);
         }
         self.settle();
     }
@@ -33,7 +33,7 @@ impl RoomState {
     }
 
     /// Shows everything that is on its way to disk.
-    pub(super) fn show_unsaved(&mut self) {
+    pub(super) fn show_unsaved(&mut self, now_ms: u64) {
         if self.in_flight.is_empty() {
             return;
         }
@@ -44,7 +44,9 @@ impl RoomState {
         }
         for at in 0..self.in_flight.len() {
             if let Some(frame) = self.in_flight[at].frame.take() {
-                self.modified_at = self.in_flight[at].at;
+                let at = self.in_flight[at].at;
+                self.modified_at = self.modified_at.max(at);
+                self.tell_update(&frame, None, at, now_ms);
                 self.publish(frame);
             }
         }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 use synapti_crdt::{ApplyError, Op, Sender};
-use synapti_protocol::{close::CloseCode, message, update};
+use synapti_protocol::{close::CloseCode, envelope::NodeId, message, update};
 
 use super::{Asked, Effect, InFlight, Life, RoomState, Size, ownership::may_write, size::Limit};
 use crate::room::{
@@ -52,7 +52,7 @@ impl RoomState {
         let acks = self.due_acks(edits);
         if let Some(update) = applied.update {
             self.history.schedule.changed(now_ms);
-            self.begin_commit(&update, waiting, acks, now);
+            self.begin_commit(&update, waiting, acks, now, now_ms);
         } else {
             self.wait_with_newest(waiting, acks);
         }
@@ -166,7 +166,13 @@ impl RoomState {
 
     /// Ends sessions of which something that waited was refused.
     pub(super) fn turn_away_all(&mut self, refused: Vec<(Sender, ApplyError)>) {
-        for (Sender(session), error) in refused {
+        for (from, error) in refused {
+            // A node is asked again for what was dropped of it.
+            if let Some(node) = from.as_peer() {
+                self.cluster.peers.doubt(NodeId(node));
+                continue;
+            }
+            let Sender(session) = from;
             self.turn_away(SessionId(session), Rejection::Apply(error));
         }
     }
@@ -186,6 +192,7 @@ impl RoomState {
         waiting: Vec<RequestId>,
         acks: Vec<(SessionId, u64)>,
         at: Timestamp,
+        now_ms: u64,
     ) {
         self.version += 1;
         self.size.add(Size::of_update(update));
@@ -197,7 +204,7 @@ impl RoomState {
         self.in_flight.push_back(InFlight { frame: Some(frame), update_bytes: update.len(), waiting, acks, at });
         self.effects.push(Effect::Commit { update, topic, at });
         if self.is_ahead {
-            self.show_unsaved();
+            self.show_unsaved(now_ms);
         }
     }
 
@@ -277,6 +284,8 @@ mod tests {
             topic: String::new(),
             tail: Tail::default(),
             size: Size::default(),
+            opening: (NodeId(1), 1),
+            recorded: 0,
             is_damaged: false,
         };
         let limits =
@@ -301,7 +310,7 @@ mod tests {
 
         room.size.bytes = 100;
         room.integrate(&[add("a", 10)], Timestamp::UNIX_EPOCH, 0);
-        room.committed();
+        room.committed(1, 0);
         room.size.bytes = 1_900;
         assert_eq!(room.admit(&[add("b", 100)]), [None], "something was committed, so it is counted again");
         assert_eq!(room.size.bytes, room.replica.snapshot().len());

@@ -5,8 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 use synapti_crdt::Replica;
+use synapti_protocol::envelope::NodeId;
 
-use super::{size::Size, tail::Tail};
+use super::{cluster::Tally, size::Size, tail::Tail};
 use crate::room::{Refusal, RequestId, SessionId, reads::Answer};
 
 /// Bounds of one room.
@@ -58,6 +59,14 @@ pub enum Effect {
         /// Names of those who edited, as far as they said.
         author: Option<String>,
     },
+    /// Tell other nodes that have the map open.
+    Broadcast(Bytes),
+    /// Tell one of them.
+    Send(NodeId, Bytes),
+    /// Read what the store has after this record, then call [`RoomState::tail_read`].
+    ReadTail(u64),
+    /// Count something.
+    Tally(Tally),
     /// Mark the graph deleted in the store, then call [`RoomState::tombstoned`].
     Tombstone(Timestamp),
 }
@@ -77,6 +86,10 @@ pub struct Loaded {
     pub tail: Tail,
     /// The map's size, or more.
     pub size: Size,
+    /// This node, and which opening of the map this is; openings of one node rise.
+    pub opening: (NodeId, u64),
+    /// The newest record of the store that the document has.
+    pub recorded: u64,
     /// Whether something of the map could not be read, so that a snapshot of what there is must not take its place.
     pub is_damaged: bool,
 }

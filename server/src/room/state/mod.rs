@@ -5,8 +5,10 @@
 //! behind: then the room runs ahead of it, and says so ([`ahead`]).
 
 mod ahead;
+mod cluster;
 mod edits;
 mod effect;
+mod follow;
 mod history;
 mod ownership;
 mod restore;
@@ -19,7 +21,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use bytes::Bytes;
 use jiff::Timestamp;
 use synapti_crdt::{Replica, Sender};
-use synapti_protocol::{close::CloseCode, graph_id::GraphId};
+use synapti_protocol::{close::CloseCode, envelope::NodeId, graph_id::GraphId};
 
 use super::{
     Cursor, Principal, Refusal, RequestId, RoomError, SessionId, Welcome,
@@ -27,7 +29,11 @@ use super::{
     presence::{JoinOrder, Presence, PresenceError},
     reads::{Answer, Lookups, Read, ReadCache},
 };
+use cluster::Cluster;
+pub use cluster::Tally;
 pub use effect::{Effect, Loaded, RoomLimits};
+use follow::Follow;
+pub use follow::{TailError, TailRead};
 use history::RoomHistory;
 use restore::Restore;
 pub use size::Size;
@@ -103,6 +109,8 @@ pub struct RoomState {
     presence: Presence,
     owners: Owners,
     presence_sent_ms: Option<u64>,
+    cluster: Cluster,
+    follow: Follow,
     /// What is on its way to disk, oldest first. More than one only while the room runs ahead or is catching up, and then
     /// all of it has been published.
     in_flight: VecDeque<InFlight>,
@@ -128,7 +136,17 @@ pub struct RoomState {
 impl RoomState {
     /// A room on a loaded map.
     pub fn new(id: GraphId, limits: RoomLimits, loaded: Loaded) -> Self {
-        let Loaded { replica, created_at, modified_at, topic, tail, size, is_damaged } = loaded;
+        let Loaded {
+            replica,
+            created_at,
+            modified_at,
+            topic,
+            tail,
+            size,
+            opening: (node, epoch),
+            recorded,
+            is_damaged,
+        } = loaded;
         Self {
             id,
             limits,
@@ -145,6 +163,8 @@ impl RoomState {
             presence: Presence::default(),
             owners: Owners::default(),
             presence_sent_ms: None,
+            cluster: Cluster::new(node, epoch, recorded),
+            follow: Follow::default(),
             in_flight: VecDeque::new(),
             is_ahead: false,
             has_unsaved: false,
@@ -274,9 +294,18 @@ impl RoomState {
             }
             return self.settle();
         }
+        self.effects.extend(deleters.into_iter().map(|request| Effect::Answer(request, Answer::Deleted)));
+        self.tell_deleted();
+        self.deleted();
+    }
+
+    /// The map is gone: everybody has to go.
+    fn deleted(&mut self) {
         self.life = Life::Deleted;
         self.give_up_restoring(|| RoomError::Gone);
-        self.effects.extend(deleters.into_iter().map(|request| Effect::Answer(request, Answer::Deleted)));
+        let deleters = std::mem::take(&mut self.deleters);
+        self.effects
+            .extend(deleters.into_iter().map(|request| Effect::Answer(request, Answer::Failed(RoomError::Gone))));
         for session in self.members.keys().copied().collect::<Vec<_>>() {
             self.refuse(session, CloseCode::Deleted, CloseCode::Deleted.reason().to_owned());
         }
@@ -292,7 +321,12 @@ impl RoomState {
         self.tick_owners(now_ms);
         self.cache.sweep();
         self.keep_version_if_due(now_ms);
-        for Sender(session) in self.replica.expire_held(now_ms.saturating_sub(HOLE_CLOSES_WITHIN_MS)) {
+        for from in self.replica.expire_held(now_ms.saturating_sub(HOLE_CLOSES_WITHIN_MS)) {
+            if let Some(node) = from.as_peer() {
+                self.cluster.peers.doubt(NodeId(node));
+                continue;
+            }
+            let Sender(session) = from;
             let reason = "edits waited too long for earlier ones: reconnect to send them in order";
             self.refuse(SessionId(session), CloseCode::RateLimited, reason.to_owned());
         }
@@ -311,6 +345,7 @@ impl RoomState {
             if let Some(frame) = self.presence.take_changes() {
                 self.publish(frame);
             }
+            self.tell_presence();
         }
     }
 

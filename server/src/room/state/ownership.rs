@@ -69,7 +69,7 @@ impl RoomState {
 
     /// Owners are asked again, or forgotten.
     pub(super) fn tick_owners(&mut self, now_ms: u64) {
-        let forgotten = self.owners.tick(now_ms, |client| self.presence.session_of(client).is_some());
+        let forgotten = self.owners.tick(now_ms, |client| self.presence.is_shown(client));
         self.to_ask.extend(forgotten.into_iter().filter(|session| self.members.contains_key(session)));
         self.ask_owners(now_ms);
         // Who brought what an owner does not have is not kept waiting for ever.

@@ -66,7 +66,7 @@ impl RoomState {
             }
             (_, Some(update)) => {
                 self.history.schedule.changed(now_ms);
-                self.begin_commit(&update, vec![request], Vec::new(), now);
+                self.begin_commit(&update, vec![request], Vec::new(), now, now_ms);
             }
             // It is what it was already.
             (_, None) => self.reads.push((request, Read::View)),

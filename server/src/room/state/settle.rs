@@ -10,15 +10,17 @@ use crate::room::{
 const CHECKPOINT_FRAMES: u64 = 128;
 
 impl RoomState {
-    /// The oldest batch in flight is on disk.
-    pub fn committed(&mut self) {
+    /// The oldest batch in flight is on disk, as this record; zero where records of a map are not numbered one by one.
+    pub fn committed(&mut self, record: u64, now_ms: u64) {
         let Some(batch) = self.in_flight.pop_front() else { return };
         self.tail.records += 1;
         self.tail.bytes += batch.update_bytes as u64;
         if let Some(frame) = batch.frame {
-            self.modified_at = batch.at;
+            self.modified_at = self.modified_at.max(batch.at);
+            self.tell_update(&frame, Some(record), batch.at, now_ms);
             self.publish(frame);
         }
+        self.cluster.recorded.note(record);
         let acks = batch.acks.into_iter().filter(|(session, _)| self.members.contains_key(session));
         self.effects.extend(acks.map(|(session, edits)| Effect::Ack(session, edits)));
         self.reads.extend(batch.waiting.into_iter().map(|request| (request, Read::View)));
@@ -47,6 +49,7 @@ impl RoomState {
             let question = self.cache.question(&self.replica);
             self.effects.push(Effect::Ask(session, question));
         }
+        self.answer_peers();
         for (request, read) in std::mem::take(&mut self.reads) {
             if self.is_early(&read) {
                 self.reads.push((request, read));

@@ -5,6 +5,7 @@
 
 mod append;
 mod examine;
+mod follow;
 mod lease;
 mod load;
 mod open;
@@ -32,8 +33,8 @@ use uuid::Uuid;
 
 use self::{lease::Lease, place::Place, replica::Replica, turn::Turns};
 use super::{
-    GraphKey, GraphRecord, JournalRecord, ListQuery, Lookup, NewVersion, PoolSize, Purpose, RecordId, SnapshotId,
-    Store, StoreError, StoredGraph, VersionId, VersionRecord,
+    GraphKey, GraphRecord, JournalRecord, ListQuery, Lookup, NewVersion, PoolSize, Purpose, RecordId, SharedLog,
+    SnapshotId, Store, StoreError, StoredGraph, VersionId, VersionRecord,
 };
 
 /// Appends of one process that may be under way at once: while one waits for the disk or for another node's lock, the
@@ -66,6 +67,10 @@ pub struct PostgresStore {
 impl Store for PostgresStore {
     fn identity(&self) -> Uuid {
         self.identity
+    }
+
+    fn shared_log(&self) -> Option<&dyn SharedLog> {
+        Some(self)
     }
 
     fn appends_at_once(&self) -> usize {

@@ -39,8 +39,8 @@ pub use open::MigrationReport;
 
 use self::{appender::Appender, connection::SoloConnection, create::Creations, file::FileIdentity, refusal::unusable};
 use super::{
-    GraphKey, GraphRecord, JournalRecord, ListQuery, Lookup, NewVersion, PoolSize, Purpose, RecordId, SnapshotId,
-    Store, StoreError, StoredGraph, VersionId, VersionRecord, checksum,
+    GraphKey, GraphRecord, JournalRecord, ListQuery, Lookup, NewVersion, PoolSize, Purpose, RecordId, SharedLog,
+    SnapshotId, Store, StoreError, StoredGraph, VersionId, VersionRecord, checksum,
 };
 
 /// Instead of the newest record's number: it has to be read from the file.
@@ -75,6 +75,10 @@ pub struct SqliteStore {
 impl Store for SqliteStore {
     fn identity(&self) -> Uuid {
         self.identity
+    }
+
+    fn shared_log(&self) -> Option<&dyn SharedLog> {
+        None
     }
 
     fn appends_at_once(&self) -> usize {

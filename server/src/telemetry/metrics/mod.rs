@@ -1,6 +1,8 @@
 //! Measurements, in the format of Prometheus. No metric carries a room or a client as a label: their number has no
 //! bound.
 
+mod bus;
+mod cluster;
 mod describe;
 mod rates;
 
@@ -13,6 +15,9 @@ use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio_util::sync::CancellationToken;
 
+use bus::BusMetrics;
+pub use bus::{Dropped, Ignored};
+use cluster::ClusterMetrics;
 use rates::{ErrorRate, HitRate};
 
 /// How often the exporter's buffers are drained and the rates are renewed.
@@ -98,6 +103,10 @@ pub struct Metrics {
     pub compactions: Counter,
     /// Graphs that were found to be damaged since the start.
     pub damaged_graphs: Counter,
+    /// The bus between nodes.
+    pub bus: BusMetrics,
+    /// How maps are kept the same on several nodes.
+    pub cluster: ClusterMetrics,
     cache: HitRate,
     closes: [Counter; CLOSE_CODES.len()],
     closes_other: Counter,
@@ -184,6 +193,8 @@ impl Metrics {
             store_untidy: gauge!("synapti_store_untidy"),
             compactions: counter!("synapti_compactions_total"),
             damaged_graphs: counter!("synapti_damaged_graphs_total"),
+            bus: BusMetrics::install(),
+            cluster: ClusterMetrics::install(),
             cache: HitRate::new(gauge!("cache_hit_rate")),
             closes: CLOSE_CODES.map(|code| closes(code.to_string())),
             closes_other: closes("other".to_owned()),
@@ -266,6 +277,8 @@ mod tests {
             "synapti_commit_seconds_bucket{le=\"0.0005\"} 1",
             "synapti_cursor_falls_total ",
             "synapti_journal_backlog_bytes ",
+            "synapti_bus_up 0",
+            "synapti_bus_dropped_total{why=\"failed\"} 0",
             "synapti_closes_total{code=\"4400\"} 1",
             "synapti_closes_total{code=\"other\"} 1",
         ] {

@@ -11,7 +11,7 @@ use synapti_crdt::{
     AsideLimits, Op, Replica, Sender,
     map::{Children, MapEdit, NewNode},
 };
-use synapti_protocol::{graph_id::GraphId, message};
+use synapti_protocol::{envelope::NodeId, graph_id::GraphId, message};
 use synapti_server::room::{
     Feed, Principal, RequestId, SessionId,
     batch::Edit,
@@ -220,14 +220,14 @@ impl World {
         if let Some(update) = self.in_flight.pop_front() {
             apply(&mut self.saved, &update);
             self.disk.push(update);
-            self.room.committed();
+            self.room.committed(0, self.now_ms);
         }
         self.carry_out();
     }
 
     fn behind(&mut self, is_behind: bool) {
         if std::mem::replace(&mut self.is_behind, is_behind) != is_behind {
-            self.room.store_is_behind(is_behind);
+            self.room.store_is_behind(is_behind, self.now_ms);
             self.carry_out();
         }
     }
@@ -338,6 +338,8 @@ fn open(disk: &[Bytes], opening: u64) -> RoomState {
         topic: String::new(),
         tail: Tail { records: disk.len() as u32, ..Tail::default() },
         size: Size { bytes: disk.iter().map(Bytes::len).sum(), ..Size::default() },
+        opening: (NodeId(1), opening),
+        recorded: 0,
         is_damaged: false,
     };
     let limits = RoomLimits { sessions_max: 0, document_bytes_max: 0, nodes_max: 0, version_every: Duration::ZERO };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 use synapti_crdt::{AsideLimits, Replica, map::MapEdit};
-use synapti_protocol::{close::CloseCode, graph_id::GraphId, message};
+use synapti_protocol::{close::CloseCode, envelope::NodeId, graph_id::GraphId, message};
 use synapti_server::room::{
     GraphView, Principal, RequestId, RoomError, SessionId, SyncReply, Welcome,
     batch::Edit,
@@ -98,6 +98,8 @@ impl Bench {
             topic: String::new(),
             tail: Tail::default(),
             size: Size::default(),
+            opening: (NodeId(1), 1),
+            recorded: 0,
             is_damaged: false,
         };
         let id = GraphId::try_from("bench").unwrap();
@@ -119,7 +121,7 @@ impl Bench {
     }
 
     pub fn store_is_behind(&mut self, is_behind: bool) -> Seen {
-        self.room.store_is_behind(is_behind);
+        self.room.store_is_behind(is_behind, self.now_ms);
         self.take()
     }
 
@@ -137,7 +139,7 @@ impl Bench {
 
     /// The batch in flight reaches the disk.
     pub fn commit(&mut self) -> Seen {
-        self.room.committed();
+        self.room.committed(0, self.now_ms);
         self.take()
     }
 
@@ -192,6 +194,9 @@ impl Bench {
                 Effect::KeepVersion { author, .. } => seen.versions.push(author),
                 Effect::Checkpoint(state_vector) => assert!(!state_vector.is_empty()),
                 Effect::Tombstone(_) => seen.tombstones += 1,
+                Effect::Broadcast(_) | Effect::Send(..) | Effect::ReadTail(_) | Effect::Tally(_) => {
+                    panic!("this room is alone: {effect:?}")
+                }
             }
         }
         seen

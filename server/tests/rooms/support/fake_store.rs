@@ -14,8 +14,8 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use synapti_protocol::graph_id::GraphId;
 use synapti_server::store::{
-    GraphKey, GraphRecord, JournalRecord, ListQuery, Lookup, NewVersion, PoolSize, Purpose, RecordId, SharedStore,
-    SnapshotId, Store, StoreError, StoredGraph, VersionId, VersionRecord,
+    GraphKey, GraphRecord, JournalRecord, ListQuery, Lookup, NewVersion, PoolSize, Purpose, RecordId, SharedLog,
+    SharedStore, SnapshotId, Store, StoreError, StoredGraph, VersionId, VersionRecord,
 };
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -155,6 +155,10 @@ impl Disk {
 impl Store for FakeStore {
     fn identity(&self) -> Uuid {
         Uuid::nil()
+    }
+
+    fn shared_log(&self) -> Option<&dyn SharedLog> {
+        None
     }
 
     fn appends_at_once(&self) -> usize {

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use synapti_crdt::map::{MapEdit, NewNode};
 use synapti_protocol::graph_id::GraphId;
 use synapti_server::{
+    bus::MemoryBus,
     clock::Clock,
     compaction::Compactor,
     history::Rule,
@@ -72,10 +73,12 @@ impl Node {
         let env = Arc::new(RoomEnv {
             store: store.shared(),
             journal: journal.clone(),
+            bus: Arc::new(MemoryBus::alone()),
             compactor: Arc::new(Compactor::default()),
             retention: Rule::default(),
             clock,
             idle_close_after: options.idle_close_after,
+            openings: AtomicU64::new(0),
             open_rooms: AtomicUsize::new(0),
             draining: CancellationToken::new(),
             closing: closing.clone(),

@@ -1,5 +1,7 @@
 //! All open rooms of this node: at most one per graph, opened by whoever comes first.
 
+mod follow;
+
 use std::{
     future::Future,
     panic::AssertUnwindSafe,
@@ -108,7 +110,7 @@ impl Hub {
 
     /// The map as JSON.
     pub async fn view(&self, id: &GraphId) -> Result<Arc<GraphView>, RoomError> {
-        let view = self.call(id, false, |room| async move { room.view().await });
+        let view = self.call_fresh(id, |room| async move { room.view().await });
         timeout(SAVED_WITHIN, view).await.unwrap_or(Err(RoomError::Stalled))
     }
 
@@ -137,7 +139,7 @@ impl Hub {
             let edit = edit.clone();
             async move { room.edit(edit).await }
         };
-        self.saved(self.call(id, false, call)).await
+        self.saved(self.call_fresh(id, call)).await
     }
 
     /// Makes a map what it was in an older state, after keeping what it is as a version; returns it when that is durable.
@@ -146,7 +148,7 @@ impl Hub {
             let restoring = restoring.clone();
             async move { room.restore(restoring).await }
         };
-        self.saved(self.call(id, false, call)).await
+        self.saved(self.call_fresh(id, call)).await
     }
 
     /// Whether the store is behind, so that nothing new can be kept.
@@ -227,8 +229,8 @@ impl Hub {
         let env = self.0.env.clone();
         // Boxed, so that an open room does not keep the space that opening it took.
         match Box::pin(open::load(&env, room.id(), self.0.limits.room)).await {
-            Ok((key, state)) => {
-                let actor = Box::new(Actor::new(env, room.clone(), key, lanes, state));
+            Ok(opened) => {
+                let actor = Box::new(Actor::new(env, room.clone(), lanes, opened));
                 let ended = actor.run(|| self.detach(room)).await;
                 tracing::debug!(graph = %room.id(), ?ended, "room closed");
             }
@@ -262,6 +264,25 @@ impl Hub {
             tokio::task::yield_now().await;
         }
         Err(RoomError::Panicked)
+    }
+
+    /// Calls the room of a graph that exists, once it has what other nodes have saved: whoever comes from another node with what
+    /// they did there finds it here.
+    async fn call_fresh<T, F>(&self, id: &GraphId, call: impl Fn(RoomHandle) -> F) -> Result<T, RoomError>
+    where
+        F: Future<Output = Result<T, CallError>>,
+    {
+        let is_shared = self.0.env.is_shared();
+        let call = |room: RoomHandle| {
+            let (fresh, called) = (room.clone(), call(room));
+            async move {
+                if is_shared {
+                    fresh.freshen().await?;
+                }
+                called.await
+            }
+        };
+        self.call(id, false, call).await
     }
 
     async fn create_if_missing(&self, id: &GraphId) -> Result<(), RoomError> {

@@ -1,0 +1,82 @@
+//! The room's way to other nodes, and to what they have stored.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use synapti_protocol::envelope::Foreign;
+use tokio::time::timeout;
+
+use super::{Actor, RoomEnv, cost::perhaps_long_for, work::Done};
+use crate::{
+    bus::News,
+    room::state::{TailError, TailRead},
+    store::{GraphKey, RecordId, SharedStore, Since, StoreError},
+    telemetry::metrics::{self, Ignored},
+};
+
+/// How long the store may take to say what others have written.
+const READ_WITHIN: Duration = Duration::from_secs(10);
+
+impl Actor {
+    pub(super) fn hear(&mut self, news: News) {
+        if let Err(foreign) = self.state.hear(news, self.now_ms()) {
+            metrics::get().bus.ignored(match foreign {
+                Foreign::Unknown => Ignored::Foreign,
+                Foreign::Newer { .. } => Ignored::Newer,
+                Foreign::Damaged(_) => Ignored::Damaged,
+            });
+        }
+    }
+
+    /// Takes in what has come from other nodes, unless it would be shown with what is not saved.
+    pub(super) fn take_in(&mut self) {
+        let Some(bytes) = self.state.arrived_bytes() else { return };
+        if !self.state.can_integrate(self.may_run_ahead()) {
+            return;
+        }
+        let (now, now_ms) = (self.env.clock.now(), self.now_ms());
+        perhaps_long_for(self.state.bytes() + bytes, || self.state.take_in(now, now_ms));
+        self.perform_effects();
+    }
+
+    /// Reads what the store has after a record.
+    pub(super) fn read_tail(&mut self, after: u64) {
+        let (env, key, id) = (self.env.clone(), self.key, self.handle.id().clone());
+        self.work.spawn(async move {
+            let read = timeout(READ_WITHIN, tail_of(&env.store, key, after)).await;
+            Done::TailRead(match read {
+                Ok(Ok(read)) => {
+                    metrics::get().cluster.catch_ups.increment(u64::from(!read.updates.is_empty()));
+                    Ok(read)
+                }
+                Ok(Err(StoreError::Gone(_))) => Err(TailError::Gone),
+                Ok(Err(error)) => {
+                    tracing::warn!(graph = %id, %error, "what other nodes have saved could not be read; it is tried again");
+                    Err(TailError::Unread)
+                }
+                Err(_) => Err(TailError::Unread),
+            })
+        });
+    }
+}
+
+async fn tail_of(store: &SharedStore, key: GraphKey, after: u64) -> Result<TailRead, StoreError> {
+    let Some(log) = store.shared_log() else {
+        return Ok(TailRead { updates: Vec::new(), up_to: after, has_more: false });
+    };
+    match log.since(key, RecordId(after as i64)).await? {
+        Since::Records { updates, up_to, has_more } => Ok(TailRead { updates, up_to: up_to.0 as u64, has_more }),
+        Since::Load => {
+            let stored = store.load(key).await?;
+            let updates = stored.snapshot.into_iter().chain(stored.tail).map(Bytes::from).collect();
+            Ok(TailRead { updates, up_to: stored.last.0 as u64, has_more: false })
+        }
+    }
+}
+
+impl RoomEnv {
+    /// Whether other nodes may write to the same store.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.store.shared_log().is_some()
+    }
+}
