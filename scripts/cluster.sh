@@ -146,6 +146,8 @@ say 'PostgreSQL, Redis and two nodes'
 end_postgres "$data" fast
 make_postgres "$data"
 run_postgres "$data" ''
+# One of its own, whatever tests use.
+unset TEST_REDIS_URL
 start_redis
 start_node 1
 await_node 1
