@@ -141,6 +141,16 @@ test('Prometheus takes the alerts, and they see what they are to see', t => {
   assert.equal(tested.status, 0, tested.output)
 })
 
+test('Prometheus understands what the dashboard asks', t => {
+  const expressions = JSON.parse(text('deploy/grafana/synapti.json')).panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr))
+  const rules = expressions.map((expression, index) => ({ record: `asked:${index}`, expr: expression.replaceAll('$__rate_interval', '1m') }))
+  const file = join(folder(t), 'asked.yaml')
+  writeFileSync(file, JSON.stringify({ groups: [{ name: 'asked', rules }] }))
+  const checked = run(t, 'promtool', ['check', 'rules', file])
+  if (checked === undefined) return
+  assert.equal(checked.status, 0, checked.output)
+})
+
 test('systemd takes the unit', t => {
   const here = folder(t)
   // The program and its user are not on this machine.
