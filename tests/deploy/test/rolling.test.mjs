@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
 import test from 'node:test'
 import { connect, converged, freshJSON, synced } from '../../clients/lib/client.mjs'
-import { Server, reservedPort } from '../../clients/lib/server.mjs'
+import { Server } from '../../clients/lib/server.mjs'
 import { until } from '../../clients/lib/wait.mjs'
-import { root } from '../lib/files.mjs'
+import { balance, noBalancer } from '../lib/balancer.mjs'
 
 const PEOPLE = 10
 /** Edits that each of them makes before, between and after the two restarts, at least. */
@@ -13,24 +11,7 @@ const EDITS_BETWEEN = 20
 const EDIT_EVERY_MS = 20
 
 const { TEST_REDIS_URL: redis, TEST_POSTGRES_URL: postgres } = process.env
-const environment = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/usr/local/sbin` }
-const missing = spawnSync('haproxy', ['-v'], { env: environment }).error !== undefined
-  ? 'HAProxy is not installed'
-  : redis === undefined || postgres === undefined ? 'TEST_POSTGRES_URL and TEST_REDIS_URL are not set' : false
-
-/** The balancer of deploy/haproxy.cfg in front of these nodes. */
-const balance = async (t, nodes) => {
-  const port = await reservedPort()
-  const [NODE1, NODE2] = nodes.map(node => `127.0.0.1:${node.port}`)
-  const balancer = spawn('haproxy', ['-db', '-f', 'deploy/haproxy.cfg'], {
-    cwd: root, env: { ...environment, BALANCER_BIND: `127.0.0.1:${port}`, NODE1, NODE2 }, stdio: 'ignore'
-  })
-  t.after(async () => {
-    balancer.kill('SIGKILL')
-    if (balancer.exitCode === null && balancer.signalCode === null) await once(balancer, 'exit')
-  })
-  return { http: `http://127.0.0.1:${port}`, ws: `ws://127.0.0.1:${port}/v1/ws` }
-}
+const noCluster = (redis === undefined || postgres === undefined) && 'TEST_POSTGRES_URL and TEST_REDIS_URL are not set'
 
 const ready = async ({ http }) => (await fetch(`${http}/ready`)).status === 200
 
@@ -42,7 +23,7 @@ const connections = async node => {
 
 const read = doc => doc.getMap('set').toJSON()
 
-test('nodes are replaced one after the other behind the balancer, and nobody loses an edit', { skip: missing }, async t => {
+test('nodes are replaced one after the other behind the balancer, and nobody loses an edit', { skip: noBalancer || noCluster }, async t => {
   const env = {
     SYNAPTI_DATABASE_URL: postgres.replace(/[^/]+$/, `synapti_rolling_${process.pid}`),
     SYNAPTI_REDIS_URL: redis,
@@ -51,7 +32,7 @@ test('nodes are replaced one after the other behind the balancer, and nobody los
   }
   const nodes = []
   for (let nth = 0; nth < 2; nth++) nodes.push(await Server.start(t, { restartable: true, env }))
-  const balancer = await balance(t, nodes)
+  const balancer = await balance(t, nodes.map(node => node.port))
   await until('the balancer has a node', () => ready(balancer))
 
   const people = Array.from({ length: PEOPLE }, () => ({ ...connect(t, balancer, 'rolling'), edits: 0 }))
