@@ -1,7 +1,8 @@
 # A PostgreSQL of one's own: sourced after lib.sh.
 #
 #   need_postgres      its programs are there, or Debian's package is installed
-#   start_postgres     starts one in a temporary folder and sets TEST_POSTGRES_URL; does nothing when that is set already
+#   start_postgres     starts one in a temporary folder and sets TEST_POSTGRES_URL; does nothing when that is set already.
+#                      `start_postgres on` starts one that flushes to disk
 #   stop_postgres      stops it and removes the folder: call it at the end, whatever happens
 #
 #   make_postgres FOLDER         makes one that stays, unless there is one
@@ -47,8 +48,8 @@ start_postgres() {
   need_postgres
   postgres_folder=$(mktemp -d)
   make_postgres "$postgres_folder" --no-sync
-  # No flushes: the tests stop servers, not machines.
-  run_postgres "$postgres_folder" '-c fsync=off -c max_connections=300'
+  # Without flushes unless they are asked for: the tests stop servers, not machines.
+  run_postgres "$postgres_folder" "-c fsync=${1:-off} -c max_connections=300"
   export TEST_POSTGRES_URL="postgres://postgres@127.0.0.1:$postgres_port/postgres"
 }
 

@@ -14,6 +14,7 @@ need_chromium
 need_postgres
 need_redis
 need strace strace
+need openssl openssl
 cd "$root"
 
 logs=$(mktemp -d)
@@ -94,7 +95,7 @@ step 'Rust tests' rust cargo test --locked --workspace --no-fail-fast
 if step 'npm packages' npm install_packages tests/clients && step 'server for the clients' build cargo build --locked --bin synapti --bin synapti-load; then
   step 'tests with real clients' clients run_clients
   step 'tests with faults of the machine' faults run_faults
-  step 'tests with several nodes' cluster run_cluster
+  step 'tests of a cluster' cluster run_cluster
   step 'attacks' attacks run_attacks
   if step 'packages of the deployment tests' npm-deploy install_packages tests/deploy; then
     step 'tests of the deployment' deploy run_deploy
@@ -110,7 +111,7 @@ if step 'npm packages' npm install_packages tests/clients && step 'server for th
     failed_steps+=('tests with a browser (not run)')
   fi
 else
-  failed_steps+=('tests with real clients (not run)' 'tests with faults (not run)' 'tests with several nodes (not run)' 'attacks (not run)' 'tests of the deployment (not run)' 'crashes (not run)' 'tests with a browser (not run)')
+  failed_steps+=('tests with real clients (not run)' 'tests with faults (not run)' 'tests of a cluster (not run)' 'attacks (not run)' 'tests of the deployment (not run)' 'crashes (not run)' 'tests with a browser (not run)')
 fi
 
 # Cargo prints "test result: ok. 12 passed; 0 failed; …" per binary, node "ℹ pass 12" and "ℹ fail 0" at its end.
