@@ -68,6 +68,18 @@ fn bad_configuration_ends_with_64_whatever_the_command() {
 }
 
 #[test]
+fn a_redis_that_must_be_there_and_is_not_ends_the_start_with_its_address_and_without_its_password() {
+    let redis = ("SYNAPTI_REDIS_URL", "redis://:hunter2@127.0.0.1:1");
+    let output = synapti(&["--listen", "127.0.0.1:0"], &[redis, ("SYNAPTI_REDIS_AT_START", "fail")]);
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    for part in ["SYNAPTI_REDIS_URL", "127.0.0.1:1", "refused", "SYNAPTI_REDIS_AT_START"] {
+        assert!(message.contains(part), "{message}");
+    }
+    assert!(!message.contains("hunter2"), "{message}");
+}
+
+#[test]
 fn a_bad_file_is_named_with_its_key() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("my.toml");

@@ -27,7 +27,7 @@ impl Shared {
             (PushKind::Disconnection, _) => lost.notify_one(),
             (PushKind::Message | PushKind::SMessage, Some(channel)) => {
                 if let Some(Value::BulkString(payload)) = data.next() {
-                    self.arrived(&channel, payload.into());
+                    self.arrived(&channel, &payload.into());
                 }
             }
             (PushKind::Subscribe | PushKind::SSubscribe, Some(channel)) => {
@@ -46,15 +46,15 @@ impl Shared {
         }
     }
 
-    fn arrived(&self, channel: &str, bytes: Bytes) {
-        if envelope::sender(&bytes) == Some(self.node) {
+    fn arrived(&self, channel: &str, bytes: &Bytes) {
+        if envelope::sender(bytes) == Some(self.node) {
             return;
         }
         metrics::get().bus.received.increment(1);
         match self.names.room_of(channel) {
             // Whatever it is: the room judges it.
-            Some(room) => _ = self.rooms.deliver(room, &bytes),
-            None => self.arrived_for_node(&bytes),
+            Some(room) => _ = self.rooms.deliver(room, bytes),
+            None => self.arrived_for_node(bytes),
         }
     }
 

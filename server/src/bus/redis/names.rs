@@ -42,11 +42,6 @@ impl Names {
     pub fn room_of<'a>(&self, channel: &'a str) -> Option<&'a str> {
         channel.strip_prefix(&self.prefix)?.strip_prefix("room:")
     }
-
-    /// A key for something that nodes share.
-    pub fn key(&self, kind: &str, name: &str) -> String {
-        format!("{}{kind}:{name}", self.prefix)
-    }
 }
 
 #[cfg(test)]
@@ -63,6 +58,5 @@ mod tests {
             assert_eq!(names.room_of(&names.channel(&other)), None);
         }
         assert!(!names.channel(&room).contains('{'), "braces would put all rooms on one shard");
-        assert_eq!(names.key("ticket", "x"), "synapti:00000000000000000000000000000001:ticket:x");
     }
 }

@@ -127,7 +127,7 @@ mod tests {
     fn what_is_published_at_once_is_bounded_and_in_order() {
         let outbox = Outbox::default();
         outbox.open();
-        (0..AT_ONCE_MESSAGES_MAX + 1).for_each(|bytes| put(&outbox, bytes));
+        (0..=AT_ONCE_MESSAGES_MAX).for_each(|bytes| put(&outbox, bytes));
         let first = outbox.take();
         assert!(first.iter().map(|(_, envelope)| envelope.len()).eq(0..AT_ONCE_MESSAGES_MAX));
         assert_eq!(outbox.take().len(), 1);

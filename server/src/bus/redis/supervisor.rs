@@ -200,12 +200,9 @@ impl Outage {
         let now = Instant::now();
         self.up_since = Some(now);
         let redis = &shared.address;
-        match self.since.take() {
-            Some(since) => {
-                let away_seconds = (now - since).as_secs_f64();
-                tracing::info!(%redis, away_seconds, "connected to Redis again: the other nodes are heard");
-            }
-            None => tracing::info!(%redis, "connected to Redis"),
+        if let Some(since) = self.since.take() {
+            let away_seconds = (now - since).as_secs_f64();
+            tracing::info!(%redis, away_seconds, "connected to Redis: the other nodes are heard");
         }
         if std::mem::replace(&mut self.has_been_up, true) {
             metrics::get().bus.reconnects.increment(1);
