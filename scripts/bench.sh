@@ -16,8 +16,7 @@ done
 need_rust
 cd "$root"
 cargo build --locked --release --bin synapti --bin synapti-load
-# Where cargo puts programs is asked of cargo itself; the folder may be set in more than one place.
-target=$(cargo metadata --locked --format-version 1 --no-deps | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+target=$(target_directory)
 release=$target/release
 
 results=$target/bench
