@@ -88,10 +88,11 @@ export class RawClient {
     return within('the server lets the client in or refuses it', Promise.race([greeted, refused]))
   }
 
-  constructor (socket) {
+  /** `doc` takes what the server sends: a document of somebody who was here before, or a new one. */
+  constructor (socket, doc = new Y.Doc()) {
     this.socket = socket
     this.messages = []
-    this.doc = new Y.Doc()
+    this.doc = doc
     this.opened = new Promise((resolve, reject) => {
       socket.once('open', resolve)
       socket.once('unexpected-response', (_request, response) => reject(Object.assign(new Error(`HTTP ${response.statusCode}`), { status: response.statusCode })))

@@ -36,7 +36,7 @@ const cleanEnvironment = () => Object.fromEntries(
  * A free port below the range from which the kernel takes the source ports of outgoing connections. A server that is
  * to come back on its port needs one from there: while it is down, a client of ours could be given its port.
  */
-const reservedPort = async () => {
+export const reservedPort = async () => {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 12_000)
     const probe = createServer()
@@ -160,6 +160,15 @@ export class Server {
   /** Kills the process as a power switch would, and waits until it is gone. */
   async kill9 () {
     return this.stop('SIGKILL')
+  }
+
+  /** Stops the process where it stands; its sockets stay open and answer nothing. */
+  pause () {
+    this.child.kill('SIGSTOP')
+  }
+
+  resume () {
+    this.child.kill('SIGCONT')
   }
 
   /** Kills without waiting and removes the data: for the end of a test. */
