@@ -21,7 +21,7 @@ const STOP_DEADLINE_MS = 30_000
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 
 /** The program under test: `TEST_BINARY`, else what `cargo build` makes. */
-const binary = () => {
+export const binary = () => {
   const path = process.env.TEST_BINARY ?? join(process.env.CARGO_TARGET_DIR ?? join(root, 'target'), 'debug', 'synapti')
   if (!existsSync(path)) throw new Error(`${path} does not exist; run \`cargo build --bin synapti\` or set TEST_BINARY`)
   return path

@@ -8,8 +8,10 @@ import { addNode, nodeOf } from '../../clients/lib/map.mjs'
 class Person {
   constructor (t, node, room, name) {
     Object.assign(this, { t, node, room, name })
-    /** Close codes of connections that ended and that this person had not ended. */
+    /** Connections that ended and that this person had not ended, as `{node, code}`. */
     this.closes = []
+    /** Where this person goes when the node that it is given closes the connection; nowhere else without it. */
+    this.balancer = undefined
     this.added = 0
   }
 
@@ -41,7 +43,7 @@ export class Plain extends Person {
     const person = new Plain(t, node, room, name)
     person.client = connect(t, node, room, { state: { name } })
     person.client.provider.on('connection-close', event => {
-      if (!person.isMoving) person.closes.push(event?.code ?? 'nothing heard')
+      if (!person.isMoving) person.#lost(event?.code ?? 'nothing heard')
     })
     await synced(person.client)
     return person
@@ -79,6 +81,14 @@ export class Plain extends Person {
   leave () {
     this.isMoving = true
     leave(this.client)
+  }
+
+  // The provider connects again by itself, to what its address is by then.
+  #lost (code) {
+    this.closes.push({ node: this.node, code })
+    if (this.balancer === undefined) return
+    this.node = this.balancer(this.node)
+    this.client.provider.serverUrl = this.node.ws
   }
 }
 
@@ -120,10 +130,13 @@ export class Scribe extends Person {
     // Looked at now: the next connection counts from one.
     this.acknowledged
     this.isMoving = true
-    this.client.socket.terminate()
-    await this.client.closed
-    await this.#connect(node, this.client.doc)
-    this.isMoving = false
+    try {
+      this.client.socket.terminate()
+      await this.client.closed
+      await this.#connect(node, this.client.doc)
+    } finally {
+      this.isMoving = false
+    }
   }
 
   async #connect (node, doc) {
@@ -132,7 +145,14 @@ export class Scribe extends Person {
     // What was not known to be on disk went along with the answer to the greeting.
     for (const edit of this.ledger.slice(this.known)) edit.message = this.client.sent
     const { client } = this
-    client.closed.then(({ code }) => { if (!this.isMoving && client === this.client) this.closes.push(code) })
+    client.closed.then(({ code }) => { if (!this.isMoving && client === this.client) return this.#lost(code) })
+  }
+
+  async #lost (code) {
+    this.closes.push({ node: this.node, code })
+    while (this.balancer !== undefined && !this.isConnected) {
+      await this.move(this.balancer(this.node)).catch(() => {})
+    }
   }
 
   leave () {

@@ -51,16 +51,21 @@ export class Scene {
     return this.people.filter(person => person.node === node)
   }
 
-  /** Those whose presence shows. */
+  /** Those on nodes that run. */
+  get present () {
+    return this.people.filter(person => person.node.running)
+  }
+
+  /** Of them, those whose presence shows. */
   get visible () {
-    return this.people.filter(person => person.awareness !== undefined)
+    return this.present.filter(person => person.awareness !== undefined)
   }
 
   /** One person of each node says a word in their presence; everybody sees all the words. */
   async live (what, deadline_ms = LIVE_WITHIN_MS) {
     const begun = performance.now()
     const word = `word-${words++}`
-    const speakers = this.cluster.running.map(node => this.visible.find(person => person.node === node))
+    const speakers = this.cluster.running.map(node => this.visible.find(person => person.node === node)).filter(person => person !== undefined)
     for (const { awareness } of speakers) awareness.setLocalStateField('word', word)
     const deaf = () => this.visible.flatMap(person => speakers
       .filter(speaker => person.awareness.getStates().get(speaker.doc.clientID)?.word !== word)
@@ -72,9 +77,9 @@ export class Scene {
   /** One edit of each node is with everybody of that node, then with everybody. Returns how long both took. */
   async edits (what, { near_ms, far_ms = CONVERGED_WITHIN_MS }) {
     const begun = performance.now()
-    const authors = this.cluster.running.map(node => this.on(node)[0])
+    const authors = this.cluster.running.map(node => this.on(node)[0]).filter(person => person?.isConnected)
     const made = authors.map(author => ({ author, id: author.add() }))
-    const lacking = isNear => made.flatMap(({ author, id }) => this.people
+    const lacking = isNear => made.flatMap(({ author, id }) => this.present
       .filter(person => (!isNear || person.node === author.node) && !person.doc.getMap('nodes').has(id))
       .map(({ name }) => `${name} lacks ${id}`))
     await until(`${what}: edits are with those on the same node`, () => lacking(true).length === 0, { deadline_ms: near_ms, detail: () => lacking(true) })
@@ -97,9 +102,9 @@ export class Scene {
     this.t.diagnostic(`${what}: edits took at most ${longest.near_ms} ms to people on the same node, ${longest.far_ms} ms to all`)
   }
 
-  /** After the fault: live at once, and in the end all is well. `endedNodes` had their clients disconnected rightly. */
-  async allIsWell (what, { endedNodes = [], isLive = true, goesOn = false } = {}) {
-    const live = isLive ? await this.live(what) : undefined
+  /** After the fault: soon live again, and in the end all is well. `endedNodes` are those whose clients had to lose them. */
+  async allIsWell (what, { endedNodes = [], isLive = true, live_ms = LIVE_WITHIN_MS } = {}) {
+    const live = isLive ? await this.live(what, live_ms) : undefined
     await this.load.more(EDITS_AROUND)
     this.load.stop()
     const took = await converged(this.t, this.cluster, this.people, this.room)
@@ -107,9 +112,5 @@ export class Scene {
     assert.ok(acknowledged > 0, 'some edits were acknowledged')
     nobodyDisconnected(this.people, endedNodes)
     this.t.diagnostic(`${what}: ${live === undefined ? '' : `live after ${live} ms, `}converged after ${took} ms, ${this.load.edits} edits, ${acknowledged} acknowledged`)
-    if (goesOn) {
-      this.load.start()
-      await this.load.more(EDITS_AROUND)
-    }
   }
 }
