@@ -1,24 +1,17 @@
-/** The channel of one map: the one that is there once somebody has the map open. */
+/** The channel on which nodes talk about one map: its name has the map's id in it. */
 import assert from 'node:assert/strict'
 import { until } from '../../clients/lib/wait.mjs'
 
 export class RoomChannel {
-  /**
-   * Finds the channel of the map `room`, which `open` opens for the first time.
-   *
-   * @param {{isSharded?: boolean}} [options] whether it is a sharded channel, as in a Redis Cluster
-   */
-  static async around (redis, room, open, { isSharded = false } = {}) {
-    const subcommand = isSharded ? 'SHARDCHANNELS' : 'CHANNELS'
-    const before = new Set(await redis.list('PUBSUB', subcommand))
-    const opened = await open()
-    const isNew = name => !before.has(name) && name.includes(room)
-    const name = await until(`there is a channel for ${room}`, async () => (await redis.list('PUBSUB', subcommand)).find(isNew))
-    return new RoomChannel(redis, name, opened, isSharded)
+  /** Waits until some node listens to it. `isSharded`: it is a sharded channel, as in a Redis Cluster. */
+  static async of (redis, room, { isSharded = false } = {}) {
+    const name = await until(`there is a channel for ${room}`, async () =>
+      (await redis.list('PUBSUB', isSharded ? 'SHARDCHANNELS' : 'CHANNELS')).find(name => name.includes(room)))
+    return new RoomChannel(redis, name, isSharded)
   }
 
-  constructor (redis, name, opened, isSharded) {
-    Object.assign(this, { redis, name, opened, isSharded })
+  constructor (redis, name, isSharded) {
+    Object.assign(this, { redis, name, isSharded })
   }
 
   async listeners () {
@@ -31,9 +24,5 @@ export class RoomChannel {
       assert.equal(await this.listeners(), count)
       return true
     }, { deadline_ms })
-  }
-
-  async publish (bytes) {
-    return this.redis.publish(this.name, bytes, this.isSharded ? 'SPUBLISH' : 'PUBLISH')
   }
 }

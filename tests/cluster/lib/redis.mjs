@@ -93,9 +93,9 @@ export class Redis {
     return (await this.cli(...command)).split('\n').filter(Boolean)
   }
 
-  /** Publishes bytes as they are; returns how many have been sent them. `command` is `PUBLISH` or `SPUBLISH`. */
-  async publish (channel, bytes, command = 'PUBLISH') {
-    const child = execFile('redis-cli', [...this.#address(), '-x', command, channel], { timeout: CLI_DEADLINE_MS })
+  /** Publishes bytes as they are; returns how many have been sent them. */
+  async publish (channel, bytes) {
+    const child = execFile('redis-cli', [...this.#address(), '-x', 'PUBLISH', channel], { timeout: CLI_DEADLINE_MS })
     let printed = ''
     child.stdout.on('data', text => { printed += text })
     child.stdin.end(bytes)
@@ -121,8 +121,12 @@ export class Redis {
       }
       printed = printed.slice(read)
     })
-    await until('redis-cli has subscribed', async () => (await this.cli('PUBSUB', 'NUMPAT')) !== '0')
-    return { heard, stop: () => child.kill('SIGKILL') }
+    await until('redis-cli has subscribed', async () => await this.cli('PUBSUB', 'NUMPAT') !== '0')
+    const stop = async () => {
+      child.kill('SIGKILL')
+      await until('redis-cli has gone', async () => await this.cli('PUBSUB', 'NUMPAT') === '0')
+    }
+    return { heard, stop }
   }
 
   discard () {

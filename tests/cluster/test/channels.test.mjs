@@ -17,7 +17,8 @@ const { redis } = cluster
 
 test('nodes join a map\'s channel with their first client, and leave it after their last', async t => {
   const room = roomId('channel')
-  const here = await RoomChannel.around(redis, room, () => Plain.join(t, cluster.nodes[0], room, 'a'))
+  const a = await Plain.join(t, cluster.nodes[0], room, 'a')
+  const here = await RoomChannel.of(redis, room)
   assert.equal(await here.listeners(), 1)
   const b = await Plain.join(t, cluster.nodes[1], room, 'b')
   const second = await Plain.join(t, cluster.nodes[1], room, 'b2')
@@ -28,7 +29,7 @@ test('nodes join a map\'s channel with their first client, and leave it after th
   await here.has(2, LEFT_WITHIN_MS)
   second.leave()
   await here.has(1, LEFT_WITHIN_MS)
-  here.opened.leave()
+  a.leave()
   await here.has(0, LEFT_WITHIN_MS)
   await Plain.join(t, cluster.nodes[2], room, 'c2')
   await here.has(1)
@@ -36,7 +37,8 @@ test('nodes join a map\'s channel with their first client, and leave it after th
 
 test('a node stays for somebody who is back within the second', async t => {
   const room = roomId('back')
-  const channel = await RoomChannel.around(redis, room, () => Plain.join(t, cluster.nodes[0], room, 'stays'))
+  await Plain.join(t, cluster.nodes[0], room, 'stays')
+  const channel = await RoomChannel.of(redis, room)
   const goes = await Plain.join(t, cluster.nodes[1], room, 'goes')
   await channel.has(2)
   let fewest = 2

@@ -111,19 +111,21 @@ test('while Redis is away every node counts for itself', async t => {
   assert.ok(open.every(({ socket }) => socket.readyState === socket.OPEN), 'nobody is put out when it is back')
 })
 
+/** A ticket of this user, as a node gives it out. */
+const ticketOf = async (user, node) => {
+  const { status, json, text } = await withToken(node, user.token).request('POST', '/v1/tickets', { graph_id: user.room })
+  assert.equal(status, 201, text)
+  return { query: `?ticket=${json.ticket}` }
+}
+
 test('a ticket of one node is good on another, once', async t => {
   const user = somebody()
-  const ticket = async node => {
-    const { status, json, text } = await withToken(node, user.token).request('POST', '/v1/tickets', { graph_id: user.room })
-    assert.equal(status, 201, text)
-    return { query: `?ticket=${json.ticket}` }
-  }
-  const one = await ticket(a)
+  const one = await ticketOf(user, a)
   const { client } = await RawClient.knock(t, b, user.room, one)
   assert.ok(client !== undefined)
   for (const node of cluster.nodes) assert.equal((await RawClient.knock(t, node, user.room, one)).code, UNAUTHENTICATED, node.name)
   for (let round = 0; round < 10; round++) {
-    const next = await ticket(cluster.nodes[round % 3])
+    const next = await ticketOf(user, cluster.nodes[round % 3])
     const answers = await Promise.all(cluster.nodes.map(node => RawClient.knock(t, node, user.room, next)))
     assert.deepEqual(answers.map(({ code }) => code).sort(), [UNAUTHENTICATED, UNAUTHENTICATED, undefined], `round ${round}`)
     const { client } = answers.find(answer => answer.client !== undefined)
@@ -131,6 +133,20 @@ test('a ticket of one node is good on another, once', async t => {
     await client.closed
     await lasting(100)
   }
+})
+
+test('while Redis is away a ticket is good where it was given', async t => {
+  const user = somebody()
+  t.after(async () => { if (!redis.running) await redis.start() })
+  await allSay('up')
+  await redis.kill()
+  await allSay('away')
+  const ticket = await ticketOf(user, b)
+  assert.equal((await RawClient.knock(t, a, user.room, ticket)).code, UNAUTHENTICATED)
+  assert.ok((await RawClient.knock(t, b, user.room, ticket)).client !== undefined)
+  await redis.start()
+  await allSay('up')
+  for (const node of cluster.nodes) assert.equal((await RawClient.knock(t, node, user.room, ticket)).code, UNAUTHENTICATED, node.name)
 })
 
 test('requests of a user count over all nodes', async t => {

@@ -1,14 +1,11 @@
 /** Starting with a Redis that is not there, not ours, or not what the setting says. */
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { roomId } from '../../clients/lib/client.mjs'
 import { Server, reservedPort } from '../../clients/lib/server.mjs'
 import { until, within } from '../../clients/lib/wait.mjs'
-import { Cluster, busStatus } from '../lib/cluster.mjs'
+import { Authority } from '../lib/certificates.mjs'
+import { busStatus } from '../lib/cluster.mjs'
 import { Database } from '../lib/database.mjs'
 import { Link } from '../lib/link.mjs'
 import { Plain } from '../lib/people.mjs'
@@ -124,4 +121,31 @@ test('a Redis with a password', async t => {
     saysNoSecret(stranger.lines.join('\n'))
   }
   for (const node of nodes) saysNoSecret(node.lines.join('\n'))
+})
+
+test('a Redis with TLS: its certificate has to be of an authority that is known, and for its name', async t => {
+  const authority = new Authority(t)
+  const [port, elsewhere] = [await reservedPort(), await reservedPort()]
+  const [redis] = await Promise.all([
+    Redis.start(t, { args: authority.redisArgs(port, 'IP:127.0.0.1,DNS:localhost') }),
+    Redis.start(t, { args: authority.redisArgs(elsewhere, 'DNS:redis.example.org') })
+  ])
+  const known = { SYNAPTI_REDIS_CA_FILE: authority.file, SYNAPTI_REDIS_AT_START: 'fail' }
+  const nodes = await Promise.all(['127.0.0.1', 'localhost'].map(host => start(t, `rediss://${host}:${port}`, known)))
+  await Promise.all(nodes.map(isUp))
+  await areTogether(t, ...nodes)
+
+  const url = `rediss://:${SECRET}@127.0.0.1`
+  for (const [what, env, says] of [
+    ['an authority that is not known', { SYNAPTI_REDIS_URL: `${url}:${port}`, SYNAPTI_REDIS_AT_START: 'fail' }, /certificate/i],
+    ['a certificate for another name', { ...known, SYNAPTI_REDIS_URL: `${url}:${elsewhere}` }, /certificate/i],
+    ['a port without TLS', { ...known, SYNAPTI_REDIS_URL: `${url}:${redis.port}` }, /SYNAPTI_REDIS_URL/],
+    ['TLS where it is not expected', { SYNAPTI_REDIS_URL: `redis://:${SECRET}@127.0.0.1:${port}`, SYNAPTI_REDIS_AT_START: 'fail' }, /SYNAPTI_REDIS_URL/],
+    ['a file that is not there', { ...known, SYNAPTI_REDIS_CA_FILE: '/nowhere.crt', SYNAPTI_REDIS_URL: `${url}:${port}` }, /nowhere\.crt|SYNAPTI_REDIS_CA_FILE/]
+  ]) {
+    const { code, log } = await failure(t, env)
+    assert.notEqual(code, 0, what)
+    assert.match(log, says, what)
+    saysNoSecret(log)
+  }
 })
