@@ -12,16 +12,17 @@ export class Cluster {
   /**
    * Starts everything; all of it ends after the test (or the suite) `t`.
    *
-   * @param {{nodes?: number, redis?: boolean | Redis, links?: boolean, env?: Record<string, string>}} [options] `redis` may be one
-   *   that is there; without `links` the nodes are given its own address
+   * @param {{nodes?: number, redis?: boolean | Redis, links?: boolean, storeLinks?: boolean, env?: Record<string, string>}} [options]
+   *   `redis` may be one that is there; without `links` the nodes are given its own address; with `storeLinks` PostgreSQL
+   *   is behind links too
    */
-  static async start (t, { nodes = 3, redis = true, links = true, env = {} } = {}) {
+  static async start (t, { nodes = 3, redis = true, links = true, storeLinks = false, env = {} } = {}) {
     const cluster = new Cluster(t, env)
     // The nodes end before what they stand on.
     t.after(() => cluster.nodes.forEach(node => node.discard()))
     cluster.database = Database.create(t)
     if (redis !== false) cluster.redis = redis === true ? await Redis.start(t) : redis
-    cluster.hasLinks = links
+    Object.assign(cluster, { hasLinks: links, hasStoreLinks: storeLinks })
     await Promise.all(NAMES.slice(0, nodes).map(name => cluster.add(name)))
     cluster.nodes.sort((a, b) => a.name.localeCompare(b.name))
     return cluster
@@ -37,12 +38,19 @@ export class Cluster {
   async add (name, env = {}) {
     const link = this.redis !== undefined && this.hasLinks ? await Link.open(this.t, this.redis.port) : undefined
     const url = link?.url ?? this.redis?.url
+    const storeLink = this.hasStoreLinks ? await Link.open(this.t, this.database.port) : undefined
     const node = await Server.start(this.t, {
       restartable: true,
-      env: { SYNAPTI_DATABASE_URL: this.database.url, ...(url === undefined ? {} : { SYNAPTI_REDIS_URL: url }), ...this.env, ...env }
+      env: { SYNAPTI_DATABASE_URL: storeLink === undefined ? this.database.url : this.database.urlAt(storeLink.port), ...(url === undefined ? {} : { SYNAPTI_REDIS_URL: url }), ...this.env, ...env }
     })
-    this.nodes.push(Object.assign(node, { name, link }))
+    this.nodes.push(Object.assign(node, { name, link, storeLink }))
     return node
+  }
+
+  /** A node that is not needed any more. */
+  remove (node) {
+    node.discard()
+    this.nodes = this.nodes.filter(other => other !== node)
   }
 
   get running () {

@@ -11,8 +11,8 @@ const server = () => {
   return url
 }
 
-const sql = (url, statement) =>
-  execFileSync('psql', [url, '-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-c', statement], { encoding: 'utf8', timeout: PSQL_DEADLINE_MS, stdio: ['ignore', 'pipe', 'inherit'] }).trim()
+const sql = statement =>
+  execFileSync('psql', [server(), '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-c', statement], { timeout: PSQL_DEADLINE_MS, stdio: ['ignore', 'ignore', 'inherit'] })
 
 const living = new Set()
 process.on('exit', () => {
@@ -25,7 +25,7 @@ export class Database {
   /** An empty database that is dropped after the test (or the suite) `t`. */
   static create (t) {
     const name = `synapti_cluster_${process.pid}_${Date.now().toString(36)}_${made++}`
-    sql(server(), `CREATE DATABASE ${name} ENCODING 'UTF8' TEMPLATE template0`)
+    sql(`CREATE DATABASE ${name} ENCODING 'UTF8' TEMPLATE template0`)
     const database = new Database(name)
     living.add(database)
     t.after(() => database.discard())
@@ -39,13 +39,20 @@ export class Database {
     this.url = url.href
   }
 
-  /** What `psql` prints for the statement, without headings. */
-  sql (statement) {
-    return sql(this.url, statement)
+  /** Its address for somebody who reaches the server through this port. */
+  urlAt (port) {
+    const url = new URL(this.url)
+    url.hostname = '127.0.0.1'
+    url.port = port
+    return url.href
+  }
+
+  get port () {
+    return Number(new URL(this.url).port || 5432)
   }
 
   /** Drops it, whoever is connected. */
   discard () {
-    if (living.delete(this)) sql(server(), `DROP DATABASE IF EXISTS ${this.name} WITH (FORCE)`)
+    if (living.delete(this)) sql(`DROP DATABASE IF EXISTS ${this.name} WITH (FORCE)`)
   }
 }

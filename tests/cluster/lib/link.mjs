@@ -1,5 +1,5 @@
 /**
- * The network between one node and Redis: a TCP proxy that passes, delays, throttles, swallows, cuts and refuses.
+ * The network between one node and what it needs: a TCP proxy that passes, delays, throttles, swallows, cuts and refuses.
  */
 import { connect, createServer } from 'node:net'
 import { once } from 'node:events'

@@ -47,6 +47,14 @@ export class Scene {
     t.after(() => this.load.stop())
   }
 
+  /** Two more people, on a node that may be new. */
+  async join (node) {
+    const more = await Promise.all([Plain.join(this.t, node, this.room, `${node.name}1`), Scribe.join(this.t, node, this.room, `${node.name}3`)])
+    for (const person of more) this.load.watch(person)
+    this.people.push(...more)
+    return more
+  }
+
   on (node) {
     return this.people.filter(person => person.node === node)
   }
@@ -92,11 +100,11 @@ export class Scene {
    * While a fault lasts, again and again: an edit is soon with those on the same node, and within seconds with everybody.
    * Notes the longest of both.
    */
-  async editsGoOn (what, duration_ms) {
+  async editsGoOn (what, duration_ms, { near_ms = NEAR_WITHIN_MS } = {}) {
     const end = performance.now() + duration_ms
     const longest = { near_ms: 0, far_ms: 0 }
     while (performance.now() < end) {
-      const took = await this.edits(what, { near_ms: NEAR_WITHIN_MS })
+      const took = await this.edits(what, { near_ms })
       for (const key of Object.keys(longest)) longest[key] = Math.max(longest[key], took[key])
     }
     this.t.diagnostic(`${what}: edits took at most ${longest.near_ms} ms to people on the same node, ${longest.far_ms} ms to all`)

@@ -83,6 +83,21 @@ test('a program whose requests go to all nodes in turn', async t => {
   await converged(t, cluster, people, room)
 })
 
+test('the name of a state counts on every node', async t => {
+  const room = roomId('etag')
+  const people = await stayers(t, room)
+  const path = `/v1/graphs/${room}`
+  await converged(t, cluster, people, room)
+  for (let round = 0; round < 9; round++) {
+    const [a, b, c] = [0, 1, 2].map(step => cluster.nodes[(round + step) % 3])
+    const etag = (await a.request('GET', path)).headers.get('etag')
+    assert.equal((await b.request('GET', path, undefined, { 'if-none-match': etag })).status, 304)
+    assert.equal((await b.request('PATCH', path, { topic: `round ${round}` }, { 'if-match': etag })).status, 200)
+    assert.equal((await c.request('PATCH', path, { topic: 'too late' }, { 'if-match': etag })).status, 412)
+  }
+  await converged(t, cluster, people, room)
+})
+
 test('a map that nobody has open is the same on all nodes at once', async t => {
   for (let round = 0; round < 30; round++) {
     const id = roomId('closed')

@@ -5,7 +5,7 @@ import { after, test } from 'node:test'
 import { binary } from '../../clients/lib/server.mjs'
 import { until } from '../../clients/lib/wait.mjs'
 import { Cluster } from '../lib/cluster.mjs'
-import { Scene } from '../lib/scene.mjs'
+import { LIVE_WITHIN_MS, Scene } from '../lib/scene.mjs'
 
 /** Presence of a node that was killed is gone after ten seconds and some more. */
 const DEAD_NODE_GONE_WITHIN_MS = 15_000
@@ -75,6 +75,37 @@ test('all nodes are restarted, one after the other, under load', async t => {
     await scene.load.more(20)
   }
   await scene.allIsWell('all nodes are new', { endedNodes: cluster.nodes })
+})
+
+test('a node stands still for so long that it counts as dead, and goes on', async t => {
+  const scene = await Scene.begin(t, cluster)
+  const [, node] = cluster.nodes
+  const others = scene.people.filter(person => person.node !== node && person.awareness !== undefined)
+  t.after(() => node.resume())
+  node.pause()
+  await until('its people are gone elsewhere', () => {
+    for (const person of others) assert.deepEqual(person.seen, ['A1', 'A2', 'C1', 'C2'], person.name)
+    return true
+  }, { deadline_ms: DEAD_NODE_GONE_WITHIN_MS })
+  node.resume()
+  await until('they are back', () => {
+    for (const person of scene.visible) assert.deepEqual(person.seen, ['A1', 'A2', 'B1', 'B2', 'C1', 'C2'], person.name)
+    return true
+  }, { deadline_ms: LIVE_WITHIN_MS })
+  await scene.allIsWell('a node stood still')
+})
+
+test('one more node comes under load, and goes', async t => {
+  const scene = await Scene.begin(t, cluster)
+  const node = await cluster.add('D')
+  t.after(() => cluster.remove(node))
+  await scene.join(node)
+  await scene.live('one more node')
+  await scene.load.more(20)
+  balance(scene.people)
+  assert.deepEqual(await node.stop(), { code: 0, signal: null })
+  await allConnected(scene.people)
+  await scene.allIsWell('the node has gone', { endedNodes: [node] })
 })
 
 test('all nodes are killed at once under load, and their people come back', async t => {

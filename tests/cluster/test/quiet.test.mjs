@@ -3,12 +3,18 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { join, leave, roomId } from '../../clients/lib/client.mjs'
 import { until } from '../../clients/lib/wait.mjs'
+import { converged } from '../lib/check.mjs'
 import { Cluster, busStatus, metric } from '../lib/cluster.mjs'
 import { Plain } from '../lib/people.mjs'
 import { Scene } from '../lib/scene.mjs'
 
 const DELIVERED_WITHIN_MS = 5_000
 const GONE_WITHIN_MS = 5_000
+
+/** Eight megabytes in one message. */
+const TEXTS = 40
+const TEXT = 'large '.repeat(200_000 / 6)
+const LARGE_WITHIN_MS = 15_000
 
 /** Ten seconds without a sign of life, and some more to notice. */
 const DEAD_NODE_GONE_WITHIN_MS = 15_000
@@ -38,6 +44,20 @@ test('edits reach people on the other nodes', async t => {
     assert.equal(await metric(node, 'synapti_bus_ignored_total'), 0)
     assert.equal(await metric(node, 'synapti_bus_divergences_total'), 0)
   }
+})
+
+test('what somebody brings who was offline reaches all nodes, however large', async t => {
+  const room = roomId('large')
+  const people = await Promise.all(cluster.nodes.map(node => Plain.join(t, node, room, node.name)))
+  const [offline] = people
+  offline.isMoving = true
+  offline.client.provider.disconnect()
+  for (let index = 0; index < TEXTS; index++) offline.doc.getMap('texts').set(`text-${index}`, TEXT)
+  offline.client.provider.connect()
+  const begun = performance.now()
+  await until('everybody has all of it', () => people.every(({ doc }) => doc.getMap('texts').size === TEXTS), { deadline_ms: LARGE_WITHIN_MS })
+  t.diagnostic(`${TEXTS * TEXT.length} bytes within ${Math.round(performance.now() - begun)} ms`)
+  await converged(t, cluster, people, room)
 })
 
 test('people see each other wherever they are, and nobody stays who has left', async t => {
