@@ -73,12 +73,12 @@ export class Link {
   /** Resets all connections, and refuses new ones until `accept()`. */
   async refuse () {
     const closed = once(this.server, 'close')
-    this.server.close()
-    this.cut()
+    this.close()
     await closed
   }
 
   async accept () {
+    if (this.server?.listening) return
     this.server = createServer(near => this.#join(near))
     this.server.listen(this.port, '127.0.0.1')
     await once(this.server, 'listening')
