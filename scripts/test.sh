@@ -12,6 +12,8 @@ need_node
 need_chromium
 need_postgres
 need strace strace
+need redis-server redis-server
+need openssl openssl
 cd "$root"
 
 logs=$(mktemp -d)
@@ -53,6 +55,10 @@ run_attacks() {
   cd "$root/tests/attacks" && TEST_BINARY="$(target_directory)/debug/synapti" npm test --silent
 }
 
+run_cluster() {
+  cd "$root/tests/cluster" && TEST_BINARY="$(target_directory)/debug/synapti" npm test --silent
+}
+
 run_mutate() {
   local programs
   programs=$(target_directory)/debug
@@ -84,6 +90,7 @@ if step 'npm packages' npm install_packages tests/clients && step 'server for th
   step 'tests with real clients' clients run_clients
   step 'tests with faults of the machine' faults run_faults
   step 'attacks' attacks run_attacks
+  step 'tests of a cluster' cluster run_cluster
   step 'mutated messages' mutate run_mutate
   step 'crashes, on SQLite' crash-sqlite run_crash --rounds 20
   step 'crashes, on PostgreSQL' crash-postgres run_crash --rounds 5 --store postgres --database-url "$TEST_POSTGRES_URL"
@@ -93,11 +100,11 @@ if step 'npm packages' npm install_packages tests/clients && step 'server for th
     failed_steps+=('tests with a browser (not run)')
   fi
 else
-  failed_steps+=('tests with real clients (not run)' 'tests with faults (not run)' 'attacks (not run)' 'crashes (not run)' 'tests with a browser (not run)')
+  failed_steps+=('tests with real clients (not run)' 'tests with faults (not run)' 'attacks (not run)' 'tests of a cluster (not run)' 'crashes (not run)' 'tests with a browser (not run)')
 fi
 
 # Cargo prints "test result: ok. 12 passed; 0 failed; …" per binary, node "ℹ pass 12" and "ℹ fail 0" at its end.
-counted=$(cat "$logs/rust" "$logs/clients" "$logs/faults" "$logs/attacks" "$logs/web-test" "$logs/browser" 2>/dev/null | awk '
+counted=$(cat "$logs/rust" "$logs/clients" "$logs/faults" "$logs/attacks" "$logs/cluster" "$logs/web-test" "$logs/browser" 2>/dev/null | awk '
   /^test result:/ { passed += $4; failed += $6 }
   /^ℹ pass / { passed += $3 }
   /^ℹ (fail|cancelled) / { failed += $3 }
