@@ -17,8 +17,11 @@ const LOOK_MS = 50
 
 /** What a failing check shows of each difference. */
 const DIFFERENCES_SHOWN = 5
+const CHARACTERS_SHOWN = 200
 
 const pause = () => new Promise(resolve => setTimeout(resolve, LOOK_MS))
+
+const show = value => JSON.stringify(value)?.slice(0, CHARACTERS_SHOWN)
 
 /** Keys whose values differ. */
 const differing = (a, b) =>
@@ -63,7 +66,8 @@ export const converged = async (t, cluster, people, room, deadline_ms = CONVERGE
       const [its, theirs] = [graphTree(json), docTree(people[0].doc)]
       const nodes = differing(its, theirs)
       if (nodes.length > 0) return differ(`node ${name} and the people differ in ${nodes.slice(0, DIFFERENCES_SHOWN).map(id => JSON.stringify([id, its[id], theirs[id]]))}`)
-      if (!isDeepStrictEqual(json, answers[0].json)) return differ(`nodes ${cluster.running[0].name} and ${name} differ in ${differing(json, answers[0].json)}`)
+      const keys = differing(json, answers[0].json)
+      if (keys.length > 0) return differ(`nodes ${cluster.running[0].name} and ${name} differ in ${keys.map(key => `${key}: ${show(answers[0].json[key])} / ${show(json[key])}`)}`)
     }
     return people.slice(1).map(person => docDifference(people[0], person)).every(found => found === undefined || differ(found))
   }, { deadline_ms, detail: () => difference })

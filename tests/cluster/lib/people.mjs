@@ -96,6 +96,7 @@ export class Plain extends Person {
 export class Scribe extends Person {
   static async join (t, node, room, name) {
     const scribe = new Scribe(t, node, room, name)
+    t.after(() => { scribe.hasLeft = true })
     await scribe.#connect(node)
     return scribe
   }
@@ -150,13 +151,13 @@ export class Scribe extends Person {
 
   async #lost (code) {
     this.closes.push({ node: this.node, code })
-    while (this.balancer !== undefined && !this.isConnected) {
+    while (this.balancer !== undefined && !this.isConnected && !this.hasLeft) {
       await this.move(this.balancer(this.node)).catch(() => {})
     }
   }
 
   leave () {
-    this.isMoving = true
+    this.hasLeft = this.isMoving = true
     return this.client.leave()
   }
 }

@@ -21,6 +21,9 @@ const DEAD_NODE_GONE_WITHIN_MS = 15_000
 
 const cluster = await Cluster.start({ after })
 
+/** Clients know each other's states by a number, and take one that they knew as gone only with a newer number. */
+const moveCursor = person => person.awareness.setLocalStateField('cursor', Math.random())
+
 /** Waits until all these people see exactly these names. */
 const see = (what, people, names, deadline_ms) => until(what, () => {
   for (const person of people) assert.deepEqual(person.seen, names, person.name)
@@ -87,5 +90,21 @@ test('people of a node that is killed are gone, and are back with their node', a
   await see('nobody brings them back', [a, b], ['A', 'B', 'late'], GONE_WITHIN_MS)
   leave(late)
   await c.node.start()
+  await until('they have reconnected', () => c.isConnected)
+  moveCursor(c)
   await see('they are back with their node', [a, b, c], ['A', 'B', 'C'], GONE_WITHIN_MS)
+})
+
+test('who goes to another node is seen by all again', async t => {
+  const room = roomId('moving')
+  const [a, b, c] = await Promise.all(cluster.nodes.map(node => Plain.join(t, node, room, node.name)))
+  for (let move = 0; move < 4; move++) {
+    await see('everybody sees everybody', [a, b, c], ['A', 'B', 'C'], GONE_WITHIN_MS)
+    // On the node that was left nobody is there any more, before they are on the next one.
+    c.client.provider.disconnect()
+    await see('who has left is gone', [a, b], ['A', 'B'], GONE_WITHIN_MS)
+    await c.move(cluster.after(c.node))
+    moveCursor(c)
+  }
+  await see('everybody sees everybody', [a, b, c], ['A', 'B', 'C'], GONE_WITHIN_MS)
 })
