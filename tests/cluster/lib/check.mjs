@@ -12,6 +12,9 @@ import { until } from '../../clients/lib/wait.mjs'
 /** How long a cluster may take after a fault, in milliseconds. */
 export const CONVERGED_WITHIN_MS = 5_000
 
+/** A map is closed a second after its last client has left, once it is saved. */
+const CLOSED_WITHIN_MS = 15_000
+
 /** How often documents are compared: it takes a while when they are large. */
 const LOOK_MS = 50
 
@@ -91,6 +94,16 @@ export const nothingLost = async (t, cluster, people, room) => {
     reader.socket.terminate()
   }
   return scribes.reduce((sum, { acknowledged }) => sum + acknowledged.length, 0)
+}
+
+/** Once all people have left, no node keeps a map open. */
+export const allClosed = async cluster => {
+  const open = () => Promise.all(cluster.running.map(async node => (await node.request('GET', '/health')).json.components.rooms.open))
+  return until('no node has a map open', async () => {
+    await pause()
+    assert.deepEqual(await open(), cluster.running.map(() => 0))
+    return true
+  }, { deadline_ms: CLOSED_WITHIN_MS })
 }
 
 /** Nobody lost a connection, except to nodes that were ended. */

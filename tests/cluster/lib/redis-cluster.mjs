@@ -44,11 +44,6 @@ export class RedisCluster {
       return true
     })
   }
-
-  /** Sharded channels that somebody listens to, on any member. */
-  async shardChannels () {
-    return (await Promise.all(this.members.map(member => member.list('PUBSUB', 'SHARDCHANNELS')))).flat()
-  }
 }
 
 const busPort = async member => (await member.list('CONFIG', 'GET', 'cluster-port'))[1]

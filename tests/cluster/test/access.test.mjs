@@ -37,6 +37,20 @@ test('nobody writes under the client id of somebody on another node', async t =>
   assert.deepEqual(bob.doc.getMap('set').toJSON(), { first: 'ada', second: 'ada' })
 })
 
+test('somebody goes on under their client id on the next node', async t => {
+  const room = roomId('moving')
+  const [ada, bob] = [await come(t, a, room, 'ada', 'owner'), await come(t, c, room, 'bob')]
+  for (const [index, node] of [b, c, a, b].entries()) {
+    ada.doc.getMap('set').set(`before-${index}`, index)
+    await has([bob], `before-${index}`)
+    ada.provider.disconnect()
+    ada.doc.getMap('set').set(`between-${index}`, index)
+    ada.provider.serverUrl = node.ws
+    ada.provider.connect()
+    await has([bob], `between-${index}`)
+  }
+})
+
 test('a viewer of another node reads, shows presence, and writes nothing', async t => {
   const room = roomId('viewer')
   const ada = await come(t, a, room, 'ada', 'owner')

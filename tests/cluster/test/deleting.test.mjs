@@ -4,7 +4,7 @@ import { after, test } from 'node:test'
 import { connect, roomId } from '../../clients/lib/client.mjs'
 import { RawClient } from '../../clients/lib/raw.mjs'
 import { until } from '../../clients/lib/wait.mjs'
-import { CONVERGED_WITHIN_MS, converged, nobodyDisconnected } from '../lib/check.mjs'
+import { allClosed, converged, CONVERGED_WITHIN_MS, nobodyDisconnected } from '../lib/check.mjs'
 import { Cluster } from '../lib/cluster.mjs'
 import { lasting } from '../lib/pause.mjs'
 import { Plain } from '../lib/people.mjs'
@@ -19,7 +19,7 @@ const AFTERWARDS_MS = 3_000
 const cluster = await Cluster.start({ after })
 const [a, b, c] = cluster.nodes
 
-const allClosed = people => until('everybody is closed with 4410', () => {
+const closedForAll = people => until('everybody is closed with 4410', () => {
   for (const { name, closes } of people) assert.equal(closes.at(-1)?.code, DELETED, name)
   return true
 }, { deadline_ms: CLOSED_WITHIN_MS })
@@ -36,7 +36,7 @@ const isGone = async (t, room) => {
 
 const deletedUnderLoad = async (t, scene) => {
   assert.equal((await a.request('DELETE', `/v1/graphs/${scene.room}`)).status, 204)
-  await allClosed(scene.people)
+  await closedForAll(scene.people)
   scene.load.stop()
   await isGone(t, scene.room)
   // They have the whole map, and try again.
@@ -44,7 +44,7 @@ const deletedUnderLoad = async (t, scene) => {
   const [before] = [again.map(({ closes }) => closes.length)]
   for (const { client } of again) client.provider.connect()
   await until('they are closed again', () => again.every(({ closes }, index) => closes.length > before[index]))
-  await allClosed(again)
+  await closedForAll(again)
   await lasting(AFTERWARDS_MS)
   await isGone(t, scene.room)
 }
@@ -71,7 +71,7 @@ test('maps are deleted in the moment in which people come', async t => {
     const closed = new Promise(resolve => comes.provider.once('closed', resolve))
     await lasting(round)
     assert.equal((await a.request('DELETE', `/v1/graphs/${room}`)).status, 204)
-    await allClosed([stays])
+    await closedForAll([stays])
     assert.equal((await closed).code, DELETED)
     comes.doc.destroy()
     for (const node of cluster.nodes) assert.equal((await node.request('GET', `/v1/graphs/${room}`)).status, 410)
@@ -102,3 +102,5 @@ test('an older version is restored on one node while people on all type', async 
     assert.ok(json.versions.some(({ kind }) => kind === 'before_restore'), node.name)
   }
 })
+
+test('nothing of it stays open', () => allClosed(cluster))

@@ -1,6 +1,7 @@
 /** The network between one node and Redis fails in every way that networks do. */
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
+import { allClosed } from '../lib/check.mjs'
 import { Cluster, metric } from '../lib/cluster.mjs'
 import { lasting } from '../lib/pause.mjs'
 import { LIVE_WITHIN_MS, Scene } from '../lib/scene.mjs'
@@ -8,7 +9,7 @@ import { LIVE_WITHIN_MS, Scene } from '../lib/scene.mjs'
 const SILENT_MS = 8_000
 const FLICKERING_MS = 10_000
 const FLICKER_EVERY_MS = 300
-const SLOW_MS = 5_000
+const SLOW_MS = 3_000
 
 /** A connection that nobody answers has to be given up first. */
 const LIVE_AFTER_SILENCE_MS = 2 * LIVE_WITHIN_MS
@@ -76,3 +77,5 @@ test('all links are cut at once, again and again', async t => {
   }
   await people.allIsWell('all links were cut')
 })
+
+test('nothing of it stays open', () => allClosed(cluster))

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { after, test } from 'node:test'
 import { binary } from '../../clients/lib/server.mjs'
 import { until } from '../../clients/lib/wait.mjs'
+import { allClosed } from '../lib/check.mjs'
 import { Cluster } from '../lib/cluster.mjs'
 import { LIVE_WITHIN_MS, Scene } from '../lib/scene.mjs'
 
@@ -117,6 +118,8 @@ test('all nodes are killed at once under load, and their people come back', asyn
   await allConnected(scene.people)
   await scene.allIsWell('all nodes were killed', { endedNodes: cluster.nodes })
 })
+
+test('nothing of it stays open', () => allClosed(cluster))
 
 test('after all that the store has no damage', async () => {
   for (const exit of await Promise.all(cluster.nodes.map(node => node.stop()))) assert.deepEqual(exit, { code: 0, signal: null })

@@ -4,7 +4,7 @@ import { after, test } from 'node:test'
 import { roomId } from '../../clients/lib/client.mjs'
 import { Extended } from '../../clients/lib/extended.mjs'
 import { until } from '../../clients/lib/wait.mjs'
-import { CONVERGED_WITHIN_MS } from '../lib/check.mjs'
+import { allClosed, CONVERGED_WITHIN_MS } from '../lib/check.mjs'
 import { Cluster } from '../lib/cluster.mjs'
 
 const MAPS = 1_000
@@ -50,3 +50,5 @@ test('two people open a map on two nodes at once, and each writes at once', asyn
   await Promise.all(Array.from({ length: AT_ONCE }, worker))
   t.diagnostic(`${MAPS} maps in ${Math.round(performance.now() - begun)} ms`)
 })
+
+test('nothing of it stays open', () => allClosed(cluster))

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { join, leave, roomId } from '../../clients/lib/client.mjs'
 import { until } from '../../clients/lib/wait.mjs'
-import { converged } from '../lib/check.mjs'
+import { allClosed, converged } from '../lib/check.mjs'
 import { Cluster, busStatus, metric } from '../lib/cluster.mjs'
 import { Plain } from '../lib/people.mjs'
 import { Scene } from '../lib/scene.mjs'
@@ -104,7 +104,9 @@ test('who goes to another node is seen by all again', async t => {
     c.client.provider.disconnect()
     await see('who has left is gone', [a, b], ['A', 'B'], GONE_WITHIN_MS)
     await c.move(cluster.after(c.node))
-    moveCursor(c)
+    for (const person of [a, b, c]) moveCursor(person)
   }
   await see('everybody sees everybody', [a, b, c], ['A', 'B', 'C'], GONE_WITHIN_MS)
 })
+
+test('nothing of it stays open', () => allClosed(cluster))

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { until } from '../../clients/lib/wait.mjs'
+import { allClosed } from '../lib/check.mjs'
 import { Cluster, busStatus, metric } from '../lib/cluster.mjs'
 import { lasting } from '../lib/pause.mjs'
 import { Scene } from '../lib/scene.mjs'
@@ -83,3 +84,5 @@ test('Redis ends subscribers that fall behind', async t => {
   await scene.allIsWell('subscribers fell behind')
   for (const { name, doc } of scene.people) assert.equal(doc.getMap('texts').size, LARGE_TEXTS, name)
 })
+
+test('nothing of it stays open', () => allClosed(cluster))

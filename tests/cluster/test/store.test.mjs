@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { until } from '../../clients/lib/wait.mjs'
-import { converged, nobodyDisconnected, nothingLost } from '../lib/check.mjs'
+import { allClosed, converged, nobodyDisconnected, nothingLost } from '../lib/check.mjs'
+import { RoomChannel } from '../lib/channel.mjs'
 import { Cluster } from '../lib/cluster.mjs'
 import { Scene } from '../lib/scene.mjs'
 
@@ -56,11 +57,11 @@ test('a node that could not save is killed: what others saw of it is not lost', 
     assert.deepEqual(ids.filter(id => !json.nodes.some(node => node.id === id)), [], `node ${other.name} has all`)
   }
   for (const person of others) person.leave()
-  await until('the map is closed everywhere', async () => {
-    for (const other of cluster.running) assert.equal((await other.request('GET', '/health')).json.components.rooms.open, 0)
-    return true
-  })
+  const channel = await RoomChannel.of(cluster.redis, scene.room)
+  await channel.has(0)
   await node.start()
   const { json } = await node.request('GET', `/v1/graphs/${scene.room}`)
   assert.deepEqual(ids.filter(id => !json.nodes.some(node => node.id === id)), [], 'it is in the store')
 })
+
+test('nothing of it stays open', () => allClosed(cluster))
