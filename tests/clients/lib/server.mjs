@@ -162,6 +162,15 @@ export class Server {
     return this.stop('SIGKILL')
   }
 
+  /** Stops the process where it stands; its sockets stay open and answer nothing. */
+  pause () {
+    this.child.kill('SIGSTOP')
+  }
+
+  resume () {
+    this.child.kill('SIGCONT')
+  }
+
   /** Kills without waiting and removes the data: for the end of a test. */
   discard () {
     if (!living.delete(this)) return
