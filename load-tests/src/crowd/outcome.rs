@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     process::{Memory, Process},
-    subject::Subject,
+    subject::{Service, Subject},
 };
 
 /// Counts of deliveries.
@@ -39,6 +39,7 @@ pub struct Snapshot {
     at: Instant,
     counts: Counts,
     used: Option<Usage>,
+    services: Vec<(Service, Duration)>,
     client_cpu: Duration,
 }
 
@@ -48,8 +49,10 @@ pub struct Happened {
     pub took: Duration,
     /// What arrived.
     pub counts: Counts,
-    /// What the server used for it, if its process is known.
+    /// What the server used for it, all nodes together, if its processes are known.
     pub used: Option<Usage>,
+    /// Time on a processor of what it leans on.
+    pub services: Vec<(Service, Duration)>,
     /// What this program used.
     pub client_cpu: Duration,
 }
@@ -58,6 +61,8 @@ pub struct Happened {
 pub struct Outcome {
     /// From sending to arrival, in microseconds, of all required deliveries that count.
     pub latency: Histogram<u64>,
+    /// The same, of those that went from one node to another.
+    pub across: Histogram<u64>,
     /// How late edits were sent, in microseconds.
     pub lateness: Histogram<u64>,
     /// What arrived, and what it took.
@@ -81,8 +86,14 @@ pub struct Outcome {
 }
 
 impl Usage {
-    fn of(process: Process) -> anyhow::Result<Self> {
-        Ok(Self { cpu: process.cpu()?, waited: process.waited_for_processor()? })
+    /// Of all of them together.
+    fn of(processes: &[Process]) -> anyhow::Result<Self> {
+        let mut usage = Self::default();
+        for process in processes {
+            usage.cpu += process.cpu()?;
+            usage.waited += process.waited_for_processor()?;
+        }
+        Ok(usage)
     }
 
     fn until(self, later: Self) -> Self {
@@ -93,9 +104,11 @@ impl Usage {
 impl Snapshot {
     /// Now.
     pub fn take(subject: &Subject, crowd: &Gathered) -> anyhow::Result<Self> {
-        let used = subject.process.map(Usage::of).transpose()?;
+        let used = subject.processes().map(|processes| Usage::of(&processes)).transpose()?;
+        let service = |service: &Service| Ok((*service, service.family.cpu()?));
+        let services = subject.services.iter().map(service).collect::<anyhow::Result<_>>()?;
         let client_cpu = Process::new(std::process::id()).cpu()?;
-        Ok(Self { at: Instant::now(), counts: crowd.counts(), used, client_cpu })
+        Ok(Self { at: Instant::now(), counts: crowd.counts(), used, services, client_cpu })
     }
 
     /// What happened between this and a later one.
@@ -108,6 +121,12 @@ impl Snapshot {
                 bytes: later.counts.bytes - self.counts.bytes,
             },
             used: self.used.zip(later.used).map(|(before, after)| before.until(after)),
+            services: self
+                .services
+                .iter()
+                .zip(&later.services)
+                .map(|((service, before), (_, after))| (*service, after.saturating_sub(*before)))
+                .collect(),
             client_cpu: later.client_cpu.saturating_sub(self.client_cpu),
         }
     }
@@ -122,6 +141,7 @@ impl Outcome {
         let (bytes, edits) = lines.fold((0, 0), |(bytes, edits), line| (bytes + line.update.len(), edits + 1));
         Self {
             latency: crowd.tally.latency.borrow().clone(),
+            across: crowd.tally.across.borrow().clone(),
             lateness: crowd.tally.lateness.borrow().clone(),
             happened,
             backlog: crowd.tally.last.get().saturating_duration_since(last_due),
@@ -145,8 +165,12 @@ impl Outcome {
 
     /// Microseconds of the server's processor for one delivery.
     pub fn cpu_us_per_delivery(&self) -> Option<f64> {
-        let Happened { used, counts, .. } = &self.happened;
-        Some(used.as_ref()?.cpu.as_secs_f64() * 1e6 / counts.deliveries.max(1) as f64)
+        Some(self.us_per_delivery(self.happened.used?.cpu))
+    }
+
+    /// A time that was used for all deliveries, in microseconds for one.
+    pub fn us_per_delivery(&self, used: Duration) -> f64 {
+        used.as_secs_f64() * 1e6 / self.happened.counts.deliveries.max(1) as f64
     }
 
     /// A percentile of the latency in milliseconds.
