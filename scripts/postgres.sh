@@ -1,7 +1,8 @@
 # A PostgreSQL of one's own for tests: sourced after lib.sh.
 #
 #   need_postgres      its programs are there, or Debian's package is installed
-#   start_postgres     starts one in a temporary folder and sets TEST_POSTGRES_URL; does nothing when that is set already
+#   start_postgres     starts one in a temporary folder and sets TEST_POSTGRES_URL; does nothing when that is set already.
+#                      `start_postgres on` starts one that flushes to disk
 #   stop_postgres      stops it and removes the folder: call it at the end, whatever happens
 
 postgres_version_min=15
@@ -40,7 +41,7 @@ as_postgres() {
 start_postgres() {
   [ -n "${TEST_POSTGRES_URL:-}" ] && return
   need_postgres
-  local data port settings attempt
+  local data port settings attempt fsync=${1:-off}
   postgres_folder=$(mktemp -d)
   data=$postgres_folder/data
   [ "$(id -u)" -eq 0 ] && chown "$(id -u postgres):$(id -g postgres)" "$postgres_folder"
@@ -49,8 +50,8 @@ start_postgres() {
     cat "$postgres_folder/initdb.log" >&2
     fail "PostgreSQL could not be set up for the tests"
   }
-  # No flushes: the tests stop servers, not machines.
-  settings='-c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off -c max_connections=300'
+  # Without flushes unless they are asked for: the tests stop servers, not machines.
+  settings="-c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=$fsync -c max_connections=300"
   for ((attempt = 0; attempt < postgres_starts_max; attempt++)); do
     port=$((20000 + RANDOM % 12000))
     if (cd / && as_postgres "$postgres_programs/pg_ctl" start --wait --silent --pgdata="$data" --log="$data/log" \

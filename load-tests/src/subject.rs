@@ -157,6 +157,14 @@ impl Subject {
         Ok(Self { kind: Kind::Synapti, address, process, others: nodes, services, own })
     }
 
+    /// Nodes that run.
+    #[cfg(test)]
+    pub fn of_nodes(kind: Kind, mut addresses: Vec<Address>) -> Self {
+        let address = addresses.remove(0);
+        let others = addresses.into_iter().map(|address| Node { address, process: None }).collect();
+        Self { kind, address, process: None, others, services: Vec::new(), own: None }
+    }
+
     /// How many nodes it has.
     pub fn nodes(&self) -> u32 {
         1 + self.others.len() as u32

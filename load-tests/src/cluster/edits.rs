@@ -65,3 +65,17 @@ fn plan(args: &Args) -> anyhow::Result<Plan> {
         edit_bytes: 0,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::tests::args;
+
+    #[test]
+    fn the_edits_are_shared_evenly_by_the_rooms() {
+        let plan = plan(&args("--rooms 20 --edits 1000")).unwrap();
+        assert_eq!((plan.rooms, plan.rate, plan.members()), (20, 50, 6));
+        let uneven = super::plan(&args("--rooms 3 --edits 1000")).unwrap_err().to_string();
+        assert!(uneven.contains("a multiple of --rooms"), "{uneven}");
+    }
+}

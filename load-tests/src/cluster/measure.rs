@@ -106,9 +106,9 @@ impl Side {
             let used = |outcome: &Outcome| outcome.happened.services[service].1;
             let name = self.outcomes[0].happened.services[service].0.name;
             let core = self.outcomes.iter().map(|outcome| percent(used(outcome), outcome.happened.took));
-            facts.push(Fact::new(format!("{whose}: {name}'s use of a core"), "%", core));
+            facts.push(Fact::new(format!("{whose}: {name}: core in use"), "%", core));
             let each = self.outcomes.iter().map(|outcome| outcome.us_per_delivery(used(outcome)));
-            facts.push(Fact::new(format!("{whose}: {name}'s CPU per delivery"), "µs", each));
+            facts.push(Fact::new(format!("{whose}: {name}: CPU per delivery"), "µs", each));
         }
         let rounds: Vec<Vec<_>> = self.bus.iter().map(|counts| counts.named().collect()).collect();
         for counter in 0..rounds.first().map(Vec::len).unwrap_or_default() {
@@ -116,5 +116,58 @@ impl Side {
             facts.push(Fact::new(format!("{whose}: {}", rounds[0][counter].0), "", values));
         }
         facts
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        process::{Family, Process},
+        subject::Service,
+    };
+
+    /// Runs with 1000 deliveries each: CPU of the nodes, of Redis, and how long a delivery took, all in milliseconds.
+    pub fn side(shape: Shape, runs: &[(u64, u64, u64)]) -> Side {
+        let redis = Service { name: "Redis", family: Family::of(Process::new(std::process::id())) };
+        let ms = Duration::from_millis;
+        let run = |&(cpu, of_redis, took)| Outcome::example(ms(cpu), vec![(redis, ms(of_redis))], 1000, took);
+        Side { shape, outcomes: runs.iter().map(run).collect(), bus: Vec::new() }
+    }
+
+    #[test]
+    fn the_median_of_the_rounds_counts() {
+        let side = side(Shape::Two, &[(20, 1, 3), (90, 1, 5), (30, 1, 40)]);
+        assert_eq!(side.cpu_us(), Some(30.0));
+        let near = |found: Option<f64>| found.is_some_and(|ms| (ms - 5.0).abs() < 0.01);
+        assert!(near(side.p99_ms()) && near(side.across_p99_ms()), "{:?}", side.p99_ms());
+    }
+
+    #[test]
+    fn what_the_nodes_lean_on_is_told_apart_from_the_nodes() {
+        let facts = side(Shape::Two, &[(20, 5, 3), (40, 25, 3)]).facts("viewers");
+        let facts = serde_json::to_value(facts).unwrap();
+        let values = |name: &str| {
+            let fact = facts.as_array().unwrap().iter().find(|fact| fact["name"] == name).unwrap();
+            fact["values"].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(values("viewers: two nodes: CPU per delivery"), [20.0, 40.0]);
+        assert_eq!(values("viewers: two nodes: Redis: CPU per delivery"), [5.0, 25.0]);
+        assert_eq!(values("viewers: two nodes: Redis: core in use"), [0.5, 2.5]);
+    }
+
+    #[test]
+    fn deliveries_to_the_other_node_are_a_figure_of_their_own_if_there_is_one() {
+        let names = |side: Side| serde_json::to_value(side.figures("edits")).unwrap();
+        let two = names(side(Shape::Two, &[(1, 1, 1), (1, 1, 1)]));
+        assert_eq!(two.as_array().unwrap().len(), 4);
+        assert_eq!(two[2]["name"], "edits: two nodes, round 2: to the other node");
+        let mut one = side(Shape::Alone, &[(1, 1, 1)]);
+        one.outcomes[0].across.reset();
+        let one = names(one);
+        assert_eq!(one.as_array().unwrap().len(), 1);
+        assert_eq!(one[0]["name"], "edits: one node, round 1: to everybody");
     }
 }

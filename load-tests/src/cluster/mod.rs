@@ -1,6 +1,6 @@
 //! `synapti-load cluster`: two nodes against one.
 //!
-//! The nodes share a PostgreSQL, which has to be there, and a Redis, which is started here.
+//! The nodes share a `PostgreSQL`, which has to be there, and a Redis, which is started here.
 
 mod bus;
 mod edits;
@@ -23,8 +23,9 @@ pub struct Args {
     /// The server
     #[arg(long, value_name = "FILE")]
     binary: PathBuf,
-    /// A PostgreSQL where databases can be made: each run has one of its own, which is removed in the end
-    #[arg(long, value_name = "URL")]
+    /// Address of a database server (postgres://…) where databases can be made. Each run has one of its own, which is removed
+    /// in the end
+    #[arg(long, value_name = "URL", env = "TEST_POSTGRES_URL", hide_env_values = true)]
     database_url: String,
     /// A Redis that runs, instead of one that is started for each run
     #[arg(long, value_name = "URL")]
@@ -106,4 +107,34 @@ pub async fn run(args: &Args) -> anyhow::Result<Report> {
     }
     let about = format!("{}; {}", abouts.join("; "), ground.about());
     Ok(Report { command: "cluster", about, figures: all.figures, facts: all.facts, bars: all.bars })
+}
+
+#[cfg(test)]
+pub mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::{Cli, Command};
+
+    /// What was typed, besides what has to be there.
+    pub fn args(more: &str) -> Args {
+        let needed = ["synapti-load", "cluster", "--binary", "synapti", "--database-url", "postgres://host/maps"];
+        match Cli::parse_from(needed.into_iter().chain(more.split_whitespace())).command {
+            Command::Cluster(args) => args,
+            _ => unreachable!("this is the command that was typed"),
+        }
+    }
+
+    #[test]
+    fn a_rolling_restart_has_two_thousand_clients_unless_it_is_said_how_many() {
+        assert_eq!(args("").storm, None);
+        assert_eq!(args("--storm").storm, Some(2000));
+        assert_eq!(args("--storm 10000").storm, Some(10_000));
+    }
+
+    #[test]
+    fn the_loads_are_those_of_the_bars() {
+        let Args { viewers, rate, rooms, edits, .. } = args("");
+        assert_eq!((viewers, rate, rooms, edits), (50, 50, 20, 1000));
+    }
 }

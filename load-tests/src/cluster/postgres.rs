@@ -1,4 +1,4 @@
-//! A PostgreSQL that runs: databases for the runs, and what it uses.
+//! A `PostgreSQL` that runs: databases for the runs, and what it uses.
 
 use std::{io::ErrorKind, process::Stdio, time::Duration};
 

@@ -46,7 +46,7 @@ impl Redis {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .kill_on_drop(true);
-        let mut spawn = || command.spawn().map_err(not_started);
+        let mut spawn = || command.spawn().map_err(|error| not_started(&error));
         let mut child = match cores {
             Some(cores) => cores.start_on_server_core(&mut spawn),
             None => spawn(),
@@ -75,7 +75,7 @@ impl Redis {
     }
 }
 
-fn not_started(error: std::io::Error) -> anyhow::Error {
+fn not_started(error: &std::io::Error) -> anyhow::Error {
     if error.kind() == ErrorKind::NotFound {
         return anyhow!(
             "redis-server is missing. On Debian: apt-get install redis-server; or name one with --redis-url"

@@ -30,7 +30,8 @@ const SPARE: u32 = 100;
 struct Restart {
     /// From the signal to when each client had everything on the other node.
     synced: Sorted,
-    /// From when a client was sent away to when it had everything.
+    /// From when a client was sent away to when the other node had answered its question for the state. (The edit that it lacks may come
+    /// later: who brings it may be sent away later.)
     waits: Sorted,
     refused: u64,
     closed: Vec<(u16, u64)>,
@@ -116,7 +117,7 @@ fn said(clients: u32, rooms: u32, restart: &Restart) -> Said {
         ),
         figures: vec![
             Figure::new("from the signal until a client has everything", synced),
-            Figure::new("from when it was sent away", waits),
+            Figure::new("from when it was sent away until its question for the state is answered", waits),
         ],
         facts,
         bars: bar.into_iter().collect(),

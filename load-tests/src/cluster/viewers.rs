@@ -85,3 +85,30 @@ fn bars(args: &Args, ratio: Option<f64>, two: &Side) -> Vec<Bar> {
     let p99 = |what, p99: Option<f64>| p99.map(|p99| Bar::new(name(what), Limit::AtMost(P99_AT_MOST_MS), "ms", p99));
     [ratio, p99("p99", two.p99_ms()), p99("p99 to the other node", two.across_p99_ms())].into_iter().flatten().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::{measure::tests::side, tests::args};
+
+    fn verdicts(arguments: &str, ratio: Option<f64>, two: &Side) -> Vec<bool> {
+        let bars = serde_json::to_value(bars(&args(arguments), ratio, two)).unwrap();
+        bars.as_array().unwrap().iter().map(|bar| bar["met"].as_bool().unwrap()).collect()
+    }
+
+    #[test]
+    fn the_ratio_is_of_two_nodes_over_one_and_has_to_be_one_and_a_half_at_most() {
+        let (alone, two) = (side(Shape::Alone, &[(20, 0, 3)]), side(Shape::Two, &[(30, 0, 7)]));
+        let ratio = over(two.cpu_us(), alone.cpu_us());
+        assert_eq!(ratio, Some(1.5));
+        assert_eq!(verdicts("", ratio, &two), [true, true, true]);
+        assert_eq!(verdicts("", Some(1.51), &side(Shape::Two, &[(30, 0, 9)])), [false, false, false]);
+    }
+
+    #[test]
+    fn another_load_has_no_bars() {
+        let two = side(Shape::Two, &[(30, 0, 7)]);
+        assert_eq!(verdicts("--viewers 49", Some(1.0), &two), [false; 0]);
+        assert_eq!(verdicts("--rate 51", Some(1.0), &two), [false; 0]);
+    }
+}

@@ -133,6 +133,30 @@ impl Snapshot {
 }
 
 impl Outcome {
+    /// One with this use of processors, and a delivery that took so long, to another node too.
+    #[cfg(test)]
+    pub fn example(cpu: Duration, services: Vec<(Service, Duration)>, deliveries: u64, took_ms: u64) -> Self {
+        let mut latency = super::histogram();
+        latency.saturating_record(took_ms * 1000);
+        let counts = Counts { deliveries, ..Counts::default() };
+        let used = Some(Usage { cpu, ..Usage::default() });
+        let took = Duration::from_secs(1);
+        Self {
+            across: latency.clone(),
+            latency,
+            lateness: super::histogram(),
+            happened: Happened { took, counts, used, services, client_cpu: Duration::ZERO },
+            backlog: Duration::ZERO,
+            edit_bytes: 0,
+            memory_joined: None,
+            memory_begun: None,
+            memory_after: None,
+            memory_peak: None,
+            caught_up_within: None,
+            late: None,
+        }
+    }
+
     /// From what the crowd has counted, and what happened while it did.
     pub fn new(plan: &Plan, phase: Phase, crowd: &Gathered, happened: Happened) -> Self {
         let last_due = plan.due(phase, plan.rooms - 1, phase.first + phase.count - 1);

@@ -75,8 +75,8 @@ pub struct Client {
     shared: Rc<Shared>,
     room: Rc<Room>,
     edits: bool,
-    /// Since when its question is answered on the connection that it has.
-    answered: Cell<bool>,
+    /// When its question was answered on the connection that it has.
+    answered_at: Cell<Option<Instant>>,
     /// Edits that it was shown on the connection that it has.
     shown: RefCell<HashSet<u32>>,
     /// When something last came that it lacked.
@@ -106,7 +106,7 @@ impl Client {
             shared,
             room,
             edits,
-            answered: Cell::new(false),
+            answered_at: Cell::new(None),
             shown: RefCell::default(),
             at: Cell::new(Instant::now()),
             place: Cell::new(0),
@@ -117,14 +117,14 @@ impl Client {
     /// When it had everything, if it has, and is where it was sent last.
     pub fn synced(&self) -> Option<Instant> {
         let shown = self.shown.borrow();
-        let is_there = self.answered.get() && self.place.get() == self.shared.place.borrow().number;
+        let is_there = self.answered_at.get().is_some() && self.place.get() == self.shared.place.borrow().number;
         let has_all = is_there && self.room.edits.borrow().iter().all(|edit| shown.contains(edit));
         has_all.then(|| self.at.get())
     }
 
-    /// When it last lost a connection on which it had been answered.
-    pub fn left_at(&self) -> Option<Instant> {
-        self.left_at.get()
+    /// How long it was without a connection on which it had been answered, the last time.
+    pub fn waited(&self) -> Option<Duration> {
+        Some(self.answered_at.get()?.saturating_duration_since(self.left_at.get()?))
     }
 
     /// Connects, and connects again when that was nothing or is over, for ever. An error is something that no server should
@@ -148,14 +148,14 @@ impl Client {
                     _ = cut.changed() => {}
                 }
                 // One that was let in and sent away at once has waited since before.
-                if self.answered.get() {
+                if self.answered_at.get().is_some() {
                     self.left_at.set(Some(Instant::now()));
                 }
             } else {
                 in_vain += 1;
                 self.shared.counts.borrow_mut().refused += 1;
             }
-            self.answered.set(false);
+            self.answered_at.set(None);
             self.shown.borrow_mut().clear();
             sleep((BACK_OFF * 2_u32.pow(in_vain.min(10))).min(BACK_OFF_MAX)).await;
         }
@@ -184,7 +184,9 @@ impl Client {
                 outbox.send_some().map(drop)
             }
             Message::Sync(SyncMessage::Step2(update)) => {
-                self.answered.set(true);
+                if self.answered_at.get().is_none() {
+                    self.answered_at.set(Some(now));
+                }
                 self.see(update, now);
                 Ok(())
             }

@@ -115,9 +115,8 @@ impl Crowd {
         }
     }
 
-    /// How long each of them was without a server that had given it everything, when all have everything.
+    /// How long each of them was without a server that had answered it, the last time.
     pub fn waits(&self) -> Option<Sorted> {
-        let wait = |client: &Rc<Client>| Some(client.synced()?.saturating_duration_since(client.left_at()?));
-        Sorted::new(self.clients.iter().filter_map(wait).collect())
+        Sorted::new(self.clients.iter().filter_map(|client| client.waited()).collect())
     }
 }
