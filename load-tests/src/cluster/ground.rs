@@ -2,8 +2,9 @@
 
 use std::{fmt, path::PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use tempfile::TempDir;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
     Args, bus,
@@ -84,7 +85,12 @@ impl Ground {
         measure: impl AsyncFnOnce(Cluster) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
         let database = self.postgres.fresh();
-        let measured = async { measure(self.start(&database, shape, cores, settings).await?).await }.await;
+        let measured = async { measure(self.start(&database, shape, cores, settings).await?).await };
+        let measured = tokio::select! {
+            measured = measured => measured,
+            // What was started and made must not stay behind.
+            interrupted = interrupted() => Err(interrupted),
+        };
         let removed = database.remove().await;
         // What went wrong first may be why the other did.
         let measured = measured.with_context(|| shape.to_string())?;
@@ -123,6 +129,18 @@ impl Ground {
             bus::meet(&servers).await?;
         }
         Ok(Cluster { servers, services, redis, _folders: folders })
+    }
+}
+
+/// Waits until somebody wants this program to end.
+async fn interrupted() -> anyhow::Error {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return anyhow!("this program cannot wait for signals");
+    };
+    tokio::select! {
+        _ = interrupt.recv() => anyhow!("interrupted"),
+        _ = terminate.recv() => anyhow!("terminated"),
     }
 }
 
