@@ -61,7 +61,7 @@ pub struct Args {
     #[arg(long, default_value_t = 2)]
     warmup: u32,
     /// Rounds, each on fresh processes and a fresh database
-    #[arg(long, default_value_t = 2, value_parser = value_parser!(u32).range(1..=20))]
+    #[arg(long, default_value_t = 3, value_parser = value_parser!(u32).range(1..=20))]
     rounds: u32,
 }
 

@@ -41,7 +41,8 @@ pub async fn measure(args: &Args, ground: &Ground) -> anyhow::Result<Said> {
     Ok(Said {
         about: format!(
             "viewers: one editor and {} viewers, {} edits of {} bytes in a second, for {} s; on two nodes the viewers are spread \
-             evenly; everything arrived, and the map is the same on all nodes; nodes and Redis: {}; PostgreSQL wherever it runs",
+             evenly; everything arrived, and the map is the same on all nodes; {} (nodes and Redis are the server), PostgreSQL \
+             wherever it runs",
             args.viewers,
             args.rate,
             two.edit_bytes(),
