@@ -101,6 +101,14 @@ impl Side {
     pub fn facts(&self, of: &str) -> Vec<Fact> {
         let whose = format!("{of}: {}", self.shape);
         let mut facts = versus::facts(&whose, &self.outcomes);
+        if self.shape == Shape::Two {
+            let nodes = self.outcomes.iter().map(|outcome| outcome.happened.used_by_nodes.len()).min().unwrap_or(0);
+            for node in 0..nodes {
+                let each = |outcome: &Outcome| outcome.us_per_delivery(outcome.happened.used_by_nodes[node].cpu);
+                let name = format!("{whose}: CPU per delivery, of which node {}", node + 1);
+                facts.push(Fact::new(name, "µs", self.outcomes.iter().map(each)));
+            }
+        }
         let services = self.outcomes.first().map(|outcome| outcome.happened.services.len()).unwrap_or_default();
         for service in 0..services {
             let used = |outcome: &Outcome| outcome.happened.services[service].1;
@@ -154,6 +162,7 @@ pub mod tests {
             fact["values"].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect::<Vec<_>>()
         };
         assert_eq!(values("viewers: two nodes: CPU per delivery"), [20.0, 40.0]);
+        assert_eq!(values("viewers: two nodes: CPU per delivery, of which node 1"), [20.0, 40.0]);
         assert_eq!(values("viewers: two nodes: Redis: CPU per delivery"), [5.0, 25.0]);
         assert_eq!(values("viewers: two nodes: Redis: core in use"), [0.5, 2.5]);
     }

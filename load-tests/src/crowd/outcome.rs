@@ -1,6 +1,6 @@
 //! What a run came to.
 
-use std::time::Duration;
+use std::{iter::Sum, time::Duration};
 
 use hdrhistogram::Histogram;
 use tokio::time::Instant;
@@ -38,7 +38,8 @@ pub struct Usage {
 pub struct Snapshot {
     at: Instant,
     counts: Counts,
-    used: Option<Usage>,
+    /// Node by node.
+    used: Option<Vec<Usage>>,
     services: Vec<(Service, Duration)>,
     client_cpu: Duration,
 }
@@ -51,6 +52,8 @@ pub struct Happened {
     pub counts: Counts,
     /// What the server used for it, all nodes together, if its processes are known.
     pub used: Option<Usage>,
+    /// The same, node by node.
+    pub used_by_nodes: Vec<Usage>,
     /// Time on a processor of what it leans on.
     pub services: Vec<(Service, Duration)>,
     /// What this program used.
@@ -86,14 +89,8 @@ pub struct Outcome {
 }
 
 impl Usage {
-    /// Of all of them together.
-    fn of(processes: &[Process]) -> anyhow::Result<Self> {
-        let mut usage = Self::default();
-        for process in processes {
-            usage.cpu += process.cpu()?;
-            usage.waited += process.waited_for_processor()?;
-        }
-        Ok(usage)
+    fn of(process: Process) -> anyhow::Result<Self> {
+        Ok(Self { cpu: process.cpu()?, waited: process.waited_for_processor()? })
     }
 
     fn until(self, later: Self) -> Self {
@@ -101,10 +98,16 @@ impl Usage {
     }
 }
 
+impl Sum for Usage {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self { cpu: sum.cpu + one.cpu, waited: sum.waited + one.waited })
+    }
+}
+
 impl Snapshot {
     /// Now.
     pub fn take(subject: &Subject, crowd: &Gathered) -> anyhow::Result<Self> {
-        let used = subject.processes().map(|processes| Usage::of(&processes)).transpose()?;
+        let used = subject.processes().map(|processes| processes.into_iter().map(Usage::of).collect()).transpose()?;
         let service = |service: &Service| Ok((*service, service.family.cpu()?));
         let services = subject.services.iter().map(service).collect::<anyhow::Result<_>>()?;
         let client_cpu = Process::new(std::process::id()).cpu()?;
@@ -113,6 +116,10 @@ impl Snapshot {
 
     /// What happened between this and a later one.
     pub fn until(&self, later: &Self) -> Happened {
+        let nodes = self.used.as_ref().zip(later.used.as_ref());
+        let used_by_nodes =
+            nodes.map(|(before, after)| before.iter().zip(after).map(|(before, after)| before.until(*after)));
+        let used_by_nodes: Option<Vec<Usage>> = used_by_nodes.map(Iterator::collect);
         Happened {
             took: later.at - self.at,
             counts: Counts {
@@ -120,7 +127,8 @@ impl Snapshot {
                 frames: later.counts.frames - self.counts.frames,
                 bytes: later.counts.bytes - self.counts.bytes,
             },
-            used: self.used.zip(later.used).map(|(before, after)| before.until(after)),
+            used: used_by_nodes.as_ref().map(|nodes| nodes.iter().copied().sum()),
+            used_by_nodes: used_by_nodes.unwrap_or_default(),
             services: self
                 .services
                 .iter()
@@ -139,13 +147,20 @@ impl Outcome {
         let mut latency = super::histogram();
         latency.saturating_record(took_ms * 1000);
         let counts = Counts { deliveries, ..Counts::default() };
-        let used = Some(Usage { cpu, ..Usage::default() });
+        let used = Usage { cpu, ..Usage::default() };
         let took = Duration::from_secs(1);
         Self {
             across: latency.clone(),
             latency,
             lateness: super::histogram(),
-            happened: Happened { took, counts, used, services, client_cpu: Duration::ZERO },
+            happened: Happened {
+                took,
+                counts,
+                used: Some(used),
+                used_by_nodes: vec![used],
+                services,
+                client_cpu: Duration::ZERO,
+            },
             backlog: Duration::ZERO,
             edit_bytes: 0,
             memory_joined: None,
