@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use tokio::time::timeout;
 
 use super::App;
-use crate::journal::JournalEnd;
+use crate::{journal::JournalEnd, telemetry::metrics};
 
 /// How long requests under way and background work may take to finish.
 const REQUESTS_FINISH_WITHIN: Duration = Duration::from_secs(3);
@@ -28,6 +28,7 @@ impl App {
     pub(super) async fn drain(self) -> anyhow::Result<()> {
         let grace = self.config.shutdown_grace;
         tracing::info!(grace_seconds = grace.as_secs_f64(), "draining: no new sessions, clients are sent to reconnect");
+        metrics::get().draining.set(1.0);
         self.draining.cancel();
         if timeout(grace, self.sessions.emptied()).await.is_err() {
             tracing::warn!(sessions = self.sessions.open(), "some clients did not go within the grace time");

@@ -149,6 +149,7 @@ impl Server {
     /// # Errors
     /// When it stops with edits that could be neither saved nor set aside.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        metrics::get().connections_max.set(self.app.config.limits.max_connections as f64);
         self.app.announce(self.address);
         self.app.run(self.listener, self.uptime, stop).await
     }
@@ -311,7 +312,7 @@ impl App {
             let mut is_untidy = false;
             while stop.run_until_cancelled(tick.tick()).await.is_some() {
                 probe(&store, &store_up).await;
-                metrics::get().database_pool_size.set(store.pool_size().open);
+                metrics::get().database.note(store.pool_size());
                 metrics::get().journal_backlog_bytes.set(journal.health().backlog_bytes as f64);
                 let now = journal.commit_count();
                 // While commits fail there may be no room for them before this is done.

@@ -227,7 +227,7 @@ pub async fn ready(State(app): State<AppState>) -> Response {
 ))]
 pub async fn metrics(State(app): State<AppState>) -> Response {
     let metrics = metrics::get();
-    metrics.database_pool_size.set(f64::from(app.store.pool_size().open));
+    metrics.database.note(app.store.pool_size());
     let text_format = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     ([(header::CONTENT_TYPE, text_format)], metrics.render()).into_response()
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use super::{GraphKey, RecordId, StoreError};
 
@@ -29,6 +30,8 @@ pub enum Since {
         up_to: RecordId,
         /// Whether there are more.
         has_more: bool,
+        /// When the graph was last changed.
+        modified_at: Timestamp,
     },
     /// Some of them have gone into a snapshot, or cannot be read: the graph has to be loaded.
     Load,

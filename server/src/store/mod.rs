@@ -264,6 +264,8 @@ pub struct PoolSize {
     pub open: u32,
     /// Of these, waiting for work.
     pub idle: u32,
+    /// How many there may be.
+    pub max: u32,
 }
 
 /// Largest slice of a snapshot: what one write may add to a commit's wait (about a millisecond of disk).

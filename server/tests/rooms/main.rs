@@ -4,6 +4,7 @@
 
 mod access;
 mod acks;
+mod cluster;
 mod compaction;
 mod deletion;
 mod edits;

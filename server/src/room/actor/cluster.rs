@@ -62,14 +62,17 @@ impl Actor {
 
 async fn tail_of(store: &SharedStore, key: GraphKey, after: u64) -> Result<TailRead, StoreError> {
     let Some(log) = store.shared_log() else {
-        return Ok(TailRead { updates: Vec::new(), up_to: after, has_more: false });
+        return Ok(TailRead { updates: Vec::new(), up_to: after, modified_at: None, has_more: false });
     };
     match log.since(key, RecordId(after as i64)).await? {
-        Since::Records { updates, up_to, has_more } => Ok(TailRead { updates, up_to: up_to.0 as u64, has_more }),
+        Since::Records { updates, up_to, has_more, modified_at } => {
+            Ok(TailRead { updates, up_to: up_to.0 as u64, modified_at: Some(modified_at), has_more })
+        }
         Since::Load => {
             let stored = store.load(key).await?;
             let updates = stored.snapshot.into_iter().chain(stored.tail).map(Bytes::from).collect();
-            Ok(TailRead { updates, up_to: stored.last.0 as u64, has_more: false })
+            // What is on top of it is read next, and says when the map was changed.
+            Ok(TailRead { updates, up_to: stored.last.0 as u64, modified_at: None, has_more: true })
         }
     }
 }

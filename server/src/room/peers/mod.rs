@@ -17,8 +17,11 @@ const GOSSIP_EVERY_MS: u64 = 1_000;
 /// Between two when all agree.
 const GOSSIP_SELDOM_MS: u64 = 15_000;
 
-/// A node that has said nothing of this map for so long does not have it open any more.
-const SILENT_MAX_MS: u64 = 50_000;
+/// A node that has said nothing of this map for so long is asked whether it still has it open.
+const SILENT_MS: u64 = GOSSIP_SELDOM_MS + 1_000;
+
+/// Who is asked where they are answers at once; who says nothing for so long is not there any more.
+const REPLIES_WITHIN_MS: u64 = 3_000;
 
 /// Gossips at [`GOSSIP_EVERY_MS`] while nobody has answered.
 const ALONE_GOSSIPS: u32 = 3;
@@ -126,6 +129,9 @@ impl Peers {
         self.wants_reply = true;
         self.quiet_gossips = 0;
         self.gossip_due_ms = now_ms;
+        for stream in self.streams.values_mut() {
+            stream.answers_by_ms.get_or_insert(now_ms + REPLIES_WITHIN_MS);
+        }
     }
 
     /// The number of an update that is shown now.
@@ -150,7 +156,7 @@ impl Peers {
                 if stream.epoch < epoch {
                     *stream = Stream::new(epoch, now_ms);
                 }
-                stream.heard_ms = now_ms;
+                (stream.heard_ms, stream.answers_by_ms) = (now_ms, None);
                 true
             }
             None if is_full || node == self.me => false,
@@ -256,10 +262,18 @@ impl Peers {
     pub fn expire(&mut self, now_ms: u64) -> Vec<NodeId> {
         if !self.is_up {
             // That nothing is heard says nothing of them.
-            self.streams.values_mut().for_each(|stream| stream.heard_ms = now_ms);
+            for stream in self.streams.values_mut() {
+                (stream.heard_ms, stream.answers_by_ms) = (now_ms, None);
+            }
             return Vec::new();
         }
-        let is_silent = |stream: &Stream| stream.heard_ms + SILENT_MAX_MS <= now_ms;
+        for stream in self.streams.values_mut() {
+            if stream.heard_ms + SILENT_MS <= now_ms && stream.answers_by_ms.is_none() {
+                stream.answers_by_ms = Some(now_ms + REPLIES_WITHIN_MS);
+                self.gossip_due_ms = now_ms;
+            }
+        }
+        let is_silent = |stream: &Stream| stream.answers_by_ms.is_some_and(|by_ms| by_ms <= now_ms);
         let silent: Vec<NodeId> =
             self.streams.iter().filter(|(_, stream)| is_silent(stream)).map(|(&node, _)| node).collect();
         silent.into_iter().filter(|node| self.streams.remove(node).is_some()).collect()
@@ -287,11 +301,13 @@ impl Peers {
             return None;
         }
         let is_alone = !self.has_company();
-        let agrees = |stream: &Stream| stream.is_settled() && stream.agreed == Some(version);
+        let is_asked = |stream: &Stream| stream.answers_by_ms.is_some();
+        let agrees = |stream: &Stream| stream.is_settled() && stream.agreed == Some(version) && !is_asked(stream);
+        let wants_reply = std::mem::take(&mut self.wants_reply) || is_alone || self.streams.values().any(is_asked);
         let is_calm = if is_alone { self.quiet_gossips >= ALONE_GOSSIPS } else { self.streams.values().all(agrees) };
         self.quiet_gossips = self.quiet_gossips.saturating_add(1);
         self.gossip_due_ms = now_ms + if is_calm { GOSSIP_SELDOM_MS } else { GOSSIP_EVERY_MS };
-        Some(std::mem::take(&mut self.wants_reply) || is_alone)
+        Some(wants_reply)
     }
 
     /// Whether nothing has changed since the last gossip: then documents may be compared.
@@ -304,8 +320,8 @@ impl Peers {
         if !self.is_up {
             return None;
         }
-        let questions = self.streams.values().filter_map(Stream::question_due_ms);
-        questions.chain([self.gossip_due_ms]).min()
+        let of_stream = |stream: &Stream| [stream.question_due_ms(), stream.answers_by_ms];
+        self.streams.values().flat_map(of_stream).flatten().chain([self.gossip_due_ms]).min()
     }
 
     /// Where we are, without what only the document tells.

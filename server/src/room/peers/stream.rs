@@ -23,6 +23,8 @@ const ASK_AGAIN_AFTER_MS_MAX: u64 = 30_000;
 pub(super) struct Stream {
     pub(super) epoch: u64,
     pub(super) heard_ms: u64,
+    /// It is asked whether it is there, and has to answer by then.
+    pub(super) answers_by_ms: Option<u64>,
     /// All of its updates up to this one have been heard.
     taken: u64,
     beyond: BTreeSet<u64>,
@@ -67,6 +69,7 @@ impl Stream {
         Self {
             epoch,
             heard_ms: now_ms,
+            answers_by_ms: None,
             taken: 0,
             beyond: BTreeSet::new(),
             head: 0,

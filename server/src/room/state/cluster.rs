@@ -170,17 +170,21 @@ impl RoomState {
             let is_saved = self.replica.held_bytes() == 0 && arrived.iter().all(|arrived| arrived.is_saved);
             let ops = arrived.iter().map(|arrived| Op::Update { update: &arrived.update, from: arrived.from });
             let applied = self.replica.apply(ops, now_ms);
-            let at = arrived.iter().filter_map(|arrived| arrived.at).max().unwrap_or(now);
+            let at = arrived.iter().filter_map(|arrived| arrived.at).max();
             self.turn_away_all(applied.refused);
             self.note_left_out(applied.left_out, now_ms);
             let acks = self.due_acks(&[]);
             match applied.update {
                 Some(update) if is_saved => {
-                    self.show_saved_elsewhere(&update, at);
+                    self.show_saved_elsewhere(&update);
                     self.wait_with_newest(Vec::new(), acks);
                 }
-                Some(update) => self.begin_commit(&update, Vec::new(), acks, at, now_ms),
+                Some(update) => self.begin_commit(&update, Vec::new(), acks, now, now_ms),
                 None => self.wait_with_newest(Vec::new(), acks),
+            }
+            if let Some(at) = at.filter(|at| is_saved && *at > self.modified_at) {
+                self.modified_at = at;
+                self.cache.invalidate();
             }
         }
         for arrived in arrived {
@@ -365,7 +369,7 @@ impl RoomState {
     }
 
     /// Shows what is on disk, by another node.
-    fn show_saved_elsewhere(&mut self, update: &[u8], at: Timestamp) {
+    fn show_saved_elsewhere(&mut self, update: &[u8]) {
         self.version += 1;
         self.size.add(Size::of_update(update));
         self.cache.invalidate();
@@ -374,7 +378,6 @@ impl RoomState {
         if let Some(topic) = self.replica.topic().filter(|topic| *topic != self.topic) {
             self.topic = topic;
         }
-        self.modified_at = self.modified_at.max(at);
         self.publish(message::encode_update(update).into());
     }
 

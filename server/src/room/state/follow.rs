@@ -4,6 +4,7 @@
 //! records are numbered without gaps, so what is missing shows.
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use synapti_crdt::Sender;
 use synapti_protocol::update::EMPTY_UPDATE;
 
@@ -20,6 +21,8 @@ const WAITING_MAX: usize = 4096;
 #[derive(Debug, Default)]
 pub(super) struct Follow {
     is_reading: bool,
+    /// What was read last, which may not be in the document yet.
+    read_up_to: u64,
     /// Whether it has to be read again after that: something was asked meanwhile.
     again: bool,
     /// Who waits for what is being read, and for the reading after it.
@@ -38,6 +41,8 @@ pub struct TailRead {
     pub updates: Vec<Bytes>,
     /// The record up to which there is nothing else.
     pub up_to: u64,
+    /// When the map was last changed, if that is known.
+    pub modified_at: Option<Timestamp>,
     /// Whether there is more.
     pub has_more: bool,
 }
@@ -85,20 +90,20 @@ impl RoomState {
         self.follow.is_reading = true;
         let next = std::mem::take(&mut self.follow.waiting_for_next);
         self.follow.waiting.extend(next);
-        self.effects.push(Effect::ReadTail(self.recorded()));
+        self.effects.push(Effect::ReadTail(self.recorded().max(self.follow.read_up_to)));
     }
 
     /// The answer to [`Effect::ReadTail`].
     pub fn tail_read(&mut self, read: Result<TailRead, TailError>) {
         self.follow.is_reading = false;
         match read {
-            Ok(TailRead { updates, up_to, has_more }) => {
+            Ok(TailRead { updates, up_to, modified_at, has_more }) => {
                 self.follow.again |= has_more;
                 if !has_more {
                     let waiting = std::mem::take(&mut self.follow.waiting);
                     self.follow.ready.extend(waiting);
                 }
-                self.push_stored(updates, up_to);
+                self.push_stored(updates, up_to, modified_at);
             }
             Err(TailError::Gone) => self.gone_elsewhere(),
             Err(TailError::Unread) => {
@@ -135,17 +140,19 @@ impl RoomState {
         }
     }
 
-    fn push_stored(&mut self, updates: Vec<Bytes>, up_to: u64) {
-        if updates.is_empty() && self.cluster.arrived.is_empty() {
+    fn push_stored(&mut self, updates: Vec<Bytes>, up_to: u64, at: Option<Timestamp>) {
+        self.follow.read_up_to = up_to;
+        let is_newer = at.is_some_and(|at| at > self.modified_at);
+        if updates.is_empty() && !is_newer && self.cluster.arrived.is_empty() {
             self.cluster.recorded.note_all_up_to(up_to);
             return;
         }
         let from = Sender::default();
         for update in updates {
-            self.cluster.push(Arrived { from, update, is_saved: true, at: None, then: Then::Nothing });
+            self.cluster.push(Arrived { from, update, is_saved: true, at, then: Then::Nothing });
         }
         let update = Bytes::from_static(&EMPTY_UPDATE);
         let then = Then::AllRecords(up_to);
-        self.cluster.push(Arrived { from, update, is_saved: true, at: None, then });
+        self.cluster.push(Arrived { from, update, is_saved: true, at, then });
     }
 }

@@ -29,7 +29,7 @@ const APPEND: &str = "WITH held AS MATERIALIZED ( \
         JOIN graphs g ON g.key = t.key ORDER BY g.key FOR NO KEY UPDATE OF g \
     ), counted AS ( \
         UPDATE graphs g SET records = g.records + held.records, \
-            modified_at = CASE WHEN g.deleted_at IS NULL THEN held.at ELSE g.modified_at END, \
+            modified_at = CASE WHEN g.deleted_at IS NULL THEN greatest(g.modified_at, held.at) ELSE g.modified_at END, \
             topic = CASE WHEN g.deleted_at IS NULL THEN coalesce(held.topic, g.topic) ELSE g.topic END \
         FROM held WHERE g.key = held.key RETURNING g.key, g.records - held.records AS before \
     ), numbered AS ( \

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use sqlx::Row;
 
-use super::{ANSWERED_WITHIN, PostgresStore, refusal::gone, within};
+use super::{ANSWERED_WITHIN, PostgresStore, read::timestamp, refusal::gone, within};
 use crate::store::{
     GraphKey, Head, RecordId, SINCE_BYTES_MAX, SINCE_RECORDS_MAX, SharedLog, Since, StoreError, checksum::record_crc,
 };
@@ -13,7 +13,7 @@ use crate::store::{
 const HEADS: &str = "SELECT key, records, deleted_at IS NOT NULL AS is_deleted FROM graphs WHERE key = ANY($1)";
 
 /// One statement sees one state of the graph: its count, and the records that make it up. The row comes also without records.
-const SINCE: &str = "SELECT g.records, g.deleted_at IS NOT NULL AS is_deleted, j.id, j.crc, j.data FROM graphs g \
+const SINCE: &str = "SELECT g.records, g.modified_at, g.deleted_at IS NOT NULL AS is_deleted, j.id, j.crc, j.data FROM graphs g \
     LEFT JOIN LATERAL (SELECT id, crc, data FROM journal WHERE graph = g.key AND id > $2 ORDER BY id LIMIT $3) j ON true \
     WHERE g.key = $1 ORDER BY j.id";
 
@@ -53,12 +53,12 @@ async fn read_since(
     RecordId(after): RecordId,
 ) -> Result<Since, StoreError> {
     let mut rows = sqlx::query(SINCE).bind(key.0).bind(after).bind(SINCE_RECORDS_MAX).fetch(connection);
-    let (mut updates, mut bytes, mut up_to, mut last) = (Vec::new(), 0, after, None);
+    let (mut updates, mut bytes, mut up_to, mut graph) = (Vec::new(), 0, after, None);
     while let Some(row) = rows.try_next().await? {
         if row.try_get("is_deleted")? {
             return Err(gone(key));
         }
-        last = Some(row.try_get::<i64, _>("records")?);
+        graph = Some((row.try_get::<i64, _>("records")?, row.try_get::<i64, _>("modified_at")?));
         let Some(id) = row.try_get::<Option<i64>, _>("id")? else { break };
         let data: Vec<u8> = row.try_get("data")?;
         if id != up_to + 1 || row.try_get::<i64, _>("crc")? != i64::from(record_crc(key, &data)) {
@@ -71,11 +71,12 @@ async fn read_since(
         up_to = id;
         updates.push(Bytes::from(data));
     }
-    let last = last.ok_or_else(|| gone(key))?;
+    let (last, modified_at) = graph.ok_or_else(|| gone(key))?;
+    let modified_at = timestamp(key, modified_at)?;
     let is_cut = updates.len() as i64 >= SINCE_RECORDS_MAX || bytes > SINCE_BYTES_MAX;
     // Without records where there should be some, they have gone into a snapshot.
     if up_to < last && !is_cut {
         return Ok(Since::Load);
     }
-    Ok(Since::Records { updates, up_to: RecordId(up_to), has_more: up_to < last })
+    Ok(Since::Records { updates, up_to: RecordId(up_to), has_more: up_to < last, modified_at })
 }

@@ -185,7 +185,13 @@ impl Store for PostgresStore {
     fn pool_size(&self) -> PoolSize {
         let (replica_open, replica_idle) = self.replica.as_ref().map_or((0, 0), Replica::open_and_idle);
         let idle = u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX);
-        PoolSize { open: self.pool.size() + self.turns.open() + replica_open, idle: idle + replica_idle }
+        PoolSize {
+            open: self.pool.size() + self.turns.open() + replica_open,
+            idle: idle + replica_idle,
+            max: self.pool.options().get_max_connections()
+                + self.turns.open()
+                + self.replica.as_ref().map_or(0, Replica::connections_max),
+        }
     }
 
     fn describe(&self) -> String {

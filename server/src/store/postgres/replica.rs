@@ -130,6 +130,10 @@ impl Replica {
     }
 
     /// Connections open, and of these idle.
+    pub(super) fn connections_max(&self) -> u32 {
+        self.pool.options().get_max_connections()
+    }
+
     pub(super) fn open_and_idle(&self) -> (u32, u32) {
         (self.pool.size(), u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX))
     }

@@ -200,6 +200,7 @@ impl Store for SqliteStore {
             // The appender's connection lives as long as the writer, and works while the writer is held.
             open: self.readers.size() + 2 * writer_open + checkpointer_open,
             idle: readers_idle + 2 * writer_idle + checkpointer_idle,
+            max: self.readers.options().get_max_connections() + 2 * writer_open + checkpointer_open,
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod bus;
 mod cluster;
+mod database;
 mod describe;
 mod rates;
 
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use bus::BusMetrics;
 pub use bus::{Dropped, Ignored};
 use cluster::ClusterMetrics;
+use database::DatabaseMetrics;
 use rates::{ErrorRate, HitRate};
 
 /// How often the exporter's buffers are drained and the rates are renewed.
@@ -57,8 +59,12 @@ const CLOSE_CODES: [u16; 15] =
 pub struct Metrics {
     /// Open WebSocket connections.
     pub websocket_connections: Gauge,
-    /// Open connections to the database.
-    pub database_pool_size: Gauge,
+    /// Connections to the database.
+    pub database: DatabaseMetrics,
+    /// Connections of clients that there may be; 0 = no limit.
+    pub connections_max: Gauge,
+    /// 1 while the node sends its clients away, because it stops.
+    pub draining: Gauge,
     /// Tokens that AI providers have charged for.
     pub ai_token_usage: Counter,
     /// Open rooms.
@@ -112,6 +118,7 @@ pub struct Metrics {
     closes_other: Counter,
     ends: [Counter; ENDS.len()],
     errors: ErrorRate,
+    process: metrics_process::Collector,
     exporter: PrometheusHandle,
 }
 
@@ -157,6 +164,7 @@ impl Metrics {
 
     /// Everything as text for Prometheus.
     pub fn render(&self) -> String {
+        self.process.collect();
         self.exporter.render()
     }
 
@@ -170,7 +178,9 @@ impl Metrics {
         let closes = |code: String| counter!("synapti_closes_total", "code" => code);
         let metrics = Self {
             websocket_connections: gauge!("websocket_connections"),
-            database_pool_size: gauge!("database_pool_size"),
+            database: DatabaseMetrics::install(),
+            connections_max: gauge!("synapti_connections_max"),
+            draining: gauge!("synapti_draining"),
             ai_token_usage: counter!("ai_token_usage"),
             rooms: gauge!("synapti_rooms"),
             updates_committed: counter!("synapti_updates_total"),
@@ -195,7 +205,10 @@ impl Metrics {
             damaged_graphs: counter!("synapti_damaged_graphs_total"),
             bus: BusMetrics::install(),
             cluster: ClusterMetrics::install(),
-            cache: HitRate::new(gauge!("cache_hit_rate")),
+            cache: HitRate::new(
+                gauge!("cache_hit_rate"),
+                ["hit", "miss"].map(|result| counter!("synapti_cache_lookups_total", "result" => result)),
+            ),
             closes: CLOSE_CODES.map(|code| closes(code.to_string())),
             closes_other: closes("other".to_owned()),
             ends: ENDS.map(|why| counter!("synapti_ends_total", "why" => why)),
@@ -204,8 +217,10 @@ impl Metrics {
                 counter!("api_errors_total", "kind" => "client"),
                 counter!("api_errors_total", "kind" => "server"),
             ),
+            process: metrics_process::Collector::default(),
             exporter,
         };
+        metrics.process.describe();
         metrics.show_zeros();
         metrics
     }
@@ -214,7 +229,8 @@ impl Metrics {
     fn show_zeros(&self) {
         for gauge in [
             &self.websocket_connections,
-            &self.database_pool_size,
+            &self.connections_max,
+            &self.draining,
             &self.rooms,
             &self.journal_backlog_bytes,
             &self.journal_behind,
@@ -269,6 +285,9 @@ mod tests {
             "cache_hit_rate ",
             "websocket_connections ",
             "database_pool_size ",
+            "database_pool_in_use ",
+            "synapti_cache_lookups_total{result=\"miss\"} 0",
+            "process_resident_memory_bytes ",
             "ai_token_usage 0",
             "error_rate ",
             "api_errors_total{kind=\"server\"} 1",

@@ -16,16 +16,20 @@ pub(super) struct HitRate {
     hits: AtomicU64,
     lookups: AtomicU64,
     shown: Gauge,
+    /// Hits and misses one by one.
+    counters: [Counter; 2],
 }
 
 impl HitRate {
-    pub(super) fn new(shown: Gauge) -> Self {
+    pub(super) fn new(shown: Gauge, counters: [Counter; 2]) -> Self {
         shown.set(0.0);
-        Self { hits: AtomicU64::new(0), lookups: AtomicU64::new(0), shown }
+        Self { hits: AtomicU64::new(0), lookups: AtomicU64::new(0), shown, counters }
     }
 
     pub(super) fn note(&self, hits: u64, misses: u64) {
         let new = hits + misses;
+        self.counters[0].increment(hits);
+        self.counters[1].increment(misses);
         let hits = self.hits.fetch_add(hits, Ordering::Relaxed) + hits;
         let lookups = self.lookups.fetch_add(new, Ordering::Relaxed) + new;
         // Two threads may interleave here; the next look-up sets it right.
