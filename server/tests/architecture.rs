@@ -147,11 +147,20 @@ fn only_the_store_names_databases() {
 }
 
 #[test]
+fn only_the_bus_over_redis_names_redis() {
+    let words = ["use redis", "redis::cmd", "redis::Cmd", "redis::Client", "redis::Value", "redis::RedisResult"];
+    never("only `bus/redis/` names the library that speaks to Redis", &words, |path| {
+        !within(path, &["server/src/bus/redis/"])
+    });
+}
+
+#[test]
 fn only_the_app_picks_a_backend() {
     let places = ["server/src/store/", "server/src/app.rs", "server/src/main.rs", "server/src/cli.rs"];
     never("only `app` and the commands of `main` pick a backend", &["SqliteStore", "PostgresStore"], |path| {
         !within(path, &places)
     });
+    never("only `app` picks a bus", &["RedisBus"], |path| !within(path, &["server/src/bus/", "server/src/app/"]));
 }
 
 #[test]

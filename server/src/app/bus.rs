@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     bus::{
-        BusState, MemoryBus, SharedBus,
+        BusState, MemoryBus, SharedBus, SharedLimits,
         redis::{RedisBus, RedisOptions},
     },
     config::{Config, RedisAtStart},
@@ -18,8 +18,8 @@ use crate::{
 const NODE_BITS: u32 = 53;
 
 /// Begins to connect, and waits for how the first attempt ends.
-pub(super) async fn start(config: &Config, identity: Uuid) -> anyhow::Result<SharedBus> {
-    let Some(address) = config.redis_url.clone() else { return Ok(Arc::new(MemoryBus::alone())) };
+pub(super) async fn start(config: &Config, identity: Uuid) -> anyhow::Result<(SharedBus, Option<SharedLimits>)> {
+    let Some(address) = config.redis_url.clone() else { return Ok((Arc::new(MemoryBus::alone()), None)) };
     let node = NodeId(rand::random::<u64>() >> (u64::BITS - NODE_BITS));
     let ca_file = config.redis.ca_file.clone();
     let bus = RedisBus::start(RedisOptions { address: address.clone(), ca_file, identity, node }).await?;
@@ -30,7 +30,8 @@ pub(super) async fn start(config: &Config, identity: Uuid) -> anyhow::Result<Sha
              SYNAPTI_REDIS_AT_START is `fail`"
         );
     }
-    Ok(Arc::new(bus))
+    let shared = bus.limits();
+    Ok((Arc::new(bus), Some(shared)))
 }
 
 /// What the bus is, for the log.

@@ -23,7 +23,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     auth::Authenticator,
-    bus::SharedBus,
+    bus::{SharedBus, SharedLimits},
     clock::Clock,
     compaction::Compactor,
     config::{Config, DatabaseUrl},
@@ -34,7 +34,7 @@ use crate::{
     limits::{
         connections::{ConnectionLimits, Connections},
         counted::Counted,
-        keyed::KeyedRate,
+        requests::RequestRate,
         strain::Strain,
         turnstile::Turnstile,
     },
@@ -68,6 +68,8 @@ struct App {
     auth: Authenticator,
     store: SharedStore,
     bus: SharedBus,
+    /// What is counted on all nodes, if there may be others.
+    shared: Option<SharedLimits>,
     journal: Journal,
     journal_end: oneshot::Receiver<JournalEnd>,
     /// Whether the store answered when it was asked last.
@@ -130,8 +132,11 @@ impl Server {
             records => tracing::info!(records, "edits that an earlier run could not save are in the database now"),
         }
         let address = listener.local_addr().context("the listening socket has no address")?;
-        let bus = bus::start(&config, store.identity()).await?;
-        Ok(Self { app: App::new(config, auth, store, bus), listener, address, uptime })
+        let (bus, shared) = bus::start(&config, store.identity()).await?;
+        if let Some(shared) = shared.clone() {
+            auth.share_tickets(shared);
+        }
+        Ok(Self { app: App::new(config, auth, store, bus, shared), listener, address, uptime })
     }
 
     /// Where it listens: tells which port the system gave for port 0.
@@ -151,7 +156,13 @@ impl Server {
 }
 
 impl App {
-    fn new(config: Arc<Config>, auth: Authenticator, store: SharedStore, bus: SharedBus) -> Self {
+    fn new(
+        config: Arc<Config>,
+        auth: Authenticator,
+        store: SharedStore,
+        bus: SharedBus,
+        shared: Option<SharedLimits>,
+    ) -> Self {
         let giving_up = CancellationToken::new();
         let background = TaskTracker::new();
         let options = JournalOptions {
@@ -163,13 +174,14 @@ impl App {
             auth,
             store,
             bus,
+            shared: shared.clone(),
             journal,
             journal_end,
             store_up: watch::Sender::new(true),
             draining: CancellationToken::new(),
             rooms_closing: CancellationToken::new(),
             giving_up,
-            sessions: Connections::new(connection_limits(&config)),
+            sessions: Connections::shared(connection_limits(&config), shared),
             connections: TaskTracker::new(),
             rooms: TaskTracker::new(),
             background,
@@ -204,7 +216,7 @@ impl App {
             draining: self.draining.clone(),
             store_up: self.store_up.subscribe(),
             strain,
-            requests: Arc::new(KeyedRate::new(self.config.limits.requests_per_second)),
+            requests: Arc::new(RequestRate::new(self.config.limits.requests_per_second, self.shared.clone())),
             clock: Clock::system(),
             uptime,
         };
@@ -223,6 +235,8 @@ impl App {
             self.background.spawn(async move { stop.run_until_cancelled(keys.keep_fresh()).await });
         }
         self.background.spawn(metrics::upkeep(self.rooms_closing.clone()));
+        let (sessions, closing) = (self.sessions.clone(), self.rooms_closing.clone());
+        self.background.spawn(async move { closing.run_until_cancelled(sessions.answer_probes()).await });
         stop.cancelled().await;
         self.drain().await
     }

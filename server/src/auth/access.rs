@@ -49,6 +49,11 @@ impl Access {
         Self(Some(Arc::new(grant)))
     }
 
+    /// What was granted; `None` in mode `open`.
+    pub(super) fn grant(&self) -> Option<&Grant> {
+        self.0.as_deref()
+    }
+
     /// Whose connections are counted together: the signed-in user. `None` for people without a name.
     pub fn client(&self) -> Option<&str> {
         self.0.as_ref().map(|grant| grant.client.as_str())

@@ -14,6 +14,7 @@ use super::{
     tickets::{TICKET_SECONDS, Ticket, Tickets, TooManyTickets},
 };
 use crate::{
+    bus::SharedLimits,
     clock::Clock,
     config::{AuthConfig, AuthMode},
 };
@@ -51,9 +52,7 @@ pub enum Denied {
     #[error("a token in the URL must expire within the hour: send this one in a header, or get a ticket for it")]
     TooLongInUrl,
     /// The ticket is no good.
-    #[error(
-        "the ticket is not good: tickets are good once, for {TICKET_SECONDS} seconds, on the node that gave them out"
-    )]
+    #[error("the ticket is not good: tickets are good once and for {TICKET_SECONDS} seconds")]
     Ticket,
     /// The ticket is for another map; it is used up all the same.
     #[error("the ticket is for another graph")]
@@ -114,7 +113,7 @@ impl Authenticator {
                 if lasts.is_some_and(|lasts| lasts <= IN_URL_AT_MOST) { Ok(access) } else { Err(Denied::TooLongInUrl) }
             }
             Credential::Ticket(word) => {
-                let ticket = self.0.tickets.take(word, self.0.clock.now()).ok_or(Denied::Ticket)?;
+                let ticket = self.0.tickets.take(word, self.0.clock.now()).await.ok_or(Denied::Ticket)?;
                 let is_for_other = ticket.graph.is_some() && ticket.graph.as_ref() != graph;
                 if is_for_other { Err(Denied::OtherGraph) } else { Ok(ticket.access) }
             }
@@ -125,8 +124,13 @@ impl Authenticator {
     ///
     /// # Errors
     /// When too many are good already.
-    pub fn give_ticket(&self, ticket: Ticket) -> Result<String, TooManyTickets> {
-        self.0.tickets.give(ticket, self.0.clock.now())
+    pub async fn give_ticket(&self, ticket: Ticket) -> Result<String, TooManyTickets> {
+        self.0.tickets.give(ticket, self.0.clock.now()).await
+    }
+
+    /// From now on tickets are good on all nodes. Counts once.
+    pub fn share_tickets(&self, nodes: SharedLimits) {
+        self.0.tickets.share(nodes);
     }
 
     async fn token(&self, token: &str) -> Result<Access, Denied> {

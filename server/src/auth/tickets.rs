@@ -1,10 +1,12 @@
 //! Tickets: short words that stand for somebody's access for a moment, where a token must not show, as in a URL.
 //!
-//! Each is good once, on the node that gave it out. One may be given out for a single map.
+//! Each is good once: on all nodes, or, while they cannot be reached, on the node that gave it out. One may be given out for a
+//! single map.
 
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
+    sync::OnceLock,
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -12,7 +14,10 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use synapti_protocol::graph_id::GraphId;
 
+mod written;
+
 use super::access::Access;
+use crate::bus::SharedLimits;
 
 /// How long a ticket is good.
 pub const TICKET_SECONDS: u32 = 30;
@@ -33,7 +38,11 @@ pub struct TooManyTickets;
 
 /// The tickets that are good. `Debug` does not show them.
 #[derive(Default)]
-pub struct Tickets(Mutex<Inner>);
+pub struct Tickets {
+    here: Mutex<Inner>,
+    /// Where all nodes find them, if there may be others.
+    nodes: OnceLock<SharedLimits>,
+}
 
 #[derive(Default)]
 struct Inner {
@@ -56,9 +65,40 @@ impl Tickets {
     ///
     /// # Errors
     /// When too many are good already.
-    pub fn give(&self, ticket: Ticket, now: Timestamp) -> Result<String, TooManyTickets> {
-        let client = ticket.access.principal();
-        let mut inner = self.0.lock();
+    pub async fn give(&self, ticket: Ticket, now: Timestamp) -> Result<String, TooManyTickets> {
+        let word = self.reserve(ticket.access.principal(), now)?;
+        if let Some(nodes) = self.nodes.get() {
+            // A word of its own, so that no ticket is ever in both places: an answer that is late may have been a yes.
+            let shared_word = new_word();
+            if nodes.put_ticket(&shared_word, &written::write(&ticket), TICKET_SECONDS).await {
+                return Ok(shared_word);
+            }
+        }
+        self.here.lock().good.insert(word.clone(), ticket);
+        Ok(word)
+    }
+
+    /// What a ticket stands for; it is used up by that.
+    pub async fn take(&self, word: &str, now: Timestamp) -> Option<Ticket> {
+        let kept_here = {
+            let mut inner = self.here.lock();
+            inner.forget_old(now);
+            inner.good.remove(word)
+        };
+        match (kept_here, self.nodes.get()) {
+            (None, Some(nodes)) => written::read(&nodes.take_ticket(word).await?),
+            (kept_here, _) => kept_here,
+        }
+    }
+
+    /// From now on tickets are good on all nodes. Counts once.
+    pub fn share(&self, nodes: SharedLimits) {
+        let _ = self.nodes.set(nodes);
+    }
+
+    /// Counts one more ticket of a client, and gives a word for it.
+    fn reserve(&self, client: u64, now: Timestamp) -> Result<String, TooManyTickets> {
+        let mut inner = self.here.lock();
         inner.forget_old(now);
         // Who has no name is not counted: in mode `open` that is everybody.
         let is_greedy = client != 0
@@ -66,18 +106,14 @@ impl Tickets {
         if is_greedy || inner.given.len() >= TICKETS_MAX {
             return Err(TooManyTickets);
         }
-        let word = URL_SAFE_NO_PAD.encode(rand::random::<[u8; TICKET_BYTES]>());
+        let word = new_word();
         inner.given.push_back((now, client, word.clone()));
-        inner.good.insert(word.clone(), ticket);
         Ok(word)
     }
+}
 
-    /// What a ticket stands for; it is used up by that.
-    pub fn take(&self, word: &str, now: Timestamp) -> Option<Ticket> {
-        let mut inner = self.0.lock();
-        inner.forget_old(now);
-        inner.good.remove(word)
-    }
+fn new_word() -> String {
+    URL_SAFE_NO_PAD.encode(rand::random::<[u8; TICKET_BYTES]>())
 }
 
 impl Inner {
@@ -107,30 +143,31 @@ mod tests {
         Timestamp::from_second(seconds).unwrap()
     }
 
-    #[test]
-    fn a_ticket_is_good_once_and_for_half_a_minute() {
+    #[tokio::test]
+    async fn a_ticket_is_good_once_and_for_half_a_minute() {
         let tickets = Tickets::default();
-        let (first, second) = (tickets.give(of("ada"), at(0)).unwrap(), tickets.give(of("bob"), at(0)).unwrap());
+        let (first, second) =
+            (tickets.give(of("ada"), at(0)).await.unwrap(), tickets.give(of("bob"), at(0)).await.unwrap());
         assert!(first != second && first.len() == 32);
-        assert_eq!(tickets.take(&first, at(29)).unwrap().access.client(), Some("ada"));
-        assert!(tickets.take(&first, at(29)).is_none());
-        assert!(tickets.take(&second, at(30)).is_none());
-        assert!(tickets.take("", at(0)).is_none());
+        assert_eq!(tickets.take(&first, at(29)).await.unwrap().access.client(), Some("ada"));
+        assert!(tickets.take(&first, at(29)).await.is_none());
+        assert!(tickets.take(&second, at(30)).await.is_none());
+        assert!(tickets.take("", at(0)).await.is_none());
     }
 
-    #[test]
-    fn tickets_are_bounded_for_each_client_and_for_all() {
+    #[tokio::test]
+    async fn tickets_are_bounded_for_each_client_and_for_all() {
         let tickets = Tickets::default();
         for _ in 0..TICKETS_PER_CLIENT_MAX {
-            tickets.give(of("ada"), at(0)).unwrap();
+            tickets.give(of("ada"), at(0)).await.unwrap();
         }
-        assert_eq!(tickets.give(of("ada"), at(29)), Err(TooManyTickets));
+        assert_eq!(tickets.give(of("ada"), at(29)).await, Err(TooManyTickets));
         for n in 0..TICKETS_MAX - TICKETS_PER_CLIENT_MAX {
-            tickets.give(of(&n.to_string()), at(0)).unwrap();
+            tickets.give(of(&n.to_string()), at(0)).await.unwrap();
         }
-        assert_eq!(tickets.give(of("bob"), at(29)), Err(TooManyTickets));
-        assert!(tickets.give(of("ada"), at(30)).is_ok());
-        let inner = tickets.0.lock();
+        assert_eq!(tickets.give(of("bob"), at(29)).await, Err(TooManyTickets));
+        assert!(tickets.give(of("ada"), at(30)).await.is_ok());
+        let inner = tickets.here.lock();
         assert_eq!((inner.good.len(), inner.given.len()), (1, 1));
     }
 }

@@ -30,14 +30,15 @@ pub async fn guard(State(app): State<AppState>, request: Request, next: Next) ->
     if FREE_PATHS.contains(&path) || path.starts_with(SOCKETS) {
         return next.run(request).await;
     }
-    match requester(&app, &request).map(|requester| app.requests.take(&requester)) {
-        Some(Err(ComeBackAfter(after))) => {
+    let Some(requester) = requester(&app, &request) else { return next.run(request).await };
+    match app.requests.take(&requester).await {
+        Err(ComeBackAfter(after)) => {
             metrics::get().requests_refused.increment(1);
             let seconds = after.as_secs_f64().ceil().max(1.0) as u32;
             let message = "more requests than one client may make (SYNAPTI_LIMITS_REQUESTS_PER_SECOND): slow down";
             ApiError::come_back(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message, seconds).into_response()
         }
-        _ => next.run(request).await,
+        Ok(()) => next.run(request).await,
     }
 }
 

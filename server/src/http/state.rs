@@ -1,6 +1,6 @@
 //! What handlers work with.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -13,7 +13,7 @@ use crate::{
     history::History,
     hub::Hub,
     journal::Journal,
-    limits::{address::AddressKey, keyed::KeyedRate, strain::Strain},
+    limits::{address::AddressKey, requests::RequestRate, strain::Strain},
     store::SharedStore,
     telemetry::metrics::Stopwatch,
 };
@@ -25,6 +25,16 @@ pub enum Requester {
     Client(Box<str>),
     /// Whoever speaks from an address.
     Address(AddressKey),
+}
+
+impl fmt::Display for Requester {
+    /// The same on every node, and never the same for two.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client(client) => write!(f, "client {client}"),
+            Self::Address(address) => write!(f, "address {address}"),
+        }
+    }
 }
 
 /// Everything that a handler may use. Cheap to clone.
@@ -50,8 +60,8 @@ pub struct AppState {
     pub store_up: watch::Receiver<bool>,
     /// Whether the node is overloaded.
     pub strain: Strain,
-    /// How many requests each client has made lately.
-    pub requests: Arc<KeyedRate<Requester>>,
+    /// How many requests each client has made lately, on all nodes.
+    pub requests: Arc<RequestRate<Requester>>,
     /// Where the time comes from.
     pub clock: Clock,
     /// Runs since the start of the process.

@@ -39,8 +39,8 @@ pub struct NewTicket {
 
 /// Gets a ticket for opening a socket
 ///
-/// It stands for the caller's token where a token must not show, is good once and for 30 seconds, and only on the node
-/// that gave it out. With `graph_id` it is good for that graph alone.
+/// It stands for the caller's token where a token must not show, and is good once and for 30 seconds, on every node. With
+/// `graph_id` it is good for that graph alone.
 #[utoipa::path(post, path = "/v1/tickets", tag = "live", request_body = CreateTicket, responses(
     (status = 201, description = "A ticket", body = NewTicket),
     (status = 400, description = "No JSON, or not a graph id", body = ErrorBody),
@@ -56,7 +56,7 @@ pub async fn create_ticket(
     if graph.as_ref().is_some_and(|graph| !access.may(Action::Read, graph)) {
         return Err(forbidden());
     }
-    let ticket = app.auth.give_ticket(Ticket { access, graph })?;
+    let ticket = app.auth.give_ticket(Ticket { access, graph }).await?;
     let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     let ticket = NewTicket { ticket, expires_in_seconds: TICKET_SECONDS };
     Ok((StatusCode::CREATED, no_store, Json(ticket)).into_response())

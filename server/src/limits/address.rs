@@ -1,6 +1,6 @@
 //! Addresses as they are counted, and who stands behind a proxy.
 
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr};
 
 use ipnet::IpNet;
 
@@ -24,6 +24,12 @@ impl AddressKey {
         };
         let network = IpNet::new(ip, bits).ok()?.trunc();
         (!ip.is_loopback()).then_some(Self(network))
+    }
+}
+
+impl fmt::Display for AddressKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

@@ -1,4 +1,4 @@
-//! How many connections this node serves: in all, to one client, and to one address.
+//! How many connections this node serves: in all, and to one address; and how many one client has, here or on all nodes.
 
 use std::{
     collections::HashMap,
@@ -10,22 +10,32 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt as _, future::join_all, stream::FuturesUnordered};
 use parking_lot::Mutex;
 use synapti_protocol::close::CloseCode;
-use tokio::{sync::Notify, time::timeout};
+use tokio::{
+    sync::Notify,
+    time::{sleep, timeout},
+};
 
 use super::{
     address::AddressKey,
     counted::{Counted, Place},
 };
 use crate::{
+    bus::{Admission, Lease, SharedLimits},
     room::{Refusal, SessionSlot},
     telemetry::metrics,
 };
 
 /// How long the connections of a client at its limit have to show that they are alive.
 const PROBED_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long other nodes have to probe theirs, and to give back what was dead.
+const PROBED_ELSEWHERE_WITHIN: Duration = Duration::from_millis(2_500);
+
+/// Clients whose connections are probed at one time because other nodes ask for it.
+const PROBES_MAX: usize = 64;
 
 /// Bounds; 0 = none.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,6 +55,8 @@ pub struct Connections(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     limits: ConnectionLimits,
+    /// The other nodes, if there may be some.
+    cluster: Option<SharedLimits>,
     open: AtomicUsize,
     numbers: AtomicU64,
     addresses: Counted<AddressKey>,
@@ -59,6 +71,8 @@ struct Named {
     number: u64,
     /// Where it can be asked whether it is alive, once it has a session.
     slot: Weak<SessionSlot>,
+    /// Its place on all nodes together.
+    lease: Option<Lease>,
 }
 
 /// Which limit was met.
@@ -85,8 +99,14 @@ pub struct ConnectionPermit {
 impl Connections {
     /// Nobody is connected yet.
     pub fn new(limits: ConnectionLimits) -> Self {
+        Self::shared(limits, None)
+    }
+
+    /// The same, and a client's connections are counted on all nodes.
+    pub fn shared(limits: ConnectionLimits, cluster: Option<SharedLimits>) -> Self {
         Self(Arc::new(Inner {
             limits,
+            cluster,
             open: AtomicUsize::new(0),
             numbers: AtomicU64::new(0),
             addresses: Counted::new(limits.address_max),
@@ -107,13 +127,32 @@ impl Connections {
         };
         let mut permit = self.0.admit_to_node(address)?;
         let Some(client) = client.filter(|_| self.0.limits.client_max > 0) else { return Ok(permit) };
+        let full = || Full::Client(self.0.limits.client_max);
         if !self.0.admit_client(&mut permit, client) {
             self.evict_dead(client).await;
             if !self.0.admit_client(&mut permit, client) {
-                return Err(Full::Client(self.0.limits.client_max));
+                return Err(full());
             }
         }
+        if let Some(cluster) = &self.0.cluster {
+            let lease = self.admit_everywhere(cluster, client).await.ok_or_else(full)?;
+            self.0.hold(&permit, client, lease);
+        }
         Ok(permit)
+    }
+
+    /// Looks for dead connections of clients that other nodes have found at their limit. Runs until it is dropped.
+    pub async fn answer_probes(&self) {
+        let Some(cluster) = &self.0.cluster else { return };
+        let mut probing = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                client = cluster.next_probe(), if probing.len() < PROBES_MAX => {
+                    probing.push(async move { self.evict_dead(&client).await });
+                }
+                Some(()) = probing.next() => {}
+            }
+        }
     }
 
     /// Connections open now.
@@ -135,6 +174,20 @@ impl Connections {
     /// The limit of the node; 0 = none.
     pub fn max(&self) -> usize {
         self.0.limits.node_max
+    }
+
+    /// A place among the client's connections on all nodes; when there is none, every node first looks for dead ones.
+    async fn admit_everywhere(&self, cluster: &SharedLimits, client: &str) -> Option<Lease> {
+        let client_max = self.0.limits.client_max;
+        if let Admission::Granted(lease) = cluster.admit(client, client_max).await {
+            return Some(lease);
+        }
+        cluster.ask_for_probe(client);
+        tokio::join!(self.evict_dead(client), sleep(PROBED_ELSEWHERE_WITHIN));
+        match cluster.admit(client, client_max).await {
+            Admission::Granted(lease) => Some(lease),
+            Admission::Full => None,
+        }
     }
 
     /// Asks a client's connections for a sign of life and ends those that give none.
@@ -169,9 +222,17 @@ impl Inner {
         if open.len() >= self.limits.client_max {
             return false;
         }
-        open.push(Named { number: permit.number, slot: Weak::new() });
+        open.push(Named { number: permit.number, slot: Weak::new(), lease: None });
         permit.client = Some(client.into());
         true
+    }
+
+    fn hold(&self, permit: &ConnectionPermit, client: &str, lease: Lease) {
+        let mut clients = self.clients.lock();
+        let own = clients.get_mut(client).into_iter().flatten().find(|counted| counted.number == permit.number);
+        if let Some(counted) = own {
+            counted.lease = Some(lease);
+        }
     }
 
     fn sessions_of(&self, client: &str) -> Vec<(u64, Arc<SessionSlot>)> {

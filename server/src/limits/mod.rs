@@ -8,5 +8,6 @@ pub mod counted;
 pub mod keyed;
 mod memory;
 pub mod rate;
+pub mod requests;
 pub mod strain;
 pub mod turnstile;

@@ -113,20 +113,20 @@ async fn a_ticket_stands_for_the_token_once() {
     let gate = Gate::required();
     let (m, other): (GraphId, GraphId) = ("m".parse().unwrap(), "other".parse().unwrap());
     let access = gate.show(Credential::Token(&gate.token(60))).await.unwrap();
-    let give = |graph| gate.authenticator.give_ticket(Ticket { access: access.clone(), graph }).unwrap();
-    let ticket = give(None);
+    let give = async |graph| gate.authenticator.give_ticket(Ticket { access: access.clone(), graph }).await.unwrap();
+    let ticket = give(None).await;
     let taken = gate.show(Credential::Ticket(&ticket)).await.unwrap();
     assert_eq!((taken.client(), taken.expires_at()), (Some("ada"), access.expires_at()));
     assert_eq!(gate.show(Credential::Ticket(&ticket)).await.unwrap_err(), Denied::Ticket);
-    let for_m = give(Some(m.clone()));
+    let for_m = give(Some(m.clone())).await;
     let use_for = |ticket: String, graph: GraphId| {
         let authenticator = gate.authenticator.clone();
         async move { authenticator.access(Some(Credential::Ticket(&ticket)), Some(&graph)).await.map(|_| ()) }
     };
     assert_eq!(use_for(for_m.clone(), other).await, Err(Denied::OtherGraph));
     assert_eq!(use_for(for_m, m.clone()).await, Err(Denied::Ticket));
-    assert_eq!(use_for(give(Some(m.clone())), m).await, Ok(()));
-    let late = give(None);
+    assert_eq!(use_for(give(Some(m.clone())).await, m).await, Ok(()));
+    let late = give(None).await;
     gate.pass(30);
     assert_eq!(gate.show(Credential::Ticket(&late)).await.unwrap_err(), Denied::Ticket);
 }

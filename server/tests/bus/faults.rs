@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use rustix::process::Signal;
 use synapti_server::{
-    bus::{Bus, BusState, Link, News, redis::RedisBus},
+    bus::{Admission, Bus, BusState, Link, News, redis::RedisBus},
     telemetry::metrics,
 };
 use tokio::time::timeout;
@@ -183,13 +183,24 @@ async fn a_password_that_becomes_right() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_of_an_access_list_who_may_only_what_is_documented() {
-    let commands =
-        "+ping +hello +client +subscribe +unsubscribe +publish +select +evalsha +script|load +set +getdel +zrem";
-    let rules = format!("ann on >p%40ss ~synapti:* &synapti:* -@all {commands}");
-    let rules: Vec<&str> = ["--user"].into_iter().chain(rules.split(' ')).collect();
+    let documentation = include_str!("../../../docs/configuration.md");
+    let documented = documentation.split('`').find(|code| code.starts_with("~synapti:* ")).unwrap();
+    let rules: Vec<&str> = "--user ann on >p%40ss -@all".split(' ').chain(documented.split(' ')).collect();
     let server = RedisServer::with(&rules).await;
     let url = format!("redis://ann:p%2540ss@127.0.0.1:{}/1", server.port);
-    Pair::on(&url).await.close().await;
+    let pair = Pair::on(&url).await;
+    let limits = pair.a.limits().waiting(PATIENCE);
+    assert_eq!(limits.take("ann", 1, 1).await, Some(Ok(())));
+    assert!(limits.put_ticket("word", b"contents", 30).await);
+    assert_eq!(limits.take_ticket("word").await.as_deref(), Some(&b"contents"[..]));
+    let (Admission::Granted(lease), Admission::Full) = (limits.admit("ann", 1).await, limits.admit("ann", 1).await)
+    else {
+        panic!("one and no more");
+    };
+    drop(lease);
+    let is_admitted = async || matches!(limits.admit("ann", 1).await, Admission::Granted(_));
+    eventually("the lease is given back", PATIENCE, is_admitted).await;
+    pair.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,6 +6,7 @@ mod cluster;
 mod contract;
 mod faults;
 mod faulty;
+mod limits;
 mod nodes;
 mod proxy;
 mod server;

@@ -28,7 +28,7 @@ use synapti_server::{
     journal::{Journal, JournalOptions},
     limits::{
         connections::{ConnectionLimits, Connections},
-        keyed::KeyedRate,
+        requests::RequestRate,
         strain::Strain,
     },
     room::{actor::RoomEnv, state::RoomLimits},
@@ -109,7 +109,7 @@ impl TestApp {
             uptime,
             auth,
             strain: Strain::default(),
-            requests: Arc::new(KeyedRate::new(config.limits.requests_per_second)),
+            requests: Arc::new(RequestRate::new(config.limits.requests_per_second, None)),
             store_up: watch::Sender::new(true).subscribe(),
             config,
         };

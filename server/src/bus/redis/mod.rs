@@ -1,7 +1,7 @@
 //! The bus over Redis: publish and subscribe, which is fast and loses what it likes.
 //!
 //! One task ([`supervisor`]) holds two connections, one that listens and one that publishes, and makes them anew when they are
-//! lost. Redis 6 or newer, or a Redis Cluster of version 7 or newer, where rooms spread over the shards.
+//! lost. Redis 6.2 or newer, or a Redis Cluster of version 7 or newer, where rooms spread over the shards.
 
 mod address;
 mod connect;

@@ -128,12 +128,11 @@ impl Rooms {
     /// look again.
     pub fn take_left(&self, now: Instant, count_max: usize) -> (Vec<GraphId>, Option<Instant>) {
         let mut guard = self.inner.lock();
-        let Inner { rooms, left, wanted, .. } = &mut *guard;
+        let Inner { rooms, left, .. } = &mut *guard;
         let mut taken = Vec::new();
         while let Some((at, room)) = left.pop_front_if(|(at, _)| now - *at >= LEFT_AFTER && taken.len() < count_max) {
             if rooms.get(&room).is_some_and(|entry| entry.left_at == Some(at)) {
                 rooms.remove(&room);
-                wanted.retain(|other| *other != room);
                 taken.push(room);
             }
         }
@@ -181,5 +180,67 @@ impl Room {
         if self.is_joined.send_replace(is_joined) != is_joined {
             self.listeners.iter().for_each(|(_, inbox)| inbox.set_joined(is_joined));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bus::{News, inbox};
+
+    fn id(name: &str) -> GraphId {
+        name.parse().unwrap()
+    }
+
+    #[test]
+    fn a_channel_is_left_a_second_after_the_last_link_unless_a_new_one_comes() {
+        let (rooms, start, room) = (Rooms::default(), Instant::now(), id("a-map"));
+        let after = |ms| start + Duration::from_millis(ms);
+        rooms.connected();
+        let (first, _) = rooms.enter(&room, inbox().0);
+        let (second, _) = rooms.enter(&room, inbox().0);
+        assert_eq!(rooms.take_wanted(9), [id("a-map")]);
+        rooms.leave(&room, first, start);
+        assert_eq!(rooms.take_left(after(5_000), 9), (Vec::new(), None));
+        rooms.leave(&room, second, start);
+        assert_eq!(rooms.take_left(after(999), 9), (Vec::new(), Some(after(1_000))));
+        let (third, _) = rooms.enter(&room, inbox().0);
+        rooms.leave(&room, third, after(500));
+        assert_eq!(rooms.take_left(after(1_000), 9), (Vec::new(), Some(after(1_500))), "counted from the last one");
+        assert_eq!(rooms.take_left(after(1_500), 9), (vec![room.clone()], None));
+        rooms.enter(&room, inbox().0);
+        assert_eq!(rooms.take_wanted(9), [room]);
+    }
+
+    #[test]
+    fn only_the_connection_that_there_is_confirms() {
+        let (rooms, room) = (Rooms::default(), id("a-map"));
+        let old = rooms.connected();
+        let (inbox, mut mail) = inbox();
+        let (_, is_joined) = rooms.enter(&room, inbox);
+        rooms.lost();
+        rooms.confirmed(old, "a-map");
+        assert!(!*is_joined.borrow() && mail.take().is_none());
+        let new = rooms.connected();
+        assert_eq!(rooms.take_wanted(9), [id("a-map")], "it is subscribed again");
+        rooms.confirmed(new, "a-map");
+        assert!(*is_joined.borrow() && mail.take() == Some(News::Joined));
+        rooms.ended(old, "a-map");
+        assert_eq!(rooms.take_wanted(9), []);
+        rooms.ended(new, "a-map");
+        assert_eq!((rooms.take_wanted(9), mail.take()), (vec![room], Some(News::Away)));
+    }
+
+    #[test]
+    fn what_is_asked_for_at_once_is_bounded_and_nothing_is_kept_of_rooms_that_went_while_away() {
+        let rooms = Rooms::default();
+        let links: Vec<u64> = (0..10).map(|at| rooms.enter(&id(&format!("map-{at}")), inbox().0).0).collect();
+        rooms.connected();
+        assert_eq!([4, 4, 4].map(|count_max| rooms.take_wanted(count_max).len()), [4, 4, 2]);
+        rooms.leave(&id("map-0"), links[0], Instant::now());
+        rooms.lost();
+        rooms.leave(&id("map-1"), links[1], Instant::now());
+        assert_eq!(rooms.inner.lock().rooms.len(), 8);
+        assert!(!rooms.deliver("map-1", &Bytes::new()) && rooms.deliver("map-2", &Bytes::new()));
     }
 }

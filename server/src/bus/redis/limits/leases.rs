@@ -90,7 +90,7 @@ impl SharedLimits {
         // Held before anybody is asked: whatever becomes of the question, the lease is given back.
         let lease = self.hold(client);
         let mut command = script(ADMIT, &lease.key, [LEASE.as_millis() as u64, connections_max as u64]);
-        command.arg(self.0.member(lease.number));
+        command.arg(self.shared.member(lease.number));
         match self.ask::<u8>(&command, ADMITTED_WITHIN).await {
             Some(0) => Admission::Full,
             // A lease that nobody has confirmed is written by the next renewal.
@@ -100,11 +100,11 @@ impl SharedLimits {
 
     fn hold(&self, client: &str) -> Lease {
         let key = self.key("client", client);
-        let mut inner = self.0.leases.inner.lock();
+        let mut inner = self.shared.leases.inner.lock();
         inner.numbers += 1;
         let number = inner.numbers;
         inner.held.entry(key.clone()).or_default().push(number);
-        Lease { shared: self.0.clone(), key, number }
+        Lease { shared: self.shared.clone(), key, number }
     }
 }
 

@@ -34,11 +34,21 @@ return 0";
 
 /// What the nodes of one store count together. Cheap to clone.
 #[derive(Clone)]
-pub struct SharedLimits(Arc<Shared>);
+pub struct SharedLimits {
+    shared: Arc<Shared>,
+    /// How long every question may take, when not what is usual.
+    within: Option<Duration>,
+}
 
 impl SharedLimits {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self(shared)
+        Self { shared, within: None }
+    }
+
+    /// The same, waiting so long for every answer: for those who would rather wait than count alone.
+    #[must_use]
+    pub fn waiting(self, within: Duration) -> Self {
+        Self { within: Some(within), ..self }
     }
 
     /// Takes one of what `key` may take, so many a second and `burst` at once; else says when to come back. `None` when the
@@ -66,14 +76,14 @@ impl SharedLimits {
 
     /// Asks all nodes to let go of those connections of a client that are dead.
     pub fn ask_for_probe(&self, client: &str) {
-        self.0.say(NodeMessage::Probe { client });
+        self.shared.say(NodeMessage::Probe { client });
     }
 
     /// Waits for another node's word that a client is at its limit. Cancel-safe; for one caller.
     pub async fn next_probe(&self) -> Box<str> {
         loop {
-            let asked = self.0.probes.arrived();
-            if let Some(client) = self.0.probes.take() {
+            let asked = self.shared.probes.arrived();
+            if let Some(client) = self.shared.probes.take() {
                 return client;
             }
             asked.await;
@@ -83,12 +93,12 @@ impl SharedLimits {
     /// Names are hashed: what a key holds is nobody's business, and names may be long.
     fn key(&self, kind: &str, name: &str) -> String {
         let hash = digest(&SHA256, name.as_bytes());
-        self.0.names.key(kind, &URL_SAFE_NO_PAD.encode(hash))
+        self.shared.names.key(kind, &URL_SAFE_NO_PAD.encode(hash))
     }
 
     async fn ask<T: FromRedisValue>(&self, command: &Cmd, within: Duration) -> Option<T> {
-        let line = self.0.line.lock().clone()?;
-        let answer: RedisResult<T> = timeout(within, line.ask(command)).await.ok()?;
+        let line = self.shared.line.lock().clone()?;
+        let answer: RedisResult<T> = timeout(self.within.unwrap_or(within), line.ask(command)).await.ok()?;
         answer.inspect_err(|error| tracing::debug!(%error, "Redis does not count with us")).ok()
     }
 }
@@ -105,6 +115,6 @@ fn script(text: &str, key: &str, arguments: impl IntoIterator<Item = u64>) -> Cm
 
 impl fmt::Debug for SharedLimits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SharedLimits").field(&self.0).finish()
+        f.debug_tuple("SharedLimits").field(&self.shared).finish()
     }
 }
