@@ -1,15 +1,18 @@
 # `make run` starts the server, `make test` checks everything. The work is done in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak bench fmt lint deny clean
+.PHONY: help run cluster test soak bench fmt lint deny clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Build the page and the server and start it on its embedded database; ARGS="--listen 127.0.0.1:9000" goes to the program
 	@scripts/run.sh $(ARGS)
 
-test: ## Format, lints, Rust tests, tests with the real Yjs clients, with faults and with a browser; sets up what they need
+cluster: ## Two nodes with PostgreSQL and Redis on 127.0.0.1:8081 and 8082, behind HAProxy on 8080 where it is installed
+	@scripts/cluster.sh
+
+test: ## Format, lints, Rust tests, tests with the real Yjs clients, with faults, with several nodes and with a browser; sets up what they need
 	@scripts/test.sh
 
 soak: ## Long campaigns; bounded by PROPTEST_CASES, FUZZ_ITERATIONS, TEST_ROUNDS, SOAK_REPEATS, MUTATED_MESSAGES and CRASH_ROUNDS
@@ -29,4 +32,4 @@ deny: ## Licences, sources and known faults of the dependencies
 
 clean: ## Remove what was built; the data stays
 	cargo clean
-	rm -rf tests/clients/node_modules tests/browser/node_modules web/node_modules web/dist/site web/.test
+	rm -rf tests/clients/node_modules tests/browser/node_modules tests/deploy/node_modules web/node_modules web/dist/site web/.test

@@ -3,8 +3,9 @@
 # ends with 1 if a bar is missed. BENCH_ONLY="fanout join" measures only these. See docs/benchmarks.md.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/postgres.sh"
 
-commands="latency open fanout rooms max join idle slow stopped storm acks compaction"
+commands="latency open fanout rooms max join idle slow stopped storm acks compaction cluster"
 only=${BENCH_ONLY:-$commands}
 for name in $only; do
   case " $commands " in
@@ -16,9 +17,18 @@ done
 need_rust
 cd "$root"
 cargo build --locked --release --bin synapti --bin synapti-load
-# Where cargo puts programs is asked of cargo itself; the folder may be set in more than one place.
-target=$(cargo metadata --locked --format-version 1 --no-deps | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+target=$(target_directory)
 release=$target/release
+
+# Two nodes need what they share. What is measured has to be on disk, so this PostgreSQL flushes.
+case " $only " in
+  *" cluster "*)
+    need redis-server redis-server
+    need psql postgresql-client
+    trap stop_postgres EXIT
+    start_postgres on
+    ;;
+esac
 
 results=$target/bench
 rm -rf "$results"
@@ -51,6 +61,8 @@ measure stopped stopped
 measure storm storm
 measure acks acks
 measure compaction compaction
+measure cluster cluster
+measure cluster-storm cluster --storm
 
 say "bars (load average $(cut -d ' ' -f 1 /proc/loadavg 2>/dev/null || echo unknown), $(getconf _NPROCESSORS_ONLN) cores)"
 # "  bar: NAME ≤ LIMIT: met, VALUE" becomes a row; the name comes last, because it has any length.

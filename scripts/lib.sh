@@ -78,10 +78,10 @@ need_chromium() {
   need chromium chromium
 }
 
-# Where cargo puts what it builds.
+# Where cargo puts what it builds: asked of cargo itself, since the folder may be set in more than one place.
 target_directory() {
-  (cd "$root" && cargo metadata --format-version 1 --no-deps |
-    node -p 'JSON.parse(require("node:fs").readFileSync(0, "utf8")).target_directory')
+  (cd "$root" && cargo metadata --locked --format-version 1 --no-deps |
+    sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 }
 
 # install_packages FOLDER: its npm packages, exactly as locked; nothing to do when they are there already.
@@ -99,3 +99,13 @@ page_is_stale() {
 }
 
 build_page() { install_packages web && (cd "$root/web" && npm run --silent build); }
+
+# The page is worth having, and nothing else waits for it.
+build_page_if_stale() {
+  if ! has_node; then
+    echo "The page is left out: building it takes Node.js $node_version_min or newer (on Debian 13: apt-get install nodejs npm); then run this again."
+  elif page_is_stale; then
+    say 'building the page'
+    build_page || echo 'The page was not built, for the reason above. The server starts with the page as it was before, if there was one.'
+  fi
+}

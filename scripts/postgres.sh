@@ -1,11 +1,17 @@
-# A PostgreSQL of one's own for tests: sourced after lib.sh.
+# A PostgreSQL of one's own: sourced after lib.sh.
 #
 #   need_postgres      its programs are there, or Debian's package is installed
-#   start_postgres     starts one in a temporary folder and sets TEST_POSTGRES_URL; does nothing when that is set already
+#   start_postgres     starts one in a temporary folder and sets TEST_POSTGRES_URL; does nothing when that is set already.
+#                      `start_postgres on` starts one that flushes to disk
 #   stop_postgres      stops it and removes the folder: call it at the end, whatever happens
+#
+#   make_postgres FOLDER         makes one that stays, unless there is one
+#   run_postgres FOLDER SETTINGS starts it on a free port, which is then in postgres_port
+#   end_postgres FOLDER MODE     stops it
 
 postgres_version_min=15
 postgres_folder=
+postgres_port=
 postgres_starts_max=10
 
 # The folder with the programs of the newest version that we can use.
@@ -40,34 +46,46 @@ as_postgres() {
 start_postgres() {
   [ -n "${TEST_POSTGRES_URL:-}" ] && return
   need_postgres
-  local data port settings attempt
   postgres_folder=$(mktemp -d)
-  data=$postgres_folder/data
-  [ "$(id -u)" -eq 0 ] && chown "$(id -u postgres):$(id -g postgres)" "$postgres_folder"
-  (cd / && as_postgres "$postgres_programs/initdb" --pgdata="$data" --username=postgres --auth=trust --encoding=UTF8 \
-    --no-locale --no-sync >"$postgres_folder/initdb.log" 2>&1) || {
-    cat "$postgres_folder/initdb.log" >&2
-    fail "PostgreSQL could not be set up for the tests"
-  }
-  # No flushes: the tests stop servers, not machines.
-  settings='-c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off -c max_connections=300'
-  for ((attempt = 0; attempt < postgres_starts_max; attempt++)); do
-    port=$((20000 + RANDOM % 12000))
-    if (cd / && as_postgres "$postgres_programs/pg_ctl" start --wait --silent --pgdata="$data" --log="$data/log" \
-      --options="-p $port $settings" >/dev/null 2>&1); then
-      export TEST_POSTGRES_URL="postgres://postgres@127.0.0.1:$port/postgres"
-      return
-    fi
-  done
-  cat "$data/log" >&2
-  fail "PostgreSQL could not be started for the tests"
+  make_postgres "$postgres_folder" --no-sync
+  # Without flushes unless they are asked for: the tests stop servers, not machines.
+  run_postgres "$postgres_folder" "-c fsync=${1:-off} -c max_connections=300"
+  export TEST_POSTGRES_URL="postgres://postgres@127.0.0.1:$postgres_port/postgres"
 }
 
 stop_postgres() {
   [ -z "$postgres_folder" ] && return
-  if [ -f "$postgres_folder/data/postmaster.pid" ]; then
-    (cd / && as_postgres "$postgres_programs/pg_ctl" stop --mode=immediate --silent --pgdata="$postgres_folder/data" >/dev/null 2>&1)
-  fi
+  end_postgres "$postgres_folder" immediate
   rm -rf "$postgres_folder"
   postgres_folder=
+}
+
+make_postgres() {
+  local folder=$1
+  shift
+  [ -f "$folder/data/PG_VERSION" ] && return
+  [ "$(id -u)" -eq 0 ] && chown "$(id -u postgres):$(id -g postgres)" "$folder"
+  (cd / && as_postgres "$postgres_programs/initdb" --pgdata="$folder/data" --username=postgres --auth=trust --encoding=UTF8 \
+    --no-locale "$@" 2>&1) >"$folder/initdb.log" || {
+    cat "$folder/initdb.log" >&2
+    fail "PostgreSQL could not be set up in $folder"
+  }
+}
+
+run_postgres() {
+  local data=$1/data attempt
+  for ((attempt = 0; attempt < postgres_starts_max; attempt++)); do
+    postgres_port=$((20000 + RANDOM % 12000))
+    if (cd / && as_postgres "$postgres_programs/pg_ctl" start --wait --silent --pgdata="$data" --log="$data/log" \
+      --options="-p $postgres_port -c listen_addresses=127.0.0.1 -c unix_socket_directories= $2" >/dev/null 2>&1); then
+      return
+    fi
+  done
+  cat "$data/log" >&2
+  fail "PostgreSQL could not be started in $1"
+}
+
+end_postgres() {
+  [ -f "$1/data/postmaster.pid" ] || return 0
+  (cd / && as_postgres "$postgres_programs/pg_ctl" stop --mode="$2" --silent --pgdata="$1/data" >/dev/null 2>&1) || true
 }

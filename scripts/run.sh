@@ -5,10 +5,5 @@ set -euo pipefail
 
 need_rust
 cd "$root"
-if ! has_node; then
-  echo "The page is left out: building it takes Node.js $node_version_min or newer (on Debian 13: apt-get install nodejs npm); then run this again."
-elif page_is_stale; then
-  say 'building the page'
-  build_page || echo 'The page was not built, for the reason above. The server starts with the page as it was before, if there was one.'
-fi
+build_page_if_stale
 exec cargo run --locked --release --bin synapti -- "$@"

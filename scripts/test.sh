@@ -4,6 +4,7 @@
 set -uo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/postgres.sh"
+. "$(dirname "$0")/redis.sh"
 
 need_rust
 need_rust_component fmt rustfmt
@@ -11,11 +12,13 @@ need_rust_component clippy clippy
 need_node
 need_chromium
 need_postgres
+need_redis
 need strace strace
+need openssl openssl
 cd "$root"
 
 logs=$(mktemp -d)
-trap 'stop_postgres; rm -rf "$logs"' EXIT
+trap 'stop_redis; stop_postgres; rm -rf "$logs"' EXIT
 failed_steps=()
 page_failed=
 
@@ -53,6 +56,14 @@ run_attacks() {
   cd "$root/tests/attacks" && TEST_BINARY="$(target_directory)/debug/synapti" npm test --silent
 }
 
+run_cluster() {
+  cd "$root/tests/cluster" && TEST_BINARY="$(target_directory)/debug/synapti" npm test --silent
+}
+
+run_deploy() {
+  cd "$root/tests/deploy" && TEST_BINARY="$(target_directory)/debug/synapti" npm test --silent
+}
+
 run_mutate() {
   local programs
   programs=$(target_directory)/debug
@@ -77,13 +88,20 @@ else
 fi
 step 'format' fmt cargo fmt --all --check
 step 'lints' clippy cargo clippy --locked --workspace --all-targets -- -D warnings
-say 'a PostgreSQL for the tests'
+say 'a PostgreSQL and a Redis for the tests'
 start_postgres
+start_redis
 step 'Rust tests' rust cargo test --locked --workspace --no-fail-fast
 if step 'npm packages' npm install_packages tests/clients && step 'server for the clients' build cargo build --locked --bin synapti --bin synapti-load; then
   step 'tests with real clients' clients run_clients
   step 'tests with faults of the machine' faults run_faults
+  step 'tests of a cluster' cluster run_cluster
   step 'attacks' attacks run_attacks
+  if step 'packages of the deployment tests' npm-deploy install_packages tests/deploy; then
+    step 'tests of the deployment' deploy run_deploy
+  else
+    failed_steps+=('tests of the deployment (not run)')
+  fi
   step 'mutated messages' mutate run_mutate
   step 'crashes, on SQLite' crash-sqlite run_crash --rounds 20
   step 'crashes, on PostgreSQL' crash-postgres run_crash --rounds 5 --store postgres --database-url "$TEST_POSTGRES_URL"
@@ -93,11 +111,11 @@ if step 'npm packages' npm install_packages tests/clients && step 'server for th
     failed_steps+=('tests with a browser (not run)')
   fi
 else
-  failed_steps+=('tests with real clients (not run)' 'tests with faults (not run)' 'attacks (not run)' 'crashes (not run)' 'tests with a browser (not run)')
+  failed_steps+=('tests with real clients (not run)' 'tests with faults (not run)' 'tests of a cluster (not run)' 'attacks (not run)' 'tests of the deployment (not run)' 'crashes (not run)' 'tests with a browser (not run)')
 fi
 
 # Cargo prints "test result: ok. 12 passed; 0 failed; …" per binary, node "ℹ pass 12" and "ℹ fail 0" at its end.
-counted=$(cat "$logs/rust" "$logs/clients" "$logs/faults" "$logs/attacks" "$logs/web-test" "$logs/browser" 2>/dev/null | awk '
+counted=$(cat "$logs/rust" "$logs/clients" "$logs/faults" "$logs/cluster" "$logs/attacks" "$logs/deploy" "$logs/web-test" "$logs/browser" 2>/dev/null | awk '
   /^test result:/ { passed += $4; failed += $6 }
   /^ℹ pass / { passed += $3 }
   /^ℹ (fail|cancelled) / { failed += $3 }

@@ -7,6 +7,7 @@
 mod acked;
 mod acks;
 mod client;
+mod cluster;
 mod compaction;
 mod cores;
 mod crash;
@@ -21,6 +22,7 @@ mod marker;
 mod max;
 mod mutate;
 mod open;
+mod ports;
 mod process;
 mod progress;
 mod relay;
@@ -86,6 +88,8 @@ enum Command {
     Compaction(compaction::Args),
     /// Killing the server under load, again and again: nothing that it promised may be lost
     Crash(crash::Args),
+    /// Two nodes against one, and how clients go from one node to the other
+    Cluster(cluster::Args),
     /// Damaged and lying messages, a lot of them: nobody else may notice
     Mutate(mutate::Args),
     /// Be a server: the naive relay that Synapti is held against
@@ -143,6 +147,7 @@ fn run(cli: &Cli) -> anyhow::Result<Report> {
             Command::Acks(args) => acks::run(args).await,
             Command::Compaction(args) => compaction::run(args).await,
             Command::Crash(args) => crash::run(args).await,
+            Command::Cluster(args) => cluster::run(args).await,
             Command::Mutate(args) => mutate::run(args).await,
             Command::Relay(_) => unreachable!("the relay has a runtime of its own"),
         }

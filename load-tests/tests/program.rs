@@ -67,7 +67,18 @@ fn a_server_that_is_not_there_is_one_line_and_exit_code_1() {
 
 #[test]
 fn a_command_line_that_makes_no_sense_is_exit_code_2() {
-    for arguments in ["fanout --viewers 0", "fanout --pid 1", "max --at 5 --against-relay", "unknown"] {
+    let cluster = "cluster --binary synapti --database-url postgres://host/maps";
+    let nonsense = [
+        "fanout --viewers 0",
+        "fanout --pid 1",
+        "max --at 5 --against-relay",
+        "unknown",
+        "cluster --database-url postgres://host/maps",
+        &format!("{cluster} --storm 0"),
+        &format!("{cluster} --storm 5 --part viewers"),
+        &format!("{cluster} --part nothing"),
+    ];
+    for arguments in nonsense {
         assert_eq!(load(arguments).status.code(), Some(2), "{arguments}");
     }
 }

@@ -10,8 +10,8 @@ use tokio::sync::{Mutex, Semaphore};
 use crate::{
     room::decode,
     store::{
-        GraphKey, NewVersion, Purpose, RecordId, SNAPSHOT_SLICE_BYTES_MAX, SharedStore, SnapshotId, StoreError,
-        StoredGraph, VersionKind, VersionRecord,
+        Covered, GraphKey, NewVersion, Purpose, RecordId, SNAPSHOT_SLICE_BYTES_MAX, SharedStore, SnapshotId,
+        StoreError, StoredGraph, VersionKind, VersionRecord,
     },
     telemetry::metrics,
 };
@@ -21,6 +21,9 @@ const TRIM_ROWS_MAX: u32 = 200;
 
 /// Graphs looked up at once when tidying.
 const TIDY_AT_ONCE: u32 = 100;
+
+/// A tail that is shorter has just been replaced by another node.
+const TAIL_RECORDS_WORTH_COMPACTING: i64 = 64;
 
 /// Snapshots made at once; they share the writer with the journal, and each needs its map in memory.
 const AT_ONCE_MAX: usize = 1;
@@ -45,6 +48,8 @@ pub struct Compacted {
     pub bytes: u64,
     /// Size of the snapshot.
     pub snapshot_bytes: u64,
+    /// The newest record that it covers.
+    pub covers: u64,
 }
 
 /// Why there is no snapshot.
@@ -83,6 +88,9 @@ impl Compactor {
     pub async fn compact(&self, store: &SharedStore, key: GraphKey) -> Result<Compacted, SnapshotError> {
         // The semaphore is never closed; a turn that could not be had would only mean one more at once.
         let _turn = self.turns.acquire().await;
+        if let Some(done) = done_elsewhere(store, key).await? {
+            return Ok(done);
+        }
         let State { covers, update, records, bytes } = stored_state(store, key).await?;
         let (snapshot, slices) = write(store, key, covers, Purpose::Compaction, &update).await?;
         store.commit_snapshot(snapshot, slices, update.len() as u64).await?;
@@ -90,7 +98,7 @@ impl Compactor {
             tokio::task::yield_now().await;
         }
         metrics::get().compactions.increment(1);
-        Ok(Compacted { records, bytes, snapshot_bytes: update.len() as u64 })
+        Ok(Compacted { records, bytes, snapshot_bytes: update.len() as u64, covers: covers.0.unsigned_abs() })
     }
 
     /// Keeps the stored state as a version.
@@ -172,6 +180,15 @@ impl Compactor {
         }
         Ok(())
     }
+}
+
+/// What another node has done already of the same: a room counts the records of all nodes, and not their snapshots.
+async fn done_elsewhere(store: &SharedStore, key: GraphKey) -> Result<Option<Compacted>, SnapshotError> {
+    let Some(log) = store.shared_log() else { return Ok(None) };
+    let Some(Covered { covers, last, bytes }) = log.covered(key).await? else { return Ok(None) };
+    let is_short = last.0 - covers.0 < TAIL_RECORDS_WORTH_COMPACTING;
+    let done = Compacted { records: 0, bytes: 0, snapshot_bytes: bytes, covers: covers.0.unsigned_abs() };
+    Ok(is_short.then_some(done))
 }
 
 async fn stored_state(store: &SharedStore, key: GraphKey) -> Result<State, SnapshotError> {

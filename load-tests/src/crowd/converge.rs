@@ -29,8 +29,11 @@ pub async fn check(subject: &Subject, plan: &Plan, crowd: &Gathered) -> anyhow::
     for (index, members) in crowd.members.chunks(plan.members() as usize).enumerate() {
         let document = check_members(plan, members).with_context(|| format!("room {index}"))?;
         if subject.kind == Kind::Synapti {
-            let joiner = Client::join(subject.address.url(), &members[0].room.id).await?;
-            compare(&document, &joiner.replica, "a client that joined in the end")?;
+            for (node, address) in subject.addresses().enumerate() {
+                let joiner = Client::join(address.url(), &members[0].room.id).await?;
+                let whose = format!("a client that joined in the end, at node {}", node + 1);
+                compare(&document, &joiner.replica, &whose)?;
+            }
         }
         progress.step(1);
     }

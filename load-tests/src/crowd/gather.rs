@@ -72,16 +72,17 @@ pub async fn gather(
     let (tally, later) = (Rc::new(Tally::default()), Rc::new(Tally::default()));
     let (reads, may_read) = watch::channel(true);
     let run = rand::random::<u32>();
-    let rooms: Vec<Rc<Room>> =
-        (0..plan.rooms).map(|index| Rc::new(room(plan, run, index, markers, scripts, &may_read))).collect();
+    let rooms: Vec<Rc<Room>> = (0..plan.rooms)
+        .map(|index| Rc::new(room(plan, run, index, markers, scripts, &may_read, subject.nodes())))
+        .collect();
     let members: Vec<Rc<Member>> = rooms.iter().flat_map(|room| members(plan, room, [&tally, &later])).collect();
     let progress = Progress::phase("joining", members.len() as u64);
     let scratch = Scratch::default();
-    let soon_full = subject.address.receiving_at_most(STOPPED_RECEIVE_BYTES);
     let connections: Vec<(Inbox, Rc<Outbox>)> = stream::iter(&members)
         .map(|member| async {
-            let address = if member.stops { &soon_full } else { &subject.address };
-            let opened = wire::open(address, &member.room.id, &scratch).await?;
+            let address = subject.address_of(member.node);
+            let soon_full = member.stops.then(|| address.receiving_at_most(STOPPED_RECEIVE_BYTES));
+            let opened = wire::open(soon_full.as_ref().unwrap_or(address), &member.room.id, &scratch).await?;
             progress.step(1);
             Ok::<_, anyhow::Error>(opened)
         })
@@ -120,6 +121,7 @@ fn room(
     markers: &Markers,
     scripts: &[Rc<Script>],
     reads: &watch::Receiver<bool>,
+    nodes: u32,
 ) -> Room {
     let script = scripts[index as usize].clone();
     Room {
@@ -132,6 +134,7 @@ fn room(
         sent: RefCell::new(vec![None; plan.edits() as usize]),
         recent: RefCell::<Recent>::default(),
         reads: reads.clone(),
+        nodes,
     }
 }
 
@@ -146,6 +149,7 @@ fn members(plan: &Plan, room: &Rc<Room>, [tally, later]: [&Rc<Tally>; 2]) -> Vec
         let tally = if stops { later } else { tally };
         let mut member = Member::new(room.clone(), tally.clone(), name, editor);
         member.stops = stops;
+        member.node = room.node_of(number);
         Rc::new(member)
     };
     (0..plan.members()).map(member).collect()

@@ -38,6 +38,8 @@ pub struct Room {
     pub recent: RefCell<Recent>,
     /// Whether those clients read that stop at times.
     pub reads: watch::Receiver<bool>,
+    /// Nodes over which its clients are spread.
+    pub nodes: u32,
 }
 
 /// A client.
@@ -52,6 +54,8 @@ pub struct Member {
     pub name: String,
     /// Which of the room's editors it is.
     pub editor: Option<u32>,
+    /// The node that it is connected to.
+    pub node: u32,
     joined: Cell<bool>,
     has_joined: Notify,
     seen: RefCell<Vec<bool>>,
@@ -60,6 +64,13 @@ pub struct Member {
     /// Every update that it received, shared with those that received the same.
     record: RefCell<Vec<Rc<Known>>>,
     editors: u32,
+}
+
+impl Room {
+    /// The node of one of its clients: they take turns.
+    pub fn node_of(&self, number: u32) -> u32 {
+        number % self.nodes
+    }
 }
 
 impl Member {
@@ -73,6 +84,7 @@ impl Member {
             stops: false,
             name,
             editor,
+            node: 0,
             joined: Cell::new(false),
             has_joined: Notify::new(),
             seen: RefCell::new(vec![false; edits]),
@@ -153,8 +165,8 @@ impl Member {
 
     fn see(&self, edits: &[u32], now: Instant) -> anyhow::Result<()> {
         let room = &self.room;
-        let (sent, mut seen, mut latency) =
-            (room.sent.borrow(), self.seen.borrow_mut(), self.tally.latency.borrow_mut());
+        let (sent, mut seen) = (room.sent.borrow(), self.seen.borrow_mut());
+        let (mut latency, mut across) = (self.tally.latency.borrow_mut(), self.tally.across.borrow_mut());
         let mut news = 0;
         for &number in edits {
             let edit = number.wrapping_sub(room.first);
@@ -171,7 +183,12 @@ impl Member {
             if let Some(sent) = sent
                 && edit >= room.warmup_edits
             {
-                latency.saturating_record(now.saturating_duration_since(sent).as_micros() as u64);
+                let took_us = now.saturating_duration_since(sent).as_micros() as u64;
+                latency.saturating_record(took_us);
+                // The editors are the first of a room's clients.
+                if room.node_of(edit % self.editors) != self.node {
+                    across.saturating_record(took_us);
+                }
             }
             self.tally.happened(now);
         }

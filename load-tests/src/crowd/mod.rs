@@ -19,7 +19,12 @@ use futures_util::future::try_join_all;
 use synapti_protocol::message::encode_update;
 use tokio::time::{Instant, timeout};
 
-use crate::{marker::Markers, process::Process, progress::Progress, subject::Subject};
+use crate::{
+    marker::Markers,
+    process::{Memory, Process, Watch},
+    progress::Progress,
+    subject::Subject,
+};
 pub use alternate::{Window, alternate};
 pub use editor::TIMER_IS_COARSE_BY;
 use gather::Gathered;
@@ -53,14 +58,15 @@ pub fn scripts(plan: &Plan, markers: &Markers) -> anyhow::Result<Vec<Rc<Script>>
 /// time is up is told in the outcome.
 pub async fn run(subject: &Subject, plan: &Plan, markers: &Markers, scripts: &[Rc<Script>]) -> anyhow::Result<Outcome> {
     let mut crowd = gather::gather(subject, plan, markers, scripts).await?;
-    let memory = || subject.process.map(Process::memory).transpose();
+    let processes = subject.processes();
+    let memory = || processes.as_deref().map(memory_of).transpose();
     let memory_joined = memory()?;
     let warmup = Phase { first: 0, count: plan.warmup_edits(), begin: Instant::now() + BEGIN_AFTER };
     crowd.make_maps().await?;
     crowd.later.expect(plan.required_later(warmup.count));
     let mut is_complete = crowd.perform(plan, warmup, "warming up").await? && crowd.catch_up().await?;
 
-    let watch = subject.process.map(Process::watch);
+    let watches: Option<Vec<Watch>> = processes.as_ref().map(|all| all.iter().map(|process| process.watch()).collect());
     let memory_begun = memory()?;
     let before = Snapshot::take(subject, &crowd)?;
     let phase = Phase { first: warmup.count, count: plan.measured_edits(), begin: Instant::now() + BEGIN_AFTER };
@@ -73,7 +79,9 @@ pub async fn run(subject: &Subject, plan: &Plan, markers: &Markers, scripts: &[R
     outcome.memory_joined = memory_joined;
     outcome.memory_begun = memory_begun;
     outcome.memory_after = memory()?;
-    outcome.memory_peak = watch.zip(outcome.memory_after).map(|(watch, after)| watch.peak().max(after));
+    outcome.memory_peak = watches
+        .zip(outcome.memory_after)
+        .map(|(watches, after)| watches.iter().map(Watch::peak).sum::<Memory>().max(after));
     if is_complete && plan.stopped > 0 {
         let reads_again = Instant::now();
         crowd.reads.send_replace(true);
@@ -87,6 +95,11 @@ pub async fn run(subject: &Subject, plan: &Plan, markers: &Markers, scripts: &[R
     }
     subject.forget(crowd.rooms.iter().map(|room| room.id.as_str())).await;
     Ok(outcome)
+}
+
+/// Of all of them together.
+fn memory_of(processes: &[Process]) -> anyhow::Result<Memory> {
+    processes.iter().map(|process| process.memory()).sum()
 }
 
 impl Gathered {

@@ -25,6 +25,8 @@ pub struct Tally {
     pub last: Cell<Instant>,
     /// From sending an edit to its arrival at another client, in microseconds.
     pub latency: RefCell<Histogram<u64>>,
+    /// The same, of those clients that are on another node than its author.
+    pub across: RefCell<Histogram<u64>>,
     /// How much later than due an edit was sent, in microseconds.
     pub lateness: RefCell<Histogram<u64>>,
 }
@@ -39,6 +41,7 @@ impl Default for Tally {
             bytes: Cell::new(0),
             last: Cell::new(Instant::now()),
             latency: RefCell::new(histogram()),
+            across: RefCell::new(histogram()),
             lateness: RefCell::new(histogram()),
         }
     }

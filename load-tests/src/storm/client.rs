@@ -47,10 +47,19 @@ pub struct Room {
     pub edits: RefCell<Vec<u32>>,
 }
 
+/// Where clients go.
+#[derive(Clone)]
+pub struct Place {
+    /// Where the server is.
+    pub address: Rc<Address>,
+    /// How many places there were before.
+    pub number: u32,
+}
+
 /// What the clients share.
 pub struct Shared {
-    /// Where the server is.
-    pub address: Address,
+    /// Where they go.
+    pub place: RefCell<Place>,
     /// How edits are recognised.
     pub markers: Markers,
     /// See there.
@@ -66,12 +75,16 @@ pub struct Client {
     shared: Rc<Shared>,
     room: Rc<Room>,
     edits: bool,
-    /// Since when its question is answered on the connection that it has.
-    answered: Cell<bool>,
+    /// When its question was answered on the connection that it has.
+    answered_at: Cell<Option<Instant>>,
     /// Edits that it was shown on the connection that it has.
     shown: RefCell<HashSet<u32>>,
     /// When something last came that it lacked.
     at: Cell<Instant>,
+    /// The number of the place where it is.
+    place: Cell<u32>,
+    /// When it last lost a connection on which it had been answered.
+    left_at: Cell<Option<Instant>>,
 }
 
 impl Room {
@@ -93,17 +106,25 @@ impl Client {
             shared,
             room,
             edits,
-            answered: Cell::new(false),
+            answered_at: Cell::new(None),
             shown: RefCell::default(),
             at: Cell::new(Instant::now()),
+            place: Cell::new(0),
+            left_at: Cell::new(None),
         }
     }
 
-    /// When it had everything, if it has.
+    /// When it had everything, if it has, and is where it was sent last.
     pub fn synced(&self) -> Option<Instant> {
         let shown = self.shown.borrow();
-        let has_all = self.answered.get() && self.room.edits.borrow().iter().all(|edit| shown.contains(edit));
+        let is_there = self.answered_at.get().is_some() && self.place.get() == self.shared.place.borrow().number;
+        let has_all = is_there && self.room.edits.borrow().iter().all(|edit| shown.contains(edit));
         has_all.then(|| self.at.get())
+    }
+
+    /// How long it was without a connection on which it had been answered, the last time.
+    pub fn waited(&self) -> Option<Duration> {
+        Some(self.answered_at.get()?.saturating_duration_since(self.left_at.get()?))
     }
 
     /// Connects, and connects again when that was nothing or is over, for ever. An error is something that no server should
@@ -114,21 +135,27 @@ impl Client {
         loop {
             // Every connection breaks that was begun before.
             cut.mark_unchanged();
+            let Place { address, number } = self.shared.place.borrow().clone();
             let opened = tokio::select! {
-                opened = wire::open(&self.shared.address, &self.room.id, &self.shared.scratch) => opened.ok(),
+                opened = wire::open(&address, &self.room.id, &self.shared.scratch) => opened.ok(),
                 _ = cut.changed() => None,
             };
             if let Some((inbox, outbox)) = opened {
                 in_vain = 0;
+                self.place.set(number);
                 tokio::select! {
                     left = self.stay(inbox, &outbox) => self.left(left)?,
                     _ = cut.changed() => {}
+                }
+                // One that was let in and sent away at once has waited since before.
+                if self.answered_at.get().is_some() {
+                    self.left_at.set(Some(Instant::now()));
                 }
             } else {
                 in_vain += 1;
                 self.shared.counts.borrow_mut().refused += 1;
             }
-            self.answered.set(false);
+            self.answered_at.set(None);
             self.shown.borrow_mut().clear();
             sleep((BACK_OFF * 2_u32.pow(in_vain.min(10))).min(BACK_OFF_MAX)).await;
         }
@@ -157,7 +184,9 @@ impl Client {
                 outbox.send_some().map(drop)
             }
             Message::Sync(SyncMessage::Step2(update)) => {
-                self.answered.set(true);
+                if self.answered_at.get().is_none() {
+                    self.answered_at.set(Some(now));
+                }
                 self.see(update, now);
                 Ok(())
             }

@@ -1,50 +1,31 @@
 //! `synapti-load storm`: everybody comes back at once.
 
 mod client;
+mod crowd;
 
 use std::{
-    cell::RefCell,
     fmt,
-    net::TcpListener,
     path::{Path, PathBuf},
-    rc::Rc,
     time::Duration,
 };
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use clap::value_parser;
-use tokio::{
-    sync::watch,
-    task::JoinSet,
-    time::{Instant, sleep},
-};
+use tokio::time::Instant;
 
 use crate::{
     client::ANSWERED_WITHIN,
-    marker::Markers,
+    ports::free_port,
     report::{Bar, Fact, Figure, Report},
     server::{Launch, Server},
     stats::Sorted,
-    wire::{Address, Scratch},
+    wire::Address,
 };
-use client::{Client, Counts, Room, Shared};
+use client::Counts;
+pub use crowd::Crowd;
 
 /// The bar for the time until everybody has everything again.
-const SYNCED_WITHIN: Duration = Duration::from_secs(10);
-
-/// When we give up.
-const GIVEN_UP_AFTER: Duration = Duration::from_mins(2);
-
-/// How often we look whether everybody is there.
-const LOOKED_EVERY: Duration = Duration::from_millis(5);
-
-/// Edits of each room before the first storm.
-const EDITS: u32 = 50;
-
-/// Ports that the system gives to nobody by itself: a client that knocks while the server is away could be given the port at
-/// which it knocks, and then hear itself.
-const PORTS: std::ops::Range<u16> = 20_000..32_000;
-const PORTS_TRIED_MAX: u32 = 100;
+pub const SYNCED_WITHIN: Duration = Duration::from_secs(10);
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -102,56 +83,25 @@ pub async fn run(args: &Args) -> anyhow::Result<Report> {
         tempfile::tempdir_in(&args.folder).with_context(|| format!("no data folder in {}", args.folder.display()))?;
     let port = free_port()?;
     let mut server = start(args, place.path(), port).await?;
-    let shared = Rc::new(Shared {
-        address: Address::resolve(&server.rooms_url(), ANSWERED_WITHIN).await?,
-        markers: Markers::new(rand::random()),
-        counts: RefCell::default(),
-        cut: watch::Sender::new(0),
-        scratch: Scratch::default(),
-    });
-    let (rooms, clients) = gather(args, &shared);
-    let mut living = JoinSet::new();
-    for client in &clients {
-        let client = client.clone();
-        living.spawn_local(async move { client.live().await });
-    }
+    let address = Address::resolve(&server.rooms_url(), ANSWERED_WITHIN).await?;
     eprintln!("{} clients join", args.clients);
-    synced(&clients, &mut living, Instant::now()).await.context("the first time")?;
+    let mut crowd = Crowd::gather(address, args.clients, args.rooms);
+    crowd.synced(Instant::now()).await.context("the first time")?;
     let mut storms = Vec::new();
     for round in 1..=args.rounds {
         for cause in [Cause::Cut, Cause::Stop, Cause::Kill] {
             eprintln!("round {round} of {}: {cause}", args.rounds);
-            shared.counts.take();
-            // Written while nobody can be told.
-            for (number, room) in rooms.iter().enumerate() {
-                let next = EDITS * args.rooms + (storms.len() * rooms.len() + number) as u32;
-                room.edits.borrow_mut().push(next);
-            }
+            crowd.counts();
+            crowd.edit();
             let (begun, back);
-            (server, begun, back) = strike(args, cause, server, place.path(), port, &shared).await?;
-            let synced = synced(&clients, &mut living, back).await.with_context(|| cause.to_string())?;
-            storms.push(Storm { cause, synced, away: back - begun, counts: shared.counts.take() });
+            (server, begun, back) = strike(args, cause, server, place.path(), port, &crowd).await?;
+            let synced = crowd.synced(back).await.with_context(|| cause.to_string())?;
+            storms.push(Storm { cause, synced, away: back - begun, counts: crowd.counts() });
         }
     }
-    drop(living);
+    drop(crowd);
     server.stop().await?;
     Ok(report(args, &storms))
-}
-
-fn gather(args: &Args, shared: &Rc<Shared>) -> (Vec<Rc<Room>>, Vec<Rc<Client>>) {
-    let run = rand::random::<u32>();
-    let room = |number: u32| Room {
-        id: format!("storm-{run:08x}-{number}"),
-        author: u64::from(number) + 1,
-        edits: RefCell::new((number * EDITS..(number + 1) * EDITS).collect()),
-    };
-    let rooms: Vec<Rc<Room>> = (0..args.rooms).map(room).map(Rc::new).collect();
-    let client = |number: u32| {
-        let room = rooms[(number % args.rooms) as usize].clone();
-        Rc::new(Client::new(shared.clone(), room, number < args.rooms))
-    };
-    let clients = (0..args.clients).map(client).collect();
-    (rooms, clients)
 }
 
 /// Sends everybody away; answers when that was, and when the server could be reached again.
@@ -161,12 +111,12 @@ async fn strike(
     server: Server,
     folder: &Path,
     port: u16,
-    shared: &Shared,
+    crowd: &Crowd,
 ) -> anyhow::Result<(Server, Instant, Instant)> {
     let begun = Instant::now();
     match cause {
         Cause::Cut => {
-            shared.cut.send_modify(|cuts| *cuts += 1);
+            crowd.cut();
             return Ok((server, begun, begun));
         }
         Cause::Stop => server.stop().await?,
@@ -179,42 +129,6 @@ async fn strike(
 async fn start(args: &Args, folder: &Path, port: u16) -> anyhow::Result<Server> {
     let listen = [("SYNAPTI_LISTEN", format!("127.0.0.1:{port}"))];
     Launch::synapti(&args.binary, folder, &listen)?.start(None).await
-}
-
-/// Waits until everybody has everything; answers how long each of them took since `begin`.
-async fn synced(
-    clients: &[Rc<Client>],
-    living: &mut JoinSet<anyhow::Result<std::convert::Infallible>>,
-    begin: Instant,
-) -> anyhow::Result<Sorted> {
-    loop {
-        // First a pause: what has broken is noticed by then.
-        tokio::select! {
-            () = sleep(LOOKED_EVERY) => {}
-            left = living.join_next() => match left.context("there are no clients")?? {
-                Ok(never) => match never {},
-                Err(error) => return Err(error),
-            },
-        }
-        let times: Vec<Instant> = clients.iter().filter_map(|client| client.synced()).collect();
-        if times.len() == clients.len() {
-            let took = times.into_iter().map(|at| at.saturating_duration_since(begin)).collect();
-            return Sorted::new(took).context("there are no clients");
-        }
-        if begin.elapsed() > GIVEN_UP_AFTER {
-            bail!("{} of {} clients have everything after {} s", times.len(), clients.len(), GIVEN_UP_AFTER.as_secs());
-        }
-    }
-}
-
-fn free_port() -> anyhow::Result<u16> {
-    for _ in 0..PORTS_TRIED_MAX {
-        let port = rand::random_range(PORTS);
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return Ok(port);
-        }
-    }
-    bail!("no free port between {} and {}", PORTS.start, PORTS.end)
 }
 
 fn report(args: &Args, storms: &[Storm]) -> Report {

@@ -1,5 +1,6 @@
 //! Every command on a tiny scale, against servers of these tests: some that are right, and some that are not.
 
+mod cluster;
 mod commands;
 mod faults;
 mod unreachable;

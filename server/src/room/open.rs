@@ -83,9 +83,10 @@ pub(crate) async fn load(env: &RoomEnv, id: &GraphId, limits: RoomLimits) -> Res
     }
     let key = record.key;
     let client_id = fresh_client_id();
+    let recorded = if env.is_shared() { stored.last.0.unsigned_abs() } else { 0 };
     let opening = (env.bus.node(), env.openings.fetch_add(1, Ordering::Relaxed) + 1);
     // Decoding a large map takes tens of milliseconds, which a worker thread owes to other rooms.
-    let loaded = tokio::task::spawn_blocking(move || integrate(client_id, opening, record, &stored))
+    let loaded = tokio::task::spawn_blocking(move || integrate(client_id, opening, recorded, record, &stored))
         .await
         .map_err(|_| OpenFailure::Unreadable("decoding it failed".into()))?;
     let loaded = loaded.inspect_err(|failure| tracing::error!(graph = %id, ?failure, "map cannot be opened"))?;
@@ -103,6 +104,7 @@ async fn answer<T>(within: Duration, call: impl Future<Output = Result<T, StoreE
 fn integrate(
     client_id: u64,
     opening: (NodeId, u64),
+    recorded: u64,
     record: GraphRecord,
     stored: &StoredGraph,
 ) -> Result<Loaded, OpenFailure> {
@@ -126,7 +128,7 @@ fn integrate(
             snapshot_bytes: snapshot_bytes as u64,
         },
         opening,
-        recorded: stored.last.0.unsigned_abs(),
+        recorded,
         is_damaged: stored.damage.iter().any(|damage| damage.is_loss),
     })
 }

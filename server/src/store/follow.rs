@@ -19,6 +19,17 @@ pub struct Head {
     pub is_deleted: bool,
 }
 
+/// What a graph's snapshot covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Covered {
+    /// All records up to this one.
+    pub covers: RecordId,
+    /// The graph's newest record.
+    pub last: RecordId,
+    /// Size of the snapshot.
+    pub bytes: u64,
+}
+
 /// Records after some other one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Since {
@@ -56,6 +67,9 @@ pub const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub trait SharedLog: Send + Sync {
     /// How far graphs go, at most [`HEADS_MAX`] of them; those that are unknown are left out.
     async fn heads(&self, keys: &[GraphKey]) -> Result<Vec<Head>, StoreError>;
+
+    /// What a graph's current snapshot covers, if there is one.
+    async fn covered(&self, key: GraphKey) -> Result<Option<Covered>, StoreError>;
 
     /// What a graph has after a record, with everything that was committed before this call.
     ///

@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 pub use choose::{migrate, open, open_to_check};
 pub use error::StoreError;
-pub use follow::{HEADS_MAX, Head, LOOK_EVERY, SINCE_BYTES_MAX, SINCE_RECORDS_MAX, SharedLog, Since};
+pub use follow::{Covered, HEADS_MAX, Head, LOOK_EVERY, SINCE_BYTES_MAX, SINCE_RECORDS_MAX, SharedLog, Since};
 pub use postgres::PostgresStore;
 pub use sqlite::{MigrationReport, SqliteStore};
 pub use version::{NewVersion, VersionId, VersionKind, VersionRecord};

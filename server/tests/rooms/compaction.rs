@@ -8,7 +8,7 @@ const TAIL_RECORDS_MAX: usize = 500;
 const TAIL_RECORDS_WORTH_CLOSING: usize = 64;
 
 fn replaced(records: u32, bytes: u64, snapshot_bytes: u64) -> Compacted {
-    Compacted { records, bytes, snapshot_bytes }
+    Compacted { records, bytes, snapshot_bytes, covers: 0 }
 }
 
 /// Saves so many edits; what the last one brought.

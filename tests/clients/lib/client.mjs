@@ -79,6 +79,9 @@ export const cut = client => client.provider.ws.terminate()
 export const sameState = (a, b) =>
   isDeepStrictEqual(Y.decodeStateVector(Y.encodeStateVector(a)), Y.decodeStateVector(Y.encodeStateVector(b)))
 
+/** How many items this document's own author has made. */
+export const clockOf = doc => Y.getState(doc.store, doc.clientID)
+
 /** Waits until all documents have seen the same edits and read the same, and returns their JSON. */
 export const converged = async (clients, { read = toJSON, ...options } = {}) => {
   const docs = clients.map(client => client.doc)

@@ -7,23 +7,28 @@ import { ACK, NOTICE, RawClient, STEP1, SYNC, step2, update } from './raw.mjs'
 import { until, within } from './wait.mjs'
 
 export class Extended extends RawClient {
-  /** Joins the room `id` and returns when the greeting is answered and everything that is there has come. */
-  static async join (t, server, id) {
-    const client = new Extended(new WebSocket(`${server.ws}/${id}`, ['synapti.v1'], { perMessageDeflate: false }))
+  /**
+   * Joins the room `id` and returns when the greeting is answered and everything that is there has come. Who brings a
+   * `doc` brings what the server lacks of it.
+   */
+  static async join (t, server, id, { doc } = {}) {
+    const client = new Extended(new WebSocket(`${server.ws}/${id}`, ['synapti.v1'], { perMessageDeflate: false }), doc)
     t.after(() => client.socket.terminate())
     await within('the extended socket opens', client.opened)
     await client.read()
     return client
   }
 
-  constructor (socket) {
-    super(socket)
+  constructor (socket, doc) {
+    super(socket, doc)
     /** Sync messages with an update in them, which is what the server counts. */
     this.sent = 0
     this.map = this.doc.getMap('set')
-    this.doc.on('update', (bytes, origin) => {
+    const onUpdate = (bytes, origin) => {
       if (origin !== 'server') this.#sendCounted(update(bytes))
-    })
+    }
+    this.doc.on('update', onUpdate)
+    socket.once('close', () => this.doc.off('update', onUpdate))
     // After the listener of the class above, which has decoded it.
     socket.on('message', () => {
       const { type, kind, body } = this.messages.at(-1)

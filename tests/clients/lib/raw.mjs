@@ -70,7 +70,7 @@ export const decode = bytes => {
 export class RawClient {
   /** Opens a socket on the room `id` and returns when it is open. */
   static async open (t, server, id, { query = '', protocols = [] } = {}) {
-    const client = new RawClient(new WebSocket(`${server.ws}/${id}${query}`, protocols, { perMessageDeflate: false }))
+    const client = new this(new WebSocket(`${server.ws}/${id}${query}`, protocols, { perMessageDeflate: false }))
     t.after(() => client.socket.terminate())
     await within('the raw socket opens', client.opened)
     return client
@@ -80,18 +80,19 @@ export class RawClient {
    * Knocks at the room `id`: the greeted client when the server lets it in, else how it was refused, as `{code, reason}`
    * of the close frame or `{status}` of the HTTP answer.
    */
-  static async knock (t, server, id) {
-    const client = new RawClient(new WebSocket(`${server.ws}/${id}`))
+  static async knock (t, server, id, { query = '', protocols = [] } = {}) {
+    const client = new RawClient(new WebSocket(`${server.ws}/${id}${query}`, protocols))
     t.after(() => client.socket.terminate())
     const greeted = new Promise(resolve => client.socket.once('message', () => resolve({ client })))
     const refused = client.opened.then(() => client.closed, ({ status, message }) => ({ status, message }))
     return within('the server lets the client in or refuses it', Promise.race([greeted, refused]))
   }
 
-  constructor (socket) {
+  /** `doc` takes what the server sends: a document of somebody who was here before, or a new one. */
+  constructor (socket, doc = new Y.Doc()) {
     this.socket = socket
     this.messages = []
-    this.doc = new Y.Doc()
+    this.doc = doc
     this.opened = new Promise((resolve, reject) => {
       socket.once('open', resolve)
       socket.once('unexpected-response', (_request, response) => reject(Object.assign(new Error(`HTTP ${response.statusCode}`), { status: response.statusCode })))

@@ -21,7 +21,7 @@ const STOP_DEADLINE_MS = 30_000
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 
 /** The program under test: `TEST_BINARY`, else what `cargo build` makes. */
-const binary = () => {
+export const binary = () => {
   const path = process.env.TEST_BINARY ?? join(process.env.CARGO_TARGET_DIR ?? join(root, 'target'), 'debug', 'synapti')
   if (!existsSync(path)) throw new Error(`${path} does not exist; run \`cargo build --bin synapti\` or set TEST_BINARY`)
   return path
@@ -36,7 +36,7 @@ const cleanEnvironment = () => Object.fromEntries(
  * A free port below the range from which the kernel takes the source ports of outgoing connections. A server that is
  * to come back on its port needs one from there: while it is down, a client of ours could be given its port.
  */
-const reservedPort = async () => {
+export const reservedPort = async () => {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 12_000)
     const probe = createServer()
@@ -160,6 +160,15 @@ export class Server {
   /** Kills the process as a power switch would, and waits until it is gone. */
   async kill9 () {
     return this.stop('SIGKILL')
+  }
+
+  /** Stops the process where it stands; its sockets stay open and answer nothing. */
+  pause () {
+    this.child.kill('SIGSTOP')
+  }
+
+  resume () {
+    this.child.kill('SIGCONT')
   }
 
   /** Kills without waiting and removes the data: for the end of a test. */

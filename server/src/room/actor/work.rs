@@ -6,7 +6,7 @@ use tokio::time::timeout;
 
 use super::Actor;
 use crate::{
-    compaction::Compacted,
+    compaction::{Compacted, SnapshotError},
     history::thin_out,
     room::{
         RequestId, RoomError,
@@ -33,7 +33,9 @@ impl Actor {
         let (env, key, id) = (self.env.clone(), self.key, self.handle.id().clone());
         self.work.spawn(async move {
             let compacted = env.compactor.compact(&env.store, key).await;
-            if let Err(error) = &compacted {
+            if let Err(error) = &compacted
+                && !matches!(error, SnapshotError::Busy)
+            {
                 tracing::warn!(graph = %id, %error, "compaction failed; the journal of this map stays longer");
             }
             Done::Compacted(compacted.ok())

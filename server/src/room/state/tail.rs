@@ -38,16 +38,30 @@ impl RoomState {
     /// A snapshot has taken the place of the tail that there was in the store, or could not.
     pub fn compacted(&mut self, done: Option<Compacted>) {
         self.compaction.is_under_way = false;
-        if let Some(Compacted { records, bytes, snapshot_bytes }) = done {
+        if let Some(Compacted { records, bytes, snapshot_bytes, covers }) = done {
             // The store may have had records of which the room has not heard yet.
             self.tail.records = self.tail.records.saturating_sub(records);
             self.tail.bytes = self.tail.bytes.saturating_sub(bytes);
+            self.forget_covered(covers);
             self.tail.snapshot_bytes = snapshot_bytes;
             self.compaction.not_before_records = 0;
             let in_flight: usize = self.in_flight.iter().map(|batch| batch.update_bytes).sum();
             self.size.bytes = (snapshot_bytes + self.tail.bytes) as usize + in_flight;
         } else {
             self.compaction.not_before_records = self.tail.records + TAIL_RECORDS_MIN;
+        }
+    }
+
+    /// Where records are numbered one by one, others may have replaced what was counted here as well.
+    fn forget_covered(&mut self, covers: u64) {
+        if self.recorded() == 0 {
+            return;
+        }
+        let left = u32::try_from(self.recorded().saturating_sub(covers)).unwrap_or(u32::MAX);
+        if left < self.tail.records {
+            let each = self.tail.bytes / u64::from(self.tail.records);
+            self.tail.bytes = each * u64::from(left);
+            self.tail.records = left;
         }
     }
 

@@ -7,10 +7,14 @@ use sqlx::Row;
 
 use super::{ANSWERED_WITHIN, PostgresStore, read::timestamp, refusal::gone, within};
 use crate::store::{
-    GraphKey, Head, RecordId, SINCE_BYTES_MAX, SINCE_RECORDS_MAX, SharedLog, Since, StoreError, checksum::record_crc,
+    Covered, GraphKey, Head, RecordId, SINCE_BYTES_MAX, SINCE_RECORDS_MAX, SharedLog, Since, StoreError,
+    checksum::record_crc,
 };
 
 const HEADS: &str = "SELECT key, records, deleted_at IS NOT NULL AS is_deleted FROM graphs WHERE key = ANY($1)";
+
+const COVERED: &str = "SELECT s.covers, s.bytes, g.records FROM graphs g JOIN snapshots s ON s.id = g.snapshot \
+    WHERE g.key = $1 AND g.deleted_at IS NULL";
 
 /// One statement sees one state of the graph: its count, and the records that make it up. The row comes also without records.
 const SINCE: &str = "SELECT g.records, g.modified_at, g.deleted_at IS NOT NULL AS is_deleted, j.id, j.crc, j.data FROM graphs g \
@@ -35,6 +39,20 @@ impl SharedLog for PostgresStore {
             })
         };
         rows.iter().map(head).collect()
+    }
+
+    async fn covered(&self, key: GraphKey) -> Result<Option<Covered>, StoreError> {
+        let row = within(ANSWERED_WITHIN, async {
+            let mut lease = self.lease().await?;
+            let row = sqlx::query(COVERED).bind(key.0).fetch_optional(lease.connection()).await;
+            lease.settle(row.map_err(StoreError::from))
+        });
+        let Some(row) = row.await? else { return Ok(None) };
+        Ok(Some(Covered {
+            covers: RecordId(row.try_get("covers")?),
+            last: RecordId(row.try_get("records")?),
+            bytes: row.try_get::<i64, _>("bytes")?.unsigned_abs(),
+        }))
     }
 
     async fn since(&self, key: GraphKey, after: RecordId) -> Result<Since, StoreError> {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
-use synapti_crdt::{Op, Sender};
+use synapti_crdt::{Op, Replica, Sender};
 use synapti_server::{
     bus::News,
     room::{
@@ -118,7 +118,25 @@ impl World {
             for person in self.people.iter().filter(|person| person.map == map) {
                 let (id, own) = (person.client.id, &person.client.replica);
                 assert_eq!(own.held_bytes(), 0, "person {id} lacks something");
-                assert_eq!(own.digest(), stored.digest(), "map {map}: person {id} has another map than the store");
+                let where_all_are = || {
+                    let sv = |replica: &Replica| format!("{:?}", replica.state_vector());
+                    let rooms = self.nodes.iter().filter_map(|node| Some((node.id, &node.rooms.get(&map)?.state)));
+                    let rooms: Vec<String> = rooms.map(|(id, state)| format!("{id}: {state:?}")).collect();
+                    let people = self.people.iter().map(|person| {
+                        format!(
+                            "{} at {:?} {}",
+                            person.client.id,
+                            person.place.as_ref().map(|place| place.node),
+                            sv(&person.client.replica)
+                        )
+                    });
+                    format!("store {}\n{}\n{}", sv(&stored), people.collect::<Vec<_>>().join("\n"), rooms.join("\n"))
+                };
+                assert!(
+                    own.digest() == stored.digest(),
+                    "map {map}: person {id} has another map than the store\n{}",
+                    where_all_are()
+                );
                 for update in &person.acknowledged {
                     let applied = stored.apply([Op::Update { update, from: Sender(7) }], 0);
                     assert!(applied.update.is_none(), "an acknowledged edit of person {id} is not in the store");

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod damage;
+mod follow;
 mod nodes;
 mod opening;
 mod outage;
