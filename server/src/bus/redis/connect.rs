@@ -61,7 +61,11 @@ pub(super) enum ConnectError {
 
 impl From<RedisError> for ConnectError {
     fn from(error: RedisError) -> Self {
-        if error.kind() == ErrorKind::RESP3NotSupported { Self::TooOld } else { Self::Redis(error) }
+        match error.kind() {
+            ErrorKind::RESP3NotSupported => Self::TooOld,
+            _ if error.is_timeout() => Self::Silent,
+            _ => Self::Redis(error),
+        }
     }
 }
 
