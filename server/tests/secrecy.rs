@@ -4,7 +4,7 @@
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::{SocketAddr, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     thread::JoinHandle,
     time::Duration,
@@ -35,13 +35,34 @@ impl Drop for Program {
     }
 }
 
+/// A Redis that does not know how we sign in, and repeats all that it was sent, as Redis did up to version 5.
+fn old_redis() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    // Ends with the test's process.
+    std::thread::spawn(move || {
+        let mut streams = Vec::new();
+        for mut stream in listener.incoming().flatten() {
+            let mut sent = [0; 4096];
+            let read = stream.read(&mut sent).unwrap_or_default();
+            let words = String::from_utf8_lossy(&sent[..read]).replace("\r\n", " ");
+            for _ in 0..words.matches('*').count() {
+                let _ = write!(stream, "-ERR not understood: {words}\r\n");
+            }
+            streams.push(stream);
+        }
+    });
+    address
+}
+
 impl Program {
     fn start() -> Self {
+        let redis = format!("redis://:hunter2%2Fof-redis@{}", old_redis());
         let folder = tempfile::tempdir().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_synapti"))
             .env_clear()
             .envs([("SYNAPTI_LISTEN", "127.0.0.1:0"), ("SYNAPTI_LOG", "trace"), ("SYNAPTI_SHUTDOWN_GRACE", "0")])
-            .envs([("SYNAPTI_AUTH_MODE", "required"), ("SYNAPTI_AUTH_SECRET", SECRET)])
+            .envs([("SYNAPTI_AUTH_MODE", "required"), ("SYNAPTI_AUTH_SECRET", SECRET), ("SYNAPTI_REDIS_URL", &redis)])
             .current_dir(folder.path())
             .stderr(Stdio::piped())
             .spawn()
@@ -112,7 +133,9 @@ fn no_credential_is_ever_logged_or_answered() {
     assert!(ticket_answer.starts_with("HTTP/1.1 201 "), "{ticket_answer}");
     let ticket = ticket_answer.split("\"ticket\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
 
-    let mut answers = Vec::new();
+    let health = program.send("GET /health", &close(""), "");
+    assert!(health.contains("\"away\"") && health.contains("(hidden)"), "{health}");
+    let mut answers = vec![health];
     for credential in [good.as_str(), &forged, "hunter2hunter2", "hunter2%zz%ff"] {
         let (bearer, basic) =
             (format!("Authorization: Bearer {credential}\r\n"), format!("Authorization: Basic {credential}\r\n"));

@@ -67,10 +67,10 @@ impl Tickets {
     /// When too many are good already.
     pub async fn give(&self, ticket: Ticket, now: Timestamp) -> Result<String, TooManyTickets> {
         let word = self.reserve(ticket.access.principal(), now)?;
-        if let Some(nodes) = self.nodes.get() {
+        if let (Some(nodes), Some(written)) = (self.nodes.get(), written::write(&ticket)) {
             // A word of its own, so that no ticket is ever in both places: an answer that is late may have been a yes.
             let shared_word = new_word();
-            if nodes.put_ticket(&shared_word, &written::write(&ticket), TICKET_SECONDS).await {
+            if nodes.put_ticket(&shared_word, &written, TICKET_SECONDS).await {
                 return Ok(shared_word);
             }
         }

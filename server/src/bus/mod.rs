@@ -11,9 +11,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use synapti_protocol::{envelope::NodeId, graph_id::GraphId};
 
+pub use self::redis::{Admission, Lease, SharedLimits};
 pub use inbox::{INBOX_BYTES_MAX, INBOX_MESSAGES_MAX, Inbox, Mail, News, inbox};
 pub use memory::{Exchange, MemoryBus};
-pub use redis::{Admission, Lease, SharedLimits};
 
 /// Carries envelopes between nodes.
 ///

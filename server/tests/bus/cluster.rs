@@ -71,7 +71,7 @@ async fn a_room_whose_slot_moves_to_another_shard_is_heard_again() {
     reaches(&a, &mut link, &room).await;
     let channel = format!("synapti:{}:room:{room}", identity.simple());
     let slot: u16 = shards[0].command(&["CLUSTER", "KEYSLOT", &channel]).await;
-    let target = if slot <= 5_000 { 1 } else { 0 };
+    let target = usize::from(slot <= 5_000);
     let id: String = shards[target].command(&["CLUSTER", "MYID"]).await;
     for shard in [target, 0, 1, 2] {
         let _: () = shards[shard].command(&["CLUSTER", "SETSLOT", &slot.to_string(), "NODE", &id]).await;

@@ -15,9 +15,10 @@ use crate::auth::{
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
-    /// Of whoever asked for it; `None` where nobody has a name.
-    grant: Option<WrittenGrant>,
+    /// Of whoever asked for it.
+    grant: WrittenGrant,
     /// The only map that it is for, if it is for one.
+    #[serde(deserialize_with = "Option::deserialize")]
     graph: Option<String>,
 }
 
@@ -29,30 +30,30 @@ struct WrittenGrant {
     is_admin: bool,
     everywhere: Option<String>,
     graphs: HashMap<String, String>,
+    #[serde(deserialize_with = "Option::deserialize")]
     expires_at: Option<Timestamp>,
 }
 
-pub(super) fn write(ticket: &Ticket) -> Vec<u8> {
+/// `None` for somebody who has no name: what stands for the right to everything is not written down.
+pub(super) fn write(ticket: &Ticket) -> Option<Vec<u8>> {
     let role = |role: Role| role.as_str().to_owned();
-    let grant = ticket.access.grant().map(|grant| WrittenGrant {
+    let grant = ticket.access.grant()?;
+    let grant = WrittenGrant {
         client: grant.client.clone(),
         display_name: grant.display_name.clone(),
         is_admin: grant.is_admin,
         everywhere: grant.everywhere.map(role),
         graphs: grant.graphs.iter().map(|(graph, of)| (graph.to_string(), role(*of))).collect(),
         expires_at: grant.expires_at,
-    });
+    };
     let written = Written { grant, graph: ticket.graph.as_ref().map(ToString::to_string) };
-    serde_json::to_vec(&written).expect("texts and numbers can be written")
+    serde_json::to_vec(&written).ok()
 }
 
-/// `None` when any of it is not understood: less than what was granted could be more, where a role for one map takes away.
+/// `None` when any of it is missing or not understood: less of it could mean more rights, as where a role for one map takes away.
 pub(super) fn read(bytes: &[u8]) -> Option<Ticket> {
     let Written { grant, graph } = serde_json::from_slice(bytes).ok()?;
-    let access = match grant {
-        Some(grant) => Access::granted(granted(grant)?),
-        None => Access::open(),
-    };
+    let access = Access::granted(granted(grant)?);
     let graph = match graph {
         Some(graph) => Some(graph.parse().ok()?),
         None => None,
@@ -89,26 +90,31 @@ mod tests {
         };
         for grant in [grant, Grant { client: "root".to_owned(), is_admin: true, ..Grant::default() }] {
             let ticket = Ticket { access: Access::granted(grant.clone()), graph: "mine".parse().ok() };
-            let read = read(&write(&ticket)).unwrap();
+            let read = read(&write(&ticket).unwrap()).unwrap();
             assert_eq!((read.access.grant(), read.graph), (Some(&grant), ticket.graph));
         }
-        let open = read(&write(&Ticket { access: Access::open(), graph: None })).unwrap();
-        assert!(open.access.grant().is_none() && open.graph.is_none());
+        assert!(write(&Ticket { access: Access::open(), graph: None }).is_none());
     }
 
     #[test]
     fn what_is_not_understood_gives_nothing() {
         let ticket = Ticket { access: Access::granted(Grant::default()), graph: None };
-        let written = String::from_utf8(write(&ticket)).unwrap();
+        let written = String::from_utf8(write(&ticket).unwrap()).unwrap();
         for (part, other) in [
             ("\"everywhere\":null", "\"everywhere\":\"emperor\""),
             ("\"graphs\":{}", "\"graphs\":{\"mine\":\"emperor\"}"),
             ("\"graph\":null", "\"graph\":\"not an id\""),
             ("\"graph\":null", "\"graph\":null,\"only_on_mondays\":true"),
+            (",\"graph\":null", ""),
+            (",\"expires_at\":null", ""),
+            (",\"graphs\":{}", ""),
+            ("\"is_admin\":false,", ""),
         ] {
             assert!(written.contains(part), "{written}");
             assert!(read(written.replace(part, other).as_bytes()).is_none(), "{other}");
         }
-        assert!(read(b"").is_none() && read(b"{}").is_none());
+        for nothing in ["", "{}", "null", "{\"grant\":null,\"graph\":null}"] {
+            assert!(read(nothing.as_bytes()).is_none(), "{nothing}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use redis::{
-    AsyncConnectionConfig, Client, ProtocolVersion, RedisError, RedisResult, Value,
+    AsyncConnectionConfig, Client, ErrorKind, ProtocolVersion, RedisError, RedisResult, Value,
     aio::{AsyncPushSender, MultiplexedConnection},
     cluster::ClusterClientBuilder,
     cmd,
@@ -47,6 +47,8 @@ pub(super) enum ConnectError {
     TooSlow,
     #[error("the cluster's nodes do not answer within {} s", CLUSTER_CONNECTED_WITHIN.as_secs())]
     ClusterTooSlow,
+    #[error("this Redis is too old: version 6.2 or newer is needed")]
+    TooOld,
     #[error("this is a Redis Sentinel, which carries no messages between nodes: name the Redis server itself")]
     Sentinel,
     #[error("the connection was lost")]
@@ -54,7 +56,17 @@ pub(super) enum ConnectError {
     #[error("no sign of life within {} s", ANSWERED_WITHIN.as_secs())]
     Silent,
     #[error("{0}")]
-    Redis(#[from] RedisError),
+    Redis(RedisError),
+}
+
+impl From<RedisError> for ConnectError {
+    fn from(error: RedisError) -> Self {
+        match error.kind() {
+            ErrorKind::RESP3NotSupported => Self::TooOld,
+            _ if error.is_timeout() => Self::Silent,
+            _ => Self::Redis(error),
+        }
+    }
 }
 
 /// Connects twice.
