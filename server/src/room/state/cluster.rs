@@ -20,7 +20,7 @@ use crate::{
     bus::News,
     room::{
         Principal,
-        peers::{Ask, Heard, Peers},
+        peers::{Ask, Heard, Peers, Wanted},
         recorded::Recorded,
     },
 };
@@ -332,10 +332,13 @@ impl RoomState {
     }
 
     fn hear_question(&mut self, node: NodeId, said: Question<'_>) -> Result<(), DecodeError> {
-        update::scan_state_vector(said.state_vector)?;
         if said.wants_presence {
             self.tell_whole_presence(Some(node));
         }
+        if said.state_vector.is_empty() {
+            return Ok(());
+        }
+        update::scan_state_vector(said.state_vector)?;
         let state_vector = Bytes::copy_from_slice(said.state_vector);
         self.cluster.questions.insert(node, (said.number, state_vector));
         self.settle();
@@ -395,8 +398,11 @@ impl RoomState {
 
     /// Asks, and says where we are, as far as that is due.
     fn tell_others(&mut self, now_ms: u64) {
-        for Ask { node, number, wants_presence } in self.cluster.peers.due_questions(now_ms) {
-            let state_vector = self.cache.state_vector(&self.replica);
+        for Ask { node, number, what } in self.cluster.peers.due_questions(now_ms) {
+            let (wants_presence, state_vector) = match what {
+                Wanted::Edits => (false, self.cache.state_vector(&self.replica)),
+                Wanted::Presence => (true, Bytes::new()),
+            };
             let question = Question { number, wants_presence, state_vector: &state_vector };
             self.send(node, RoomMessage::Question(question));
         }
@@ -407,6 +413,10 @@ impl RoomState {
     }
 
     fn gossip(&mut self, wants_reply: bool) -> Gossip {
+        // Its name is compared with what others have been told.
+        if self.presence.has_own_changes() {
+            self.tell_presence();
+        }
         let digest = (self.cluster.peers.has_company() && self.is_still()).then(|| self.digest());
         let presence = self.presence.name_of_all(None);
         Gossip { recorded: self.recorded(), presence, digest, ..self.cluster.peers.own_gossip(wants_reply) }
