@@ -30,7 +30,7 @@ impl Hub {
         for rooms in rooms.chunks(HEADS_MAX) {
             let keys: Vec<GraphKey> = rooms.iter().map(|(key, _)| *key).collect();
             let Ok(heads) = log.heads(&keys).await else { return };
-            for Head { key, last, is_deleted } in heads {
+            for Head { key, last, is_deleted, .. } in heads {
                 if let Ok(at) = rooms.binary_search_by_key(&key, |(key, _)| *key) {
                     rooms[at].1.store_has(last, is_deleted);
                 }

@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{
-    Cursor, Feed, GraphView, Principal, RoomError, SessionId, SessionSlot,
+    About, Cursor, Feed, GraphView, Principal, RoomError, SessionId, SessionSlot,
     lanes::{self, Control, LaneEdit, LaneEnds, Lanes, NodeBudgets},
     reads::{Answer, Read, StateFrames},
 };
@@ -176,13 +176,13 @@ impl RoomHandle {
     }
 
     /// Says something of a session's own presence.
-    pub async fn awareness(&self, session: SessionId, payload: Bytes) -> Result<(), CallError> {
-        self.control(Control::Awareness { session, payload }).await
+    pub async fn awareness(&self, session: SessionId, payload: Bytes, about: About) -> Result<(), CallError> {
+        self.control(Control::Awareness { session, payload, about }).await
     }
 
     /// As [`RoomHandle::awareness`] when there is room at once.
-    pub fn try_awareness(&self, session: SessionId, payload: Bytes) -> bool {
-        self.0.lanes.control.try_send(Box::new(Control::Awareness { session, payload })).is_ok()
+    pub fn try_awareness(&self, session: SessionId, payload: Bytes, about: About) -> bool {
+        self.0.lanes.control.try_send(Box::new(Control::Awareness { session, payload, about })).is_ok()
     }
 
     /// Asks for everything beyond a state vector, which the caller has checked. With `after`, the answer contains so

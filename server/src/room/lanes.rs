@@ -7,7 +7,7 @@ use synapti_crdt::map::MapEdit;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Principal, SessionId, SessionSlot,
+    About, Principal, SessionId, SessionSlot,
     handle::{CallError, Closed, Restoring, Welcome},
     reads::{Answer, Read},
 };
@@ -76,6 +76,7 @@ pub(crate) enum Control {
     Awareness {
         session: SessionId,
         payload: Bytes,
+        about: About,
     },
     Read {
         read: Read,

@@ -44,6 +44,15 @@ impl Principal {
     pub const READER: Self = Self(u64::MAX);
 }
 
+/// Of whom a client speaks in an awareness message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// Of itself: it has not heard of others yet.
+    Itself,
+    /// Perhaps of others, which it passes on.
+    Anybody,
+}
+
 /// Number of a question to a room, unique in this room; the actor keeps who waits for the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(pub u64);

@@ -119,6 +119,17 @@ impl Presence {
         Ok(self.owned.get(&session).copied().filter(|&client| self.session_of(client) == Some(session)))
     }
 
+    /// When a client announces itself with a clock at which others have seen it before: a frame with its removal, upon which
+    /// every y-protocols client raises its clock and announces itself again.
+    pub fn taken_for_old(&self, session: SessionId, payload: &[u8]) -> Option<Bytes> {
+        let view = awareness::scan(payload).ok().filter(|view| view.len() == 1)?;
+        let entry = view.iter().next().filter(|entry| !entry.is_removal())?;
+        let of_others = self.present.get(&entry.client).filter(|present| present.owner != Owner::Session(session));
+        let gone = self.gone.get(&entry.client).map(|gone| gone.clock);
+        let clock = of_others.map(|present| present.clock).max(gone).filter(|clock| *clock >= entry.clock)?;
+        Some(frame(&[Entry { client: entry.client, clock, state: "null" }]))
+    }
+
     /// Removes what belongs to a session that has left.
     pub fn leave(&mut self, session: SessionId, now_ms: u64) {
         // A state that its owner withdrew may have come back on another connection, which owns it now.

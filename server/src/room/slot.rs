@@ -50,6 +50,8 @@ pub struct News {
     pub refusal: Option<Refusal>,
     /// A state vector that the client is asked to complete (`SyncStep1`): an edit of its own lacks earlier ones.
     pub question: Option<Bytes>,
+    /// A frame about the client's own presence, for it alone.
+    pub presence: Option<Bytes>,
     /// The node goes: the session should end at its turn.
     pub departing: bool,
     /// So many of the session's edits are on disk.
@@ -85,6 +87,11 @@ impl SessionSlot {
     /// Asks the client for what it has beyond `state_vector`.
     pub fn ask(&self, state_vector: Bytes) {
         self.tell(|news| news.question = Some(state_vector));
+    }
+
+    /// Tells the client something about its own presence.
+    pub fn say_presence(&self, frame: Bytes) {
+        self.tell(|news| news.presence = Some(frame));
     }
 
     /// Tells the session that so many of its edits are on disk.

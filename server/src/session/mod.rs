@@ -30,7 +30,7 @@ use tokio::time::{Sleep, sleep_until};
 
 use crate::{
     auth::Role,
-    room::{Cursor, Joined, Refusal, RoomHandle, SessionId, SessionSlot, handle::Membership, slot::Probe},
+    room::{About, Cursor, Joined, Refusal, RoomHandle, SessionId, SessionSlot, handle::Membership, slot::Probe},
     telemetry::metrics,
 };
 use answer::Answer;
@@ -72,6 +72,8 @@ pub struct Session {
     question: Option<Bytes>,
     /// Whether what the client changes is taken.
     standing: Standing,
+    /// Whether the client has read the greeting, so that it has heard of others.
+    has_heard: bool,
     /// Edits handed to the room.
     edits: u64,
     /// For a client that has asked for it.
@@ -109,6 +111,7 @@ impl Session {
             later: None,
             question: None,
             standing: Standing::of(role),
+            has_heard: false,
             edits: 0,
             extension: is_extended.then(|| Box::new(Extension::new(role, welcome.has_unsaved))),
             work: None,
@@ -170,7 +173,10 @@ impl Session {
                 update::scan_state_vector(state_vector).map_err(malformed)?;
                 self.work = Some(Work::sync(&self.room, Bytes::copy_from_slice(state_vector), (self.id, self.edits)));
             }
-            Message::Sync(SyncMessage::Step2(update)) => self.update(update, true)?,
+            Message::Sync(SyncMessage::Step2(update)) => {
+                self.has_heard = true;
+                self.update(update, true)?;
+            }
             Message::Sync(SyncMessage::Update(update)) => self.update(update, false)?,
             Message::Awareness(payload) => self.awareness(Bytes::copy_from_slice(payload)),
             Message::QueryAwareness => self.work = Some(Work::presence(&self.room)),
@@ -267,6 +273,7 @@ impl Session {
         if let Some(extension) = &mut self.extension {
             extension.hear(&news);
         }
+        self.answer.say(news.presence);
         self.probe = news.probe.or(self.probe.take());
         self.question = news.question.or(self.question.take());
         news.refusal.map_or(Ok(()), Err)
@@ -304,8 +311,9 @@ impl Session {
             return;
         }
         self.later = None;
-        if !self.room.try_awareness(self.id, payload.clone()) {
-            self.work = Some(Work::awareness(&self.room, self.id, payload));
+        let about = if self.has_heard { About::Anybody } else { About::Itself };
+        if !self.room.try_awareness(self.id, payload.clone(), about) {
+            self.work = Some(Work::awareness(&self.room, self.id, payload, about));
         }
     }
 

@@ -17,7 +17,7 @@ use super::{
     call_refusal,
     pace::{Pace, Toll},
 };
-use crate::room::{CallError, Refusal, RoomError, RoomHandle, SessionId, SyncReply};
+use crate::room::{About, CallError, Refusal, RoomError, RoomHandle, SessionId, SyncReply};
 
 /// How long a client waits for the state; then it is sent away with 1013.
 const SYNCED_WITHIN: Duration = Duration::from_secs(15);
@@ -75,9 +75,9 @@ impl Work {
         }))
     }
 
-    pub(super) fn awareness(room: &RoomHandle, session: SessionId, payload: Bytes) -> Self {
+    pub(super) fn awareness(room: &RoomHandle, session: SessionId, payload: Bytes, about: About) -> Self {
         let room = room.clone();
-        Self(Box::pin(async move { room.awareness(session, payload).await.map(|()| Done::Handed) }))
+        Self(Box::pin(async move { room.awareness(session, payload, about).await.map(|()| Done::Handed) }))
     }
 
     /// Goes on with the work.

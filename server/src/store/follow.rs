@@ -17,6 +17,8 @@ pub struct Head {
     pub last: RecordId,
     /// Whether it is deleted.
     pub is_deleted: bool,
+    /// When it was last changed.
+    pub modified_at: Timestamp,
 }
 
 /// What a graph's snapshot covers.

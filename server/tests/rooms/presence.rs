@@ -97,6 +97,23 @@ fn an_echo_does_not_bring_back_who_has_gone_and_a_return_does() {
 }
 
 #[test]
+fn who_comes_back_with_a_clock_that_others_take_for_old_is_told_to_raise_it() {
+    let mut bench = with_ann();
+    let said = |bench: &mut Bench, session, clock| {
+        bench.room.wake_up_clock(SessionId(session), &awareness(1, clock, "\"ann\""));
+        bench.take().own_presence.iter().flat_map(|frame| states_of(frame)).collect::<Vec<_>>()
+    };
+    assert!(said(&mut bench, 1, 5).is_empty(), "it is shown here");
+    bench.join(3);
+    assert_eq!(said(&mut bench, 3, 5), [(1, 5, "null".to_owned())], "the old connection is not known to be dead");
+    leave(&mut bench, 1);
+    assert_eq!(said(&mut bench, 3, 5), [(1, 5, "null".to_owned())], "others have seen it go");
+    assert_eq!(said(&mut bench, 3, 4), [(1, 5, "null".to_owned())]);
+    assert!(said(&mut bench, 3, 6).is_empty());
+    assert!(said(&mut bench, 99, 5).is_empty(), "who is not in the room");
+}
+
+#[test]
 fn a_state_that_is_not_renewed_expires() {
     let mut bench = with_ann();
     let renewed_ago_ms = LATER_MS;

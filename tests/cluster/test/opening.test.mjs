@@ -4,7 +4,7 @@ import { after, test } from 'node:test'
 import { roomId } from '../../clients/lib/client.mjs'
 import { Extended } from '../../clients/lib/extended.mjs'
 import { until } from '../../clients/lib/wait.mjs'
-import { allClosed, CONVERGED_WITHIN_MS } from '../lib/check.mjs'
+import { CONVERGED_WITHIN_MS, allClosed } from '../lib/check.mjs'
 import { Cluster } from '../lib/cluster.mjs'
 
 const MAPS = 1_000

@@ -69,10 +69,12 @@ async fn tail_of(store: &SharedStore, key: GraphKey, after: u64) -> Result<TailR
             Ok(TailRead { updates, up_to: up_to.0 as u64, modified_at: Some(modified_at), has_more })
         }
         Since::Load => {
+            // Before the map is read: what cannot be read of the records up to here is not looked for again.
+            let head = log.heads(&[key]).await?.pop().ok_or_else(|| StoreError::Gone("its row has gone".to_owned()))?;
             let stored = store.load(key).await?;
             let updates = stored.snapshot.into_iter().chain(stored.tail).map(Bytes::from).collect();
-            // What is on top of it is read next, and says when the map was changed.
-            Ok(TailRead { updates, up_to: stored.last.0 as u64, modified_at: None, has_more: true })
+            let up_to = head.last.max(stored.last).0.unsigned_abs();
+            Ok(TailRead { updates, up_to, modified_at: Some(head.modified_at), has_more: false })
         }
     }
 }

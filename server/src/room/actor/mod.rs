@@ -24,7 +24,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Refusal, RoomHandle, SessionSlot,
+    About, Refusal, RoomHandle, SessionSlot,
     batch::{Callers, Gathering},
     handle::CallError,
     lanes::{Control, LaneEdit, Lanes},
@@ -336,7 +336,12 @@ impl Actor {
                 self.costs.forget(session);
                 self.state.leave(session, self.now_ms());
             }
-            Control::Awareness { session, payload } => self.state.awareness(session, &payload, self.now_ms()),
+            Control::Awareness { session, payload, about } => {
+                if about == About::Itself {
+                    self.state.wake_up_clock(session, &payload);
+                }
+                self.state.awareness(session, &payload, self.now_ms());
+            }
             Control::Read { read, reply } => {
                 let request = self.callers.add(reply);
                 self.state.read(request, read);
@@ -375,6 +380,7 @@ impl Actor {
                 Effect::Unsaved(is_unsaved) => self.slots.each(|slot| slot.unsaved(is_unsaved)),
                 Effect::Checkpoint(state_vector) => self.handle.feed().set_checkpoint(state_vector),
                 Effect::Answer(request, answer) => self.callers.answer(request, answer),
+                Effect::SayPresence(session, frame) => self.slots.with(session, |slot| slot.say_presence(frame)),
                 Effect::Ask(session, question) => self.slots.with(session, |slot| slot.ask(question)),
                 Effect::Refuse(session, refusal) => self.slots.with(session, |slot| slot.refuse(refusal)),
                 Effect::Compact => self.compact(),

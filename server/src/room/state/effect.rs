@@ -47,6 +47,8 @@ pub enum Effect {
     Answer(RequestId, Answer),
     /// Ask a session's client for what it has beyond the room's state.
     Ask(SessionId, Bytes),
+    /// Tell a session's client something about its own presence.
+    SayPresence(SessionId, Bytes),
     /// End a session.
     Refuse(SessionId, Refusal),
     /// Replace the stored tail by a snapshot, then call [`RoomState::compacted`].

@@ -98,6 +98,7 @@ impl RoomState {
         self.follow.is_reading = false;
         match read {
             Ok(TailRead { updates, up_to, modified_at, has_more }) => {
+                let has_more = has_more && up_to > self.follow.read_up_to;
                 self.follow.again |= has_more;
                 if !has_more {
                     let waiting = std::mem::take(&mut self.follow.waiting);
@@ -141,7 +142,7 @@ impl RoomState {
     }
 
     fn push_stored(&mut self, updates: Vec<Bytes>, up_to: u64, at: Option<Timestamp>) {
-        self.follow.read_up_to = up_to;
+        self.follow.read_up_to = self.follow.read_up_to.max(up_to);
         let is_newer = at.is_some_and(|at| at > self.modified_at);
         if updates.is_empty() && !is_newer && self.cluster.arrived.is_empty() {
             self.cluster.recorded.note_all_up_to(up_to);

@@ -243,6 +243,16 @@ impl RoomState {
         self.flush_presence(now_ms);
     }
 
+    /// A session comes with what it shows of itself. When others know that of it already, from an earlier connection here or on
+    /// another node, they would take it for old: then the client is told that it was thought to be gone, and shows itself anew.
+    pub fn wake_up_clock(&mut self, session: SessionId, payload: &[u8]) {
+        if self.members.contains_key(&session)
+            && let Some(frame) = self.presence.taken_for_old(session, payload)
+        {
+            self.effects.push(Effect::SayPresence(session, frame));
+        }
+    }
+
     /// Somebody asks. The answer comes as an effect, at once or when nothing is in flight.
     pub fn read(&mut self, request: RequestId, read: Read) {
         if let Read::Presence = read {

@@ -11,7 +11,8 @@ use crate::store::{
     checksum::record_crc,
 };
 
-const HEADS: &str = "SELECT key, records, deleted_at IS NOT NULL AS is_deleted FROM graphs WHERE key = ANY($1)";
+const HEADS: &str =
+    "SELECT key, records, modified_at, deleted_at IS NOT NULL AS is_deleted FROM graphs WHERE key = ANY($1)";
 
 const COVERED: &str = "SELECT s.covers, s.bytes, g.records FROM graphs g JOIN snapshots s ON s.id = g.snapshot \
     WHERE g.key = $1 AND g.deleted_at IS NULL";
@@ -32,8 +33,10 @@ impl SharedLog for PostgresStore {
         });
         let rows = rows.await?;
         let head = |row: &sqlx::postgres::PgRow| {
+            let key = GraphKey(row.try_get("key")?);
             Ok(Head {
-                key: GraphKey(row.try_get("key")?),
+                key,
+                modified_at: timestamp(key, row.try_get("modified_at")?)?,
                 last: RecordId(row.try_get("records")?),
                 is_deleted: row.try_get("is_deleted")?,
             })

@@ -28,6 +28,8 @@ pub struct Seen {
     pub compactions: usize,
     pub versions: Vec<Option<String>>,
     pub tombstones: usize,
+    /// What single sessions were told of their own presence.
+    pub own_presence: Vec<Bytes>,
 }
 
 impl Seen {
@@ -193,6 +195,7 @@ impl Bench {
                 Effect::Compact => seen.compactions += 1,
                 Effect::KeepVersion { author, .. } => seen.versions.push(author),
                 Effect::Checkpoint(state_vector) => assert!(!state_vector.is_empty()),
+                Effect::SayPresence(_, frame) => seen.own_presence.push(frame),
                 Effect::Tombstone(_) => seen.tombstones += 1,
                 Effect::Broadcast(_) | Effect::Send(..) | Effect::ReadTail(_) | Effect::Tally(_) => {
                     panic!("this room is alone: {effect:?}")

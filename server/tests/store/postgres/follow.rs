@@ -37,8 +37,9 @@ async fn what_one_node_writes_another_reads_from_where_it_was() {
     assert_eq!(since(&other, key, 3).await, Some((Vec::new(), 3, false)));
     let mut heads = log(&other).heads(&[key, still, GraphKey(999_999)]).await.unwrap();
     heads.sort_unstable_by_key(|head| head.key);
-    let head = |key, last| Head { key, last: RecordId(last), is_deleted: false };
-    assert_eq!(heads, [head(key, 3), head(still, 0)]);
+    let told: Vec<_> = heads.iter().map(|head: &Head| (head.key, head.last.0, head.is_deleted)).collect();
+    assert_eq!(told, [(key, 3, false), (still, 0, false)]);
+    assert_eq!(heads[0].modified_at, at(1));
 }
 
 #[tokio::test]
