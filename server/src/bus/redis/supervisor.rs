@@ -73,10 +73,9 @@ async fn session(shared: &Arc<Shared>, stop: &CancellationToken, outage: &mut Ou
     shared.gain(lines.publishing.clone());
     outage.ends(shared);
     let result = tokio::select! {
-        () = stop.cancelled() => Ok(()),
+        ended = publish(shared, &lines, stop) => ended,
         () = lost.notified() => Err(ConnectError::Lost),
         error = listen(shared, &lines) => error,
-        error = publish(shared, &lines) => error,
         error = watch(&lines) => error,
         error = announce(shared) => error,
         error = limits::keep(shared, &lines.publishing) => error,
@@ -110,10 +109,13 @@ async fn listen(shared: &Shared, lines: &Lines) -> Result<(), ConnectError> {
     }
 }
 
-/// Publishes what waits.
-async fn publish(shared: &Shared, lines: &Lines) -> Result<(), ConnectError> {
+/// Publishes what waits, until the node stops; what is under way then still arrives.
+async fn publish(shared: &Shared, lines: &Lines, stop: &CancellationToken) -> Result<(), ConnectError> {
     loop {
-        let messages = shared.outbox.next().await;
+        let messages = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            messages = shared.outbox.next() => messages,
+        };
         send(shared, lines, messages).await?;
     }
 }
