@@ -28,6 +28,9 @@ use crate::{
 /// Bytes that have come from other nodes and wait to be taken in; beyond it nothing more is read from the bus.
 const ARRIVED_BYTES_MAX: usize = 8 << 20;
 
+/// Two nodes that write the topic within so short a time may each have overwritten the other's in listings.
+const TOPICS_CROSS_WITHIN_MS: u64 = 10_000;
+
 /// What the room knows of the cluster.
 #[derive(Debug)]
 pub(super) struct Cluster {
@@ -176,7 +179,7 @@ impl RoomState {
             let acks = self.due_acks(&[]);
             match applied.update {
                 Some(update) if is_saved => {
-                    self.show_saved_elsewhere(&update);
+                    self.show_saved_elsewhere(&update, now_ms);
                     self.wait_with_newest(Vec::new(), acks);
                 }
                 Some(update) => self.begin_commit(&update, Vec::new(), acks, now, now_ms),
@@ -192,6 +195,10 @@ impl RoomState {
         }
         self.answer_ready();
         self.note_held_of_peers(now_ms);
+        if self.listed.is_doubtful && self.in_flight.is_empty() && self.life == Life::Open {
+            // Whoever wrote last is listed, which need not be who won.
+            self.begin_commit(&update::EMPTY_UPDATE, Vec::new(), Vec::new(), now, now_ms);
+        }
         self.settle();
         self.tell_others(now_ms);
     }
@@ -372,7 +379,7 @@ impl RoomState {
     }
 
     /// Shows what is on disk, by another node.
-    fn show_saved_elsewhere(&mut self, update: &[u8]) {
+    fn show_saved_elsewhere(&mut self, update: &[u8], now_ms: u64) {
         self.version += 1;
         self.size.add(Size::of_update(update));
         self.cache.invalidate();
@@ -380,6 +387,8 @@ impl RoomState {
         self.tail.bytes += update.len() as u64;
         if let Some(topic) = self.replica.topic().filter(|topic| *topic != self.topic) {
             self.topic = topic;
+            let is_recent = |written_ms: u64| now_ms < written_ms + TOPICS_CROSS_WITHIN_MS;
+            self.listed.is_doubtful |= self.listed.written_ms.is_some_and(is_recent);
         }
         self.publish(message::encode_update(update).into());
     }

@@ -1,4 +1,4 @@
-//! How many connections a client has on all nodes: each is a lease of half a minute, renewed while it lives. Those of a node that
+//! How many connections a client has on all nodes: each is a lease of some seconds, renewed while it lives. Those of a node that
 //! died end by themselves.
 
 use std::{
@@ -23,11 +23,11 @@ use crate::{
     telemetry::metrics,
 };
 
-/// How long a lease lasts when it is not renewed.
-const LEASE: Duration = Duration::from_secs(30);
+/// How long a lease lasts when it is not renewed: so long somebody at their limit waits whose node was killed.
+const LEASE: Duration = Duration::from_secs(12);
 
 /// How often leases are renewed.
-const RENEWED_EVERY: Duration = Duration::from_secs(10);
+const RENEWED_EVERY: Duration = Duration::from_secs(4);
 
 /// How long a connection waits for what the others have counted.
 const ADMITTED_WITHIN: Duration = Duration::from_millis(250);
