@@ -117,9 +117,10 @@ impl Peers {
         !self.streams.is_empty()
     }
 
-    /// The others.
-    pub fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
-        self.streams.keys().copied()
+    /// The other one, if there is one.
+    pub fn only(&self) -> Option<NodeId> {
+        let mut nodes = self.streams.keys();
+        nodes.next().copied().filter(|_| nodes.next().is_none())
     }
 
     /// Others can be heard from now on, and may have been missed before: everybody is asked where they are.

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use synapti_crdt::{Op, Sender};
 use synapti_protocol::{
     DecodeError, awareness,
@@ -30,6 +30,9 @@ const ARRIVED_BYTES_MAX: usize = 8 << 20;
 
 /// Two nodes that write the topic within so short a time may each have overwritten the other's in listings.
 const TOPICS_CROSS_WITHIN_MS: u64 = 10_000;
+
+/// How far the clock of another node may be ahead of ours, for its word on when a map was changed to count.
+const CLOCKS_DIFFER_MAX: SignedDuration = SignedDuration::from_mins(1);
 
 /// What the room knows of the cluster.
 #[derive(Debug)]
@@ -173,7 +176,8 @@ impl RoomState {
             let is_saved = self.replica.held_bytes() == 0 && arrived.iter().all(|arrived| arrived.is_saved);
             let ops = arrived.iter().map(|arrived| Op::Update { update: &arrived.update, from: arrived.from });
             let applied = self.replica.apply(ops, now_ms);
-            let at = arrived.iter().filter_map(|arrived| arrived.at).max();
+            let is_plausible = |at: &Timestamp| *at <= now + CLOCKS_DIFFER_MAX;
+            let at = arrived.iter().filter_map(|arrived| arrived.at).filter(is_plausible).max();
             self.turn_away_all(applied.refused);
             self.note_left_out(applied.left_out, now_ms);
             let acks = self.due_acks(&[]);
@@ -224,7 +228,7 @@ impl RoomState {
             return;
         }
         let Ok(message::Message::Sync(message::SyncMessage::Update(update))) = message::parse(frame) else { return };
-        self.broadcast(RoomMessage::Update(Update { seq, record, at_us: micros(at), update }));
+        self.tell(RoomMessage::Update(Update { seq, record, at_us: micros(at), update }));
     }
 
     /// Tells other nodes what our people show.
@@ -232,7 +236,7 @@ impl RoomState {
         let Some(payload) = self.presence.take_own_changes() else { return };
         if self.cluster.peers.has_company() {
             let owners = self.owners_in(&payload);
-            self.broadcast(RoomMessage::Presence(Presence { is_whole: false, owners, payload: &payload }));
+            self.tell(RoomMessage::Presence(Presence { is_whole: false, owners, payload: &payload }));
         }
     }
 
@@ -469,6 +473,15 @@ impl RoomState {
         let entries = awareness::scan(payload).into_iter().flat_map(|view| view.iter());
         let owner = |client| self.owners.principal_of(client).filter(|owner| *owner != Principal::default());
         entries.filter_map(|entry| Some((entry.client, owner(entry.client)?.0))).collect()
+    }
+
+    /// Tells all who are known. A single one is told directly: what is broadcast comes back to us as well.
+    fn tell(&mut self, said: RoomMessage<'_>) {
+        let only = self.cluster.peers.only();
+        match only {
+            Some(node) => self.send(node, said),
+            None => self.broadcast(said),
+        }
     }
 
     fn broadcast(&mut self, said: RoomMessage<'_>) {
