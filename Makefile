@@ -15,7 +15,7 @@ cluster: ## Two nodes with PostgreSQL and Redis on 127.0.0.1:8081 and 8082, behi
 test: ## Format, lints, Rust tests, tests with the real Yjs clients, with faults, with several nodes and with a browser; sets up what they need
 	@scripts/test.sh
 
-soak: ## Long campaigns; bounded by PROPTEST_CASES, FUZZ_ITERATIONS, TEST_ROUNDS, SOAK_REPEATS, MUTATED_MESSAGES and CRASH_ROUNDS
+soak: ## Long campaigns; bounded by PROPTEST_CASES, FUZZ_ITERATIONS, TEST_ROUNDS, CLUSTER_SEEDS, SOAK_REPEATS, MUTATED_MESSAGES and CRASH_ROUNDS
 	@scripts/soak.sh
 
 bench: ## Measure the server against its bars; figures and method are in docs/benchmarks.md

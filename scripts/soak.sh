@@ -3,11 +3,14 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/postgres.sh"
+. "$(dirname "$0")/redis.sh"
 
 # How many cases each property gets, how many inputs each fuzz target, and how often the client tests are repeated.
 export PROPTEST_CASES=${PROPTEST_CASES:-20000}
 export FUZZ_ITERATIONS=${FUZZ_ITERATIONS:-5000000}
 export TEST_ROUNDS=${TEST_ROUNDS:-100}
+# How many histories of several nodes are simulated.
+export CLUSTER_SEEDS=${CLUSTER_SEEDS:-10000}
 repeats=${SOAK_REPEATS:-10}
 # How often the server is killed under load, on each database.
 crash_rounds=${CRASH_ROUNDS:-300}
@@ -17,8 +20,10 @@ mutated_messages=${MUTATED_MESSAGES:-1000000}
 need_rust
 need_node
 need_postgres
-trap stop_postgres EXIT
+need_redis
+trap 'stop_redis; stop_postgres' EXIT
 start_postgres
+start_redis
 cd "$root"
 
 say "properties ($PROPTEST_CASES cases each) and fuzz targets ($FUZZ_ITERATIONS inputs each)"

@@ -136,12 +136,16 @@ impl Peers {
 
     /// Everybody is asked where they are.
     pub fn ask_around(&mut self, now_ms: u64) {
-        self.wants_reply = true;
-        self.quiet_gossips = 0;
-        self.gossip_due_ms = now_ms;
+        self.say_soon(now_ms);
         for stream in self.streams.values_mut() {
             stream.answers_by_ms.get_or_insert(now_ms + REPLIES_WITHIN_MS);
         }
+    }
+
+    fn say_soon(&mut self, now_ms: u64) {
+        self.wants_reply = true;
+        self.quiet_gossips = 0;
+        self.gossip_due_ms = now_ms;
     }
 
     /// The number of an update that is shown now.
@@ -172,8 +176,8 @@ impl Peers {
             None if is_full || node == self.me => false,
             None => {
                 self.streams.insert(node, Stream::new(epoch, now_ms));
-                // It has not been sent what there was before; our gossip tells it so.
-                self.ask_around(now_ms);
+                // It has not been sent what there was before; our gossip tells it so, and asks where it is.
+                self.say_soon(now_ms);
                 true
             }
         }
@@ -347,3 +351,6 @@ impl Peers {
         Gossip { head: self.head, recorded: 0, presence: 0, wants_reply, digest: None, heard }
     }
 }
+
+#[cfg(test)]
+mod tests;
