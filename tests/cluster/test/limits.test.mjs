@@ -40,7 +40,8 @@ const letIn = async (t, user, node) => {
 }
 
 const refused = async (t, user, nodes) => {
-  for (const node of nodes) assert.equal((await user.knock(t, node)).code, TOO_MANY, `node ${node.name} refuses`)
+  const answers = await Promise.all(nodes.map(node => user.knock(t, node)))
+  assert.deepEqual(answers.map(({ code }) => code), nodes.map(() => TOO_MANY), 'all refuse')
 }
 
 const allSay = status => until(`all nodes say that the bus is ${status}`, async () => {
