@@ -137,7 +137,7 @@ async fn leases_of_a_node_that_died_end_by_themselves() {
         let _: () = server.command(&["ZADD", &keys[0], "1000", &format!("dead:{number}")]).await;
     }
     let lasts_ms: i64 = server.command(&["PTTL", &keys[0]]).await;
-    assert!(lasts_ms > 20_000 && lasts_ms <= 30_000, "{lasts_ms}");
+    assert!(lasts_ms > 0 && lasts_ms <= 12_000, "{lasts_ms}");
     let fifth = two.admit(1, "ann").await.expect("what has ended does not count");
     assert_eq!(leases(&server).await, 5);
     drop((permits, fifth));
