@@ -1,5 +1,5 @@
 //! The way between nodes: what one publishes of a room, all others hear that have it open. Fast, and allowed to lose, repeat
-//! and reorder everything: rooms find out what they miss and ask for it (`room/state/peers`).
+//! and reorder everything: rooms find out what they miss and ask for it (`room/peers`).
 
 mod inbox;
 mod memory;

@@ -13,7 +13,7 @@ use dashmap::{DashMap, Entry};
 use futures_util::FutureExt as _;
 use synapti_crdt::map::{EditError, MapEdit};
 use synapti_protocol::graph_id::GraphId;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
         open,
         state::RoomLimits,
     },
-    store::{Lookup, StoreError},
+    store::{GraphKey, Lookup, StoreError},
     telemetry::metrics,
 };
 
@@ -44,6 +44,11 @@ const SAVED_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long the store has for one question on the way into a room.
 pub(crate) const STORE_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long whoever has made a graph has for its first edit, before another caller counts as the one who makes it; and how
+/// often it is looked for meanwhile.
+const MADE_WITHIN: Duration = Duration::from_secs(1);
+const MADE_LOOKS: u32 = 20;
 
 /// Why no room is opened while commits are overdue: it could not be kept.
 const BEHIND: &str = "commits are overdue";
@@ -124,13 +129,26 @@ impl Hub {
         let Lookup::Live(record) = found else { return Err(RoomError::Gone) };
         // Joining makes a graph too, and so does a call like this one that failed half way: nothing was ever written
         // to them, so this is their first edit.
-        if !made && record.modified_at != record.created_at {
+        if !made && (record.modified_at != record.created_at || self.is_being_made(record.key).await?) {
             return Err(RoomError::Exists);
         }
         match self.edit(id, init).await {
             Err(RoomError::Edit(EditError::AlreadyInitialised)) => Err(RoomError::Exists),
             edited => edited,
         }
+    }
+
+    /// Whether another node that made the graph a moment ago writes to it now: of two who make it at once one is the first.
+    async fn is_being_made(&self, key: GraphKey) -> Result<bool, RoomError> {
+        let Some(log) = self.0.env.store.shared_log() else { return Ok(false) };
+        for _ in 0..MADE_LOOKS {
+            let heads = in_time(log.heads(&[key])).await?;
+            if heads.iter().any(|head| head.last.0 > 0) {
+                return Ok(true);
+            }
+            sleep(MADE_WITHIN / MADE_LOOKS).await;
+        }
+        Ok(false)
     }
 
     /// Edits a map; returns it when the edit is durable.

@@ -3,17 +3,18 @@
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use synapti_crdt::{Restorable, map::MapEdit};
 use synapti_protocol::graph_id::GraphId;
 use tokio::{
     sync::{mpsc, oneshot},
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 use super::{
@@ -34,6 +35,9 @@ const FRESH_WITHIN: Duration = Duration::from_secs(2);
 
 /// The same when it was too slow for the one before: reading goes on while the store is away.
 const FRESH_WITHIN_WHEN_SLOW: Duration = Duration::from_millis(50);
+
+/// How long it counts as too slow.
+const SLOW_FOR: Duration = Duration::from_secs(5);
 
 /// Answers that are smaller are not counted: what each connection may hold.
 const SHARED_FROM_BYTES: usize = 256 << 10;
@@ -114,8 +118,8 @@ struct Inner {
     key: OnceLock<GraphKey>,
     /// All records of the store up to this one are in the document.
     recorded: AtomicU64,
-    /// Whether the store took too long to say what others have saved.
-    is_slow: AtomicBool,
+    /// Until when the store counts as too slow to say what others have saved.
+    slow_until: Mutex<Option<Instant>>,
     /// About as many as the encoded map has.
     document_bytes: AtomicUsize,
     feed: Arc<Feed>,
@@ -126,8 +130,11 @@ impl RoomHandle {
         let (ends, lanes) = lanes::lanes(budgets);
         let NodeBudgets { states, views, .. } = budgets.clone();
         let (key, recorded, document_bytes) = (OnceLock::new(), AtomicU64::new(0), AtomicUsize::new(0));
-        let is_slow = AtomicBool::new(false);
-        (Self(Arc::new(Inner { id, lanes: ends, states, views, key, recorded, is_slow, document_bytes, feed })), lanes)
+        let slow_until = Mutex::new(None);
+        (
+            Self(Arc::new(Inner { id, lanes: ends, states, views, key, recorded, slow_until, document_bytes, feed })),
+            lanes,
+        )
     }
 
     /// The graph has been found in the store.
@@ -278,10 +285,15 @@ impl RoomHandle {
     pub async fn freshen(&self) -> Result<(), CallError> {
         let (reply, answer) = oneshot::channel();
         self.control(Control::Freshen { reply }).await?;
-        let is_slow = self.0.is_slow.load(Ordering::Relaxed);
-        let fresh = timeout(if is_slow { FRESH_WITHIN_WHEN_SLOW } else { FRESH_WITHIN }, settled(answer)).await;
-        self.0.is_slow.store(fresh.is_err(), Ordering::Relaxed);
-        fresh.map_or(Ok(()), |fresh| fresh.map(drop))
+        let is_slow = self.0.slow_until.lock().is_some_and(|until| Instant::now() < until);
+        let patience = if is_slow { FRESH_WITHIN_WHEN_SLOW } else { FRESH_WITHIN };
+        let Ok(fresh) = timeout(patience, settled(answer)).await else {
+            if !is_slow {
+                *self.0.slow_until.lock() = Some(Instant::now() + SLOW_FOR);
+            }
+            return Ok(());
+        };
+        fresh.map(drop)
     }
 
     /// Deletes the graph and ends every session in it.

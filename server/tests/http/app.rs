@@ -79,6 +79,7 @@ impl TestApp {
             retention: Rule::default(),
             clock: Clock::system(),
             idle_close_after: Duration::from_secs(30),
+            guards_client_ids: false,
             openings: AtomicU64::new(0),
             open_rooms: AtomicUsize::new(0),
             draining: draining.clone(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use synapti_protocol::envelope::Foreign;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{Actor, RoomEnv, cost::perhaps_long_for, work::Done};
 use crate::{
@@ -17,10 +17,25 @@ use crate::{
 /// How long the store may take to say what others have written.
 const READ_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long other nodes have to say who is in a map, when it is opened: two ways there and back.
+const HEARD_WITHIN: Duration = Duration::from_millis(50);
+
 /// What is taken in for so long would keep other tasks waiting.
 const LONG: Duration = Duration::from_millis(2);
 
 impl Actor {
+    /// Nobody comes in before other nodes had time to say who is there: whose client ids are whose is decided by that.
+    pub(super) async fn hear_who_is_there(&mut self) {
+        if !self.env.guards_client_ids || self.link.is_alone() || self.env.bus.health().nodes == 0 {
+            return;
+        }
+        let until = Instant::now() + HEARD_WITHIN;
+        while let Ok(news) = timeout_at(until, self.link.mail.next()).await {
+            self.hear(news);
+            self.perform_effects();
+        }
+    }
+
     pub(super) fn hear(&mut self, news: News) {
         if let Err(foreign) = self.state.hear(news, self.now_ms()) {
             metrics::get().bus.ignored(match foreign {

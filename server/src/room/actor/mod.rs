@@ -74,6 +74,8 @@ pub struct RoomEnv {
     pub clock: Clock,
     /// How long an empty room stays open.
     pub idle_close_after: Duration,
+    /// Whether client ids belong to those who have signed in, so that a room has to know whose they are on other nodes.
+    pub guards_client_ids: bool,
     /// Rooms that were ever opened: their openings are numbered.
     pub openings: AtomicU64,
     /// Rooms open on this node.
@@ -172,6 +174,7 @@ impl Actor {
     /// Runs until the room has been empty for a while; boxed, because a future keeps what it is called on more than once.
     /// `detach` is called right before it closes its lanes.
     pub(crate) async fn run(mut self: Box<Self>, detach: impl FnOnce()) -> Ended {
+        self.hear_who_is_there().await;
         loop {
             match self.next_event().await {
                 Event::Committed(Some(RecordId(record))) => {

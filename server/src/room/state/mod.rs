@@ -9,12 +9,14 @@ mod cluster;
 mod edits;
 mod effect;
 mod follow;
+mod hear;
 mod history;
 mod ownership;
 mod restore;
 mod settle;
 mod size;
 mod tail;
+mod tell;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 

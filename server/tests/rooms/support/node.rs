@@ -78,6 +78,7 @@ impl Node {
             retention: Rule::default(),
             clock,
             idle_close_after: options.idle_close_after,
+            guards_client_ids: false,
             openings: AtomicU64::new(0),
             open_rooms: AtomicUsize::new(0),
             draining: CancellationToken::new(),
