@@ -136,7 +136,7 @@ pub struct Question<'a> {
     pub number: u64,
     /// Whether presence is wanted too.
     pub wants_presence: bool,
-    /// What it has, encoded.
+    /// What it has, encoded; empty when it wants nothing but presence.
     pub state_vector: &'a [u8],
 }
 

@@ -272,11 +272,12 @@ impl Hub {
     where
         F: Future<Output = Result<T, CallError>>,
     {
-        let is_shared = self.0.env.is_shared();
+        let (is_shared, is_behind) = (self.0.env.is_shared(), self.is_behind());
         let call = |room: RoomHandle| {
             let (fresh, called) = (room.clone(), call(room));
             async move {
-                if is_shared {
+                // While commits are overdue there is nothing to be had.
+                if is_shared && !is_behind {
                     fresh.freshen().await?;
                 }
                 called.await

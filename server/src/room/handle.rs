@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -31,6 +31,9 @@ const SHARE_WITHIN: Duration = Duration::from_secs(15);
 
 /// How long a caller waits for what other nodes have saved, when the store is slow to tell.
 const FRESH_WITHIN: Duration = Duration::from_secs(2);
+
+/// The same when it was too slow for the one before: reading goes on while the store is away.
+const FRESH_WITHIN_WHEN_SLOW: Duration = Duration::from_millis(50);
 
 /// Answers that are smaller are not counted: what each connection may hold.
 const SHARED_FROM_BYTES: usize = 256 << 10;
@@ -111,6 +114,8 @@ struct Inner {
     key: OnceLock<GraphKey>,
     /// All records of the store up to this one are in the document.
     recorded: AtomicU64,
+    /// Whether the store took too long to say what others have saved.
+    is_slow: AtomicBool,
     /// About as many as the encoded map has.
     document_bytes: AtomicUsize,
     feed: Arc<Feed>,
@@ -121,7 +126,8 @@ impl RoomHandle {
         let (ends, lanes) = lanes::lanes(budgets);
         let NodeBudgets { states, views, .. } = budgets.clone();
         let (key, recorded, document_bytes) = (OnceLock::new(), AtomicU64::new(0), AtomicUsize::new(0));
-        (Self(Arc::new(Inner { id, lanes: ends, states, views, key, recorded, document_bytes, feed })), lanes)
+        let is_slow = AtomicBool::new(false);
+        (Self(Arc::new(Inner { id, lanes: ends, states, views, key, recorded, is_slow, document_bytes, feed })), lanes)
     }
 
     /// The graph has been found in the store.
@@ -272,10 +278,10 @@ impl RoomHandle {
     pub async fn freshen(&self) -> Result<(), CallError> {
         let (reply, answer) = oneshot::channel();
         self.control(Control::Freshen { reply }).await?;
-        match timeout(FRESH_WITHIN, settled(answer)).await {
-            Ok(fresh) => fresh.map(drop),
-            Err(_) => Ok(()),
-        }
+        let is_slow = self.0.is_slow.load(Ordering::Relaxed);
+        let fresh = timeout(if is_slow { FRESH_WITHIN_WHEN_SLOW } else { FRESH_WITHIN }, settled(answer)).await;
+        self.0.is_slow.store(fresh.is_err(), Ordering::Relaxed);
+        fresh.map_or(Ok(()), |fresh| fresh.map(drop))
     }
 
     /// Deletes the graph and ends every session in it.

@@ -35,6 +35,9 @@ const CHANNELS_AT_ONCE: usize = 500;
 /// A connection that has held for so long was a good one: the next attempt after it is made at once.
 const SETTLED_AFTER: Duration = Duration::from_secs(5);
 
+/// Between two complaints about a Redis that comes and goes.
+const TOLD_EVERY: Duration = Duration::from_mins(1);
+
 /// How long the last messages may take when the node stops.
 const FAREWELL_WITHIN: Duration = Duration::from_secs(1);
 
@@ -70,10 +73,9 @@ async fn session(shared: &Arc<Shared>, stop: &CancellationToken, outage: &mut Ou
     shared.gain(lines.publishing.clone());
     outage.ends(shared);
     let result = tokio::select! {
-        () = stop.cancelled() => Ok(()),
+        ended = publish(shared, &lines, stop) => ended,
         () = lost.notified() => Err(ConnectError::Lost),
         error = listen(shared, &lines) => error,
-        error = publish(shared, &lines) => error,
         error = watch(&lines) => error,
         error = announce(shared) => error,
         error = limits::keep(shared, &lines.publishing) => error,
@@ -107,10 +109,13 @@ async fn listen(shared: &Shared, lines: &Lines) -> Result<(), ConnectError> {
     }
 }
 
-/// Publishes what waits.
-async fn publish(shared: &Shared, lines: &Lines) -> Result<(), ConnectError> {
+/// Publishes what waits, until the node stops; what is under way then still arrives.
+async fn publish(shared: &Shared, lines: &Lines, stop: &CancellationToken) -> Result<(), ConnectError> {
     loop {
-        let messages = shared.outbox.next().await;
+        let messages = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            messages = shared.outbox.next() => messages,
+        };
         send(shared, lines, messages).await?;
     }
 }
@@ -181,6 +186,8 @@ struct Outage {
     up_since: Option<Instant>,
     attempts: u32,
     has_been_up: bool,
+    /// When the operator was told last.
+    told: Option<Instant>,
 }
 
 impl Outage {
@@ -193,7 +200,11 @@ impl Outage {
         if self.since.is_none() {
             self.since = Some(now);
             let redis = &shared.address;
-            tracing::error!(%redis, error, "no connection to Redis: this node goes on alone and tries again all the time");
+            // One that comes and goes all the time is told of now and then.
+            if self.told.is_none_or(|told| now - told > TOLD_EVERY) {
+                self.told = Some(now);
+                tracing::error!(%redis, error, "Redis is lost: this node goes on alone and tries again all the time");
+            }
         }
         shared.state.send_replace(State::Away(error));
     }

@@ -117,6 +117,8 @@ pub(crate) struct Actor {
     idle_since: Option<Instant>,
     idle_close_after: Duration,
     edits_by_itself: bool,
+    /// How long it took to take in what came from other nodes last.
+    took_in: Duration,
     departing: bool,
     closing: bool,
 }
@@ -160,6 +162,7 @@ impl Actor {
             idle_since: None,
             idle_close_after: ONLY_READ_CLOSE_AFTER.min(env.idle_close_after),
             edits_by_itself: false,
+            took_in: Duration::ZERO,
             departing: false,
             closing: false,
             env,

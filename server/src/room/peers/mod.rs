@@ -67,8 +67,17 @@ pub struct Ask {
     pub node: NodeId,
     /// Comes back with the answer.
     pub number: u64,
-    /// Whether presence is wanted too.
-    pub wants_presence: bool,
+    /// For what.
+    pub what: Wanted,
+}
+
+/// What a node is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// What it has and we have not.
+    Edits,
+    /// Who is there.
+    Presence,
 }
 
 impl Peers {
@@ -108,9 +117,10 @@ impl Peers {
         !self.streams.is_empty()
     }
 
-    /// The others.
-    pub fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
-        self.streams.keys().copied()
+    /// The other one, if there is one.
+    pub fn only(&self) -> Option<NodeId> {
+        let mut nodes = self.streams.keys();
+        nodes.next().copied().filter(|_| nodes.next().is_none())
     }
 
     /// Others can be heard from now on, and may have been missed before: everybody is asked where they are.
@@ -286,10 +296,16 @@ impl Peers {
         }
         let mut asks = Vec::new();
         for (&node, stream) in &mut self.streams {
-            if stream.question_due_ms().is_some_and(|due_ms| due_ms <= now_ms) {
+            let is_due = |due_ms: Option<u64>| due_ms.is_some_and(|due_ms| due_ms <= now_ms);
+            if is_due(stream.question_due_ms()) {
                 self.questions += 1;
                 stream.ask(self.questions, now_ms);
-                asks.push(Ask { node, number: self.questions, wants_presence: stream.wants_presence() });
+                asks.push(Ask { node, number: self.questions, what: Wanted::Edits });
+            }
+            if is_due(stream.presence_question_due_ms()) {
+                self.questions += 1;
+                stream.ask_presence(now_ms);
+                asks.push(Ask { node, number: self.questions, what: Wanted::Presence });
             }
         }
         asks
@@ -320,7 +336,8 @@ impl Peers {
         if !self.is_up {
             return None;
         }
-        let of_stream = |stream: &Stream| [stream.question_due_ms(), stream.answers_by_ms];
+        let of_stream =
+            |stream: &Stream| [stream.question_due_ms(), stream.presence_question_due_ms(), stream.answers_by_ms];
         self.streams.values().flat_map(of_stream).flatten().chain([self.gossip_due_ms]).min()
     }
 

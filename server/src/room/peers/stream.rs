@@ -34,15 +34,28 @@ pub(super) struct Stream {
     held_since_ms: Option<u64>,
     /// Something of it may be missing that numbers do not tell.
     is_doubtful: bool,
-    /// It shows other people than we know of.
-    is_presence_wrong: bool,
+    /// It shows other people than we know of; since when it may be asked who they are.
+    presence_wrong: Option<Again>,
     /// All of our updates up to this one have been heard by it.
     pub(super) confirmed: u64,
     /// Our version at which it was seen to have the same.
     pub(super) agreed: Option<u64>,
     asked: Option<Asked>,
-    ask_again_ms: u64,
+    again: Again,
+}
+
+/// When to ask again: each question that has led to nothing makes the next one come later.
+#[derive(Clone, Copy, Debug, Default)]
+struct Again {
+    at_ms: u64,
     fruitless: u32,
+}
+
+impl Again {
+    fn asked(&mut self, now_ms: u64) {
+        self.at_ms = now_ms + (ASK_AGAIN_AFTER_MS << self.fruitless.min(10)).min(ASK_AGAIN_AFTER_MS_MAX);
+        self.fruitless += 1;
+    }
 }
 
 #[derive(Debug)]
@@ -76,12 +89,11 @@ impl Stream {
             missing_since_ms: None,
             held_since_ms: None,
             is_doubtful: false,
-            is_presence_wrong: false,
+            presence_wrong: None,
             confirmed: 0,
             agreed: None,
             asked: None,
-            ask_again_ms: 0,
-            fruitless: 0,
+            again: Again::default(),
         }
     }
 
@@ -127,7 +139,7 @@ impl Stream {
     /// Something of it waits at the gate for something that is missing, or nothing does any more.
     pub(super) fn note_held(&mut self, is_held: bool, now_ms: u64) {
         if !is_held && self.held_since_ms.is_some() {
-            self.fruitless = 0;
+            self.again.fruitless = 0;
         }
         self.held_since_ms = if is_held { self.held_since_ms.or(Some(now_ms)) } else { None };
     }
@@ -139,37 +151,39 @@ impl Stream {
 
     /// Whether it shows the people that we know of.
     pub(super) fn note_presence(&mut self, is_right: bool) {
-        if is_right && self.is_presence_wrong {
-            self.fruitless = 0;
-        }
-        self.is_presence_wrong = !is_right;
+        self.presence_wrong = if is_right { None } else { Some(self.presence_wrong.unwrap_or_default()) };
     }
 
-    pub(super) fn wants_presence(&self) -> bool {
-        self.is_presence_wrong
+    /// When it should be asked who is there, if it should.
+    pub(super) fn presence_question_due_ms(&self) -> Option<u64> {
+        self.presence_wrong.map(|again| again.at_ms)
+    }
+
+    /// It is asked who is there.
+    pub(super) fn ask_presence(&mut self, now_ms: u64) {
+        self.presence_wrong.iter_mut().for_each(|again| again.asked(now_ms));
     }
 
     /// Whether nothing of it is known to be missing.
     pub(super) fn is_settled(&self) -> bool {
-        !self.has_gap() && !self.is_doubtful && self.held_since_ms.is_none() && !self.is_presence_wrong
+        !self.has_gap() && !self.is_doubtful && self.held_since_ms.is_none()
     }
 
     /// When it should be asked, if it should; in the past when that is due.
     pub(super) fn question_due_ms(&self) -> Option<u64> {
         let after = |since: Option<u64>, within| since.map(|since_ms| since_ms + within);
-        let at_once = (self.is_doubtful || self.is_presence_wrong).then_some(0);
+        let at_once = self.is_doubtful.then_some(0);
         let reasons =
             [at_once, after(self.missing_since_ms, LATE_WITHIN_MS), after(self.held_since_ms, HELD_WITHIN_MS)];
         let due_ms = reasons.into_iter().flatten().min()?;
-        let not_before_ms = self.asked.as_ref().map_or(self.ask_again_ms, |asked| asked.last_ms + ANSWERS_WITHIN_MS);
+        let not_before_ms = self.asked.as_ref().map_or(self.again.at_ms, |asked| asked.last_ms + ANSWERS_WITHIN_MS);
         Some(due_ms.max(not_before_ms))
     }
 
     /// It is asked now.
     pub(super) fn ask(&mut self, number: u64, now_ms: u64) {
         self.asked = Some(Asked { number, next_part: 0, last_ms: now_ms });
-        self.ask_again_ms = now_ms + (ASK_AGAIN_AFTER_MS << self.fruitless.min(10)).min(ASK_AGAIN_AFTER_MS_MAX);
-        self.fruitless += 1;
+        self.again.asked(now_ms);
     }
 
     /// A part of its answer has come.
@@ -188,7 +202,7 @@ impl Stream {
         self.asked = None;
         self.is_doubtful = false;
         if self.has_gap() {
-            self.fruitless = 0;
+            self.again.fruitless = 0;
         }
         self.taken = self.taken.max(head);
         self.beyond = self.beyond.split_off(&(self.taken + 1));
@@ -198,7 +212,7 @@ impl Stream {
     /// It was seen to have the same as we at our `version`.
     pub(super) fn agree(&mut self, version: u64) {
         self.agreed = Some(version);
-        self.fruitless = 0;
+        self.again.fruitless = 0;
     }
 }
 

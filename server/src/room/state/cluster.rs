@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use synapti_crdt::{Op, Sender};
 use synapti_protocol::{
     DecodeError, awareness,
@@ -20,13 +20,19 @@ use crate::{
     bus::News,
     room::{
         Principal,
-        peers::{Ask, Heard, Peers},
+        peers::{Ask, Heard, Peers, Wanted},
         recorded::Recorded,
     },
 };
 
 /// Bytes that have come from other nodes and wait to be taken in; beyond it nothing more is read from the bus.
 const ARRIVED_BYTES_MAX: usize = 8 << 20;
+
+/// Two nodes that write the topic within so short a time may each have overwritten the other's in listings.
+const TOPICS_CROSS_WITHIN_MS: u64 = 10_000;
+
+/// How far the clock of another node may be ahead of ours, for its word on when a map was changed to count.
+const CLOCKS_DIFFER_MAX: SignedDuration = SignedDuration::from_mins(1);
 
 /// What the room knows of the cluster.
 #[derive(Debug)]
@@ -170,13 +176,14 @@ impl RoomState {
             let is_saved = self.replica.held_bytes() == 0 && arrived.iter().all(|arrived| arrived.is_saved);
             let ops = arrived.iter().map(|arrived| Op::Update { update: &arrived.update, from: arrived.from });
             let applied = self.replica.apply(ops, now_ms);
-            let at = arrived.iter().filter_map(|arrived| arrived.at).max();
+            let is_plausible = |at: &Timestamp| *at <= now + CLOCKS_DIFFER_MAX;
+            let at = arrived.iter().filter_map(|arrived| arrived.at).filter(is_plausible).max();
             self.turn_away_all(applied.refused);
             self.note_left_out(applied.left_out, now_ms);
             let acks = self.due_acks(&[]);
             match applied.update {
                 Some(update) if is_saved => {
-                    self.show_saved_elsewhere(&update);
+                    self.show_saved_elsewhere(&update, now_ms);
                     self.wait_with_newest(Vec::new(), acks);
                 }
                 Some(update) => self.begin_commit(&update, Vec::new(), acks, now, now_ms),
@@ -192,6 +199,10 @@ impl RoomState {
         }
         self.answer_ready();
         self.note_held_of_peers(now_ms);
+        if self.listed.is_doubtful && self.in_flight.is_empty() && self.life == Life::Open {
+            // Whoever wrote last is listed, which need not be who won.
+            self.begin_commit(&update::EMPTY_UPDATE, Vec::new(), Vec::new(), now, now_ms);
+        }
         self.settle();
         self.tell_others(now_ms);
     }
@@ -217,7 +228,7 @@ impl RoomState {
             return;
         }
         let Ok(message::Message::Sync(message::SyncMessage::Update(update))) = message::parse(frame) else { return };
-        self.broadcast(RoomMessage::Update(Update { seq, record, at_us: micros(at), update }));
+        self.tell(RoomMessage::Update(Update { seq, record, at_us: micros(at), update }));
     }
 
     /// Tells other nodes what our people show.
@@ -225,7 +236,7 @@ impl RoomState {
         let Some(payload) = self.presence.take_own_changes() else { return };
         if self.cluster.peers.has_company() {
             let owners = self.owners_in(&payload);
-            self.broadcast(RoomMessage::Presence(Presence { is_whole: false, owners, payload: &payload }));
+            self.tell(RoomMessage::Presence(Presence { is_whole: false, owners, payload: &payload }));
         }
     }
 
@@ -332,10 +343,13 @@ impl RoomState {
     }
 
     fn hear_question(&mut self, node: NodeId, said: Question<'_>) -> Result<(), DecodeError> {
-        update::scan_state_vector(said.state_vector)?;
         if said.wants_presence {
             self.tell_whole_presence(Some(node));
         }
+        if said.state_vector.is_empty() {
+            return Ok(());
+        }
+        update::scan_state_vector(said.state_vector)?;
         let state_vector = Bytes::copy_from_slice(said.state_vector);
         self.cluster.questions.insert(node, (said.number, state_vector));
         self.settle();
@@ -369,7 +383,7 @@ impl RoomState {
     }
 
     /// Shows what is on disk, by another node.
-    fn show_saved_elsewhere(&mut self, update: &[u8]) {
+    fn show_saved_elsewhere(&mut self, update: &[u8], now_ms: u64) {
         self.version += 1;
         self.size.add(Size::of_update(update));
         self.cache.invalidate();
@@ -377,6 +391,8 @@ impl RoomState {
         self.tail.bytes += update.len() as u64;
         if let Some(topic) = self.replica.topic().filter(|topic| *topic != self.topic) {
             self.topic = topic;
+            let is_recent = |written_ms: u64| now_ms < written_ms + TOPICS_CROSS_WITHIN_MS;
+            self.listed.is_doubtful |= self.listed.written_ms.is_some_and(is_recent);
         }
         self.publish(message::encode_update(update).into());
     }
@@ -395,8 +411,11 @@ impl RoomState {
 
     /// Asks, and says where we are, as far as that is due.
     fn tell_others(&mut self, now_ms: u64) {
-        for Ask { node, number, wants_presence } in self.cluster.peers.due_questions(now_ms) {
-            let state_vector = self.cache.state_vector(&self.replica);
+        for Ask { node, number, what } in self.cluster.peers.due_questions(now_ms) {
+            let (wants_presence, state_vector) = match what {
+                Wanted::Edits => (false, self.cache.state_vector(&self.replica)),
+                Wanted::Presence => (true, Bytes::new()),
+            };
             let question = Question { number, wants_presence, state_vector: &state_vector };
             self.send(node, RoomMessage::Question(question));
         }
@@ -407,6 +426,10 @@ impl RoomState {
     }
 
     fn gossip(&mut self, wants_reply: bool) -> Gossip {
+        // Its name is compared with what others have been told.
+        if self.presence.has_own_changes() {
+            self.tell_presence();
+        }
         let digest = (self.cluster.peers.has_company() && self.is_still()).then(|| self.digest());
         let presence = self.presence.name_of_all(None);
         Gossip { recorded: self.recorded(), presence, digest, ..self.cluster.peers.own_gossip(wants_reply) }
@@ -450,6 +473,15 @@ impl RoomState {
         let entries = awareness::scan(payload).into_iter().flat_map(|view| view.iter());
         let owner = |client| self.owners.principal_of(client).filter(|owner| *owner != Principal::default());
         entries.filter_map(|entry| Some((entry.client, owner(entry.client)?.0))).collect()
+    }
+
+    /// Tells all who are known. A single one is told directly: what is broadcast comes back to us as well.
+    fn tell(&mut self, said: RoomMessage<'_>) {
+        let only = self.cluster.peers.only();
+        match only {
+            Some(node) => self.send(node, said),
+            None => self.broadcast(said),
+        }
     }
 
     fn broadcast(&mut self, said: RoomMessage<'_>) {

@@ -89,6 +89,15 @@ enum Life {
     Deleted,
 }
 
+/// The topic that the store lists, where other nodes write it too.
+#[derive(Debug, Default)]
+struct ListedTopic {
+    /// When it was written here last.
+    written_ms: Option<u64>,
+    /// Whether the store may list another one than the map has: two nodes wrote it at about the same time.
+    is_doubtful: bool,
+}
+
 /// One open map.
 #[derive(Debug)]
 pub struct RoomState {
@@ -98,6 +107,7 @@ pub struct RoomState {
     created_at: Timestamp,
     modified_at: Timestamp,
     topic: String,
+    listed: ListedTopic,
     /// The map's size, or more.
     size: Size,
     /// The version at which `size` was exact.
@@ -154,6 +164,7 @@ impl RoomState {
             created_at,
             modified_at,
             topic,
+            listed: ListedTopic::default(),
             size,
             counted: None,
             version: 0,

@@ -40,6 +40,8 @@ pub struct BusMetrics {
     pub published: Counter,
     /// Messages of other nodes.
     pub received: Counter,
+    /// Leases of connections that Redis refused to keep.
+    pub refused: Counter,
     ignored: [Counter; IGNORED.len()],
     dropped: [Counter; DROPPED.len()],
 }
@@ -51,6 +53,10 @@ impl BusMetrics {
         describe_counter!("synapti_bus_reconnects_total", "Connections to Redis that were made anew after a loss");
         describe_counter!("synapti_bus_published_total", "Messages to other nodes that Redis has taken");
         describe_counter!("synapti_bus_received_total", "Messages of other nodes");
+        describe_counter!(
+            "synapti_leases_refused_total",
+            "Times that Redis refused to keep what connections clients have, so that each node counts its own"
+        );
         describe_counter!("synapti_bus_ignored_total", Unit::Count, "Messages that were not understood, by reason");
         describe_counter!("synapti_bus_dropped_total", Unit::Count, "Messages that were not published, by reason");
         let metrics = Self {
@@ -59,6 +65,7 @@ impl BusMetrics {
             reconnects: counter!("synapti_bus_reconnects_total"),
             published: counter!("synapti_bus_published_total"),
             received: counter!("synapti_bus_received_total"),
+            refused: counter!("synapti_leases_refused_total"),
             ignored: IGNORED.map(|why| counter!("synapti_bus_ignored_total", "why" => why)),
             dropped: DROPPED.map(|why| counter!("synapti_bus_dropped_total", "why" => why)),
         };

@@ -18,13 +18,19 @@ use synapti_server::room::{
 /// A commit that is older makes the store count as behind.
 pub const BEHIND_AFTER_MS: u64 = 1_000;
 
+/// Whether the bus reaches a node.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Hearing {
+    Hears,
+    /// And it does not know yet.
+    Deaf,
+    KnownDeaf,
+}
+
 pub struct Node {
     pub id: NodeId,
     pub is_alive: bool,
-    /// Whether the bus reaches it.
-    pub hears: bool,
-    /// Whether it has been told that the bus does not.
-    pub knows_deaf: bool,
+    pub hearing: Hearing,
     pub store_up: bool,
     pub rooms: HashMap<usize, Open>,
 }
@@ -48,9 +54,8 @@ pub struct Open {
 }
 
 impl Node {
-    pub fn new(id: u64) -> Self {
-        let id = NodeId(id);
-        Self { id, is_alive: true, hears: true, knows_deaf: false, store_up: true, rooms: HashMap::new() }
+    pub fn new(id: u64, hearing: Hearing) -> Self {
+        Self { id: NodeId(id), is_alive: true, hearing, store_up: true, rooms: HashMap::new() }
     }
 }
 

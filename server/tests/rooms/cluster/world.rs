@@ -14,7 +14,7 @@ use synapti_server::{
 };
 
 use super::{
-    node::{BEHIND_AFTER_MS, Node, Open, replica},
+    node::{BEHIND_AFTER_MS, Hearing, Node, Open, replica},
     person::{Person, Place},
 };
 use crate::support::{awareness, update_of};
@@ -60,15 +60,17 @@ struct Parcel {
 
 impl World {
     pub fn new(seed: u64) -> Self {
+        let way = [Way::Both, Way::BusAlone, Way::StoreAlone][(seed % 3) as usize];
+        let hearing = if way == Way::StoreAlone { Hearing::KnownDeaf } else { Hearing::Hears };
         Self {
             random: StdRng::seed_from_u64(seed),
             now_ms: 1_000,
-            nodes: (0..NODES).map(|number| Node { hears: seed % 3 != 2, ..Node::new(number as u64 + 1) }).collect(),
+            nodes: (0..NODES).map(|number| Node::new(number as u64 + 1, hearing)).collect(),
             people: (0..PEOPLE).map(|number| Person::new(number, number % MAPS)).collect(),
             store: vec![Vec::new(); MAPS],
             parcels: Vec::new(),
             is_calm: false,
-            way: [Way::Both, Way::BusAlone, Way::StoreAlone][(seed % 3) as usize],
+            way,
             numbers: 0,
             repairs: 0,
         }
@@ -101,7 +103,7 @@ impl World {
         for node in 0..NODES {
             (self.nodes[node].is_alive, self.nodes[node].store_up) = (true, true);
             // What was lost was lost with a connection, which is made anew.
-            self.nodes[node].hears = false;
+            self.nodes[node].hearing = Hearing::Deaf;
             self.mend(node);
         }
         for person in 0..PEOPLE {
@@ -239,7 +241,7 @@ impl World {
         }
         let opening = self.request().0;
         let mut open = Open::load(map, &self.store[map], self.nodes[node].id, opening, self.now_ms);
-        if self.nodes[node].hears {
+        if self.nodes[node].hearing == Hearing::Hears {
             open.state.hear(News::Joined, self.now_ms).unwrap();
         }
         self.nodes[node].rooms.insert(map, open);
@@ -264,21 +266,24 @@ impl World {
 
     /// The bus is lost for a node, which may not notice at once.
     fn cut(&mut self, node: usize) {
-        self.nodes[node].hears = false;
+        self.nodes[node].hearing = Hearing::Deaf;
         if self.random.random_bool(0.5) {
             self.tell_all(node, || News::Away);
-            self.nodes[node].knows_deaf = true;
+            self.nodes[node].hearing = Hearing::KnownDeaf;
         }
     }
 
     fn mend(&mut self, node: usize) {
-        if self.way == Way::StoreAlone || std::mem::replace(&mut self.nodes[node].hears, true) {
+        if self.way == Way::StoreAlone {
             return;
         }
-        if !std::mem::take(&mut self.nodes[node].knows_deaf) {
+        let before = std::mem::replace(&mut self.nodes[node].hearing, Hearing::Hears);
+        if before == Hearing::Deaf {
             self.tell_all(node, || News::Away);
         }
-        self.tell_all(node, || News::Joined);
+        if before != Hearing::Hears {
+            self.tell_all(node, || News::Joined);
+        }
     }
 
     fn tell_all(&mut self, node: usize, news: impl Fn() -> News) {
@@ -394,8 +399,9 @@ impl World {
                 }
                 Effect::Publish(frame) => open.frames.push(frame),
                 Effect::Ack(session, edits) => {
-                    let person = self.person_of(node, session);
-                    person.into_iter().for_each(|person| self.people[person].acked(edits as usize));
+                    if let Some(person) = self.person_of(node, session) {
+                        self.people[person].acked(edits as usize);
+                    }
                 }
                 Effect::Ask(session, question) => {
                     if let Some(person) = self.person_of(node, session) {
@@ -414,7 +420,9 @@ impl World {
                 Effect::Broadcast(bytes) => (0..NODES).for_each(|to| self.put(node, to, map, &bytes)),
                 Effect::Send(to, bytes) => {
                     let to = self.nodes.iter().position(|node| node.id == to);
-                    to.into_iter().for_each(|to| self.put(node, to, map, &bytes));
+                    if let Some(to) = to {
+                        self.put(node, to, map, &bytes);
+                    }
                 }
                 Effect::ReadTail(after) => open.reading = Some((now_ms + delay_ms, after)),
                 Effect::Tally(tally) => {
@@ -433,7 +441,7 @@ impl World {
 
     /// Puts something on the bus for one node.
     fn put(&mut self, from: usize, to: usize, map: usize, bytes: &Bytes) {
-        let can = |node: &Node| node.is_alive && node.hears;
+        let can = |node: &Node| node.is_alive && node.hearing == Hearing::Hears;
         if from == to || !can(&self.nodes[from]) || !can(&self.nodes[to]) || (!self.is_calm && self.chance(15)) {
             return;
         }
