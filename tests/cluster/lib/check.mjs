@@ -78,13 +78,19 @@ export const converged = async (cluster, people, room, { except = [] } = {}) => 
   return Math.round(performance.now() - begun)
 }
 
-/** Every edit that a scribe was told is on disk is what somebody reads who comes to any node now. */
+/**
+ * Whoever comes to any node now reads what the others have, and in it every edit that a scribe was told is on disk.
+ * Returns how many those are.
+ */
 export const nothingLost = async (t, cluster, people, room) => {
+  const theirs = shape(people.find(({ node }) => node.running).doc)
   const scribes = people.filter(person => person.ledger !== undefined)
   for (const node of cluster.running) {
     const reader = await RawClient.open(t, node, room)
     const doc = await reader.read()
-    const clocks = new Map(shape(doc).vector)
+    const its = shape(doc)
+    assert.deepEqual(its, theirs, `somebody who comes to node ${node.name} now has what the others have`)
+    const clocks = new Map(its.vector)
     for (const { name, doc: { clientID }, acknowledged } of scribes) {
       const last = acknowledged.at(-1)
       if (last === undefined) continue
