@@ -118,7 +118,7 @@ export class Scene {
       return scribe.client.saved()
     }))
     this.load.stop()
-    const took = await converged(this.t, this.cluster, this.people, this.room)
+    const took = await converged(this.cluster, this.people, this.room)
     const acknowledged = await nothingLost(this.t, this.cluster, this.people, this.room)
     nobodyDisconnected(this.people, endedNodes)
     this.t.diagnostic(`${what}: ${live === undefined ? '' : `live after ${live} ms, `}converged after ${took} ms, ${this.load.edits} edits, ${acknowledged} acknowledged`)

@@ -95,7 +95,7 @@ test('an older version is restored on one node while people on all type', async 
   await everywhere('all have the older state', nodes => nodes.has(old) && !nodes.has(young))
   await scene.load.more(20)
   scene.load.stop()
-  await converged(t, cluster, scene.people, scene.room)
+  await converged(cluster, scene.people, scene.room)
   nobodyDisconnected(scene.people)
   for (const node of cluster.nodes) {
     const { json } = await node.request('GET', `${path}/versions`)

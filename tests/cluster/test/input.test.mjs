@@ -70,11 +70,11 @@ test('bytes of somebody else, pieces of envelopes and envelopes of a newer versi
 test('envelopes that come twice, late and in any order change nothing', async t => {
   const { scene, name, envelopes } = await overheard(t)
   scene.load.stop()
-  await converged(t, cluster, scene.people, scene.room)
+  await converged(cluster, scene.people, scene.room)
   const before = shape(scene.people[0].doc)
   for (const bytes of scene.random.shuffle([...envelopes, ...envelopes])) await redis.publish(name, bytes)
   await scene.live('envelopes came twice')
-  await converged(t, cluster, scene.people, scene.room)
+  await converged(cluster, scene.people, scene.room)
   assert.deepEqual(shape(scene.people[0].doc), before)
   scene.load.start()
   await scene.allIsWell('envelopes came twice')
@@ -83,10 +83,11 @@ test('envelopes that come twice, late and in any order change nothing', async t 
 test('envelopes with changed bytes stop nobody', async t => {
   const { scene, name, envelopes } = await overheard(t)
   for (let index = 0; index < MUTATIONS; index++) await redis.publish(name, mutationOf(scene.random, scene.random.pick(envelopes), envelopes))
-  // What a changed envelope says may be believed, also of presence; what counts is that all go on and agree.
+  // What a changed envelope says may be believed, also of presence, and each node may save it at a time of its own; what
+  // counts is that all go on and agree.
   await scene.load.more(20)
   scene.load.stop()
-  await converged(t, cluster, scene.people, scene.room)
+  await converged(cluster, scene.people, scene.room, { except: ['last_modified'] })
   nobodyDisconnected(scene.people)
   for (const node of cluster.nodes) assert.equal(await metric(node, 'synapti_room_panics_total'), 0, node.name)
 })

@@ -37,7 +37,7 @@ test('somebody who changes the node every 200 ms, and edits all the time', async
     added.push(roamer.add())
     await lasting(MOVE_EVERY_MS)
   }
-  const took = await converged(t, cluster, [...people, roamer], room)
+  const took = await converged(cluster, [...people, roamer], room)
   t.diagnostic(`converged after ${took} ms`)
   for (const { name, doc } of people) {
     assert.deepEqual(added.filter(id => !doc.getMap('nodes').has(id)), [], `${name} has all`)
@@ -59,7 +59,7 @@ test('somebody who comes to the next node reads there what was acknowledged on t
     reader.socket.terminate()
     await scribe.move(next)
   }
-  await converged(t, cluster, [...people, scribe], room)
+  await converged(cluster, [...people, scribe], room)
   await nothingLost(t, cluster, [scribe], room)
 })
 
@@ -80,14 +80,14 @@ test('a program whose requests go to all nodes in turn', async t => {
     const graph = await ask(a, 'GET', '')
     assert.equal(graph.nodes.find(node => node.id === id)?.title, `round ${round}`, `node ${a.name} is not behind`)
   }
-  await converged(t, cluster, people, room)
+  await converged(cluster, people, room)
 })
 
 test('the name of a state counts on every node', async t => {
   const room = roomId('etag')
   const people = await stayers(t, room)
   const path = `/v1/graphs/${room}`
-  await converged(t, cluster, people, room)
+  await converged(cluster, people, room)
   for (let round = 0; round < 9; round++) {
     const [a, b, c] = [0, 1, 2].map(step => cluster.nodes[(round + step) % 3])
     const etag = (await a.request('GET', path)).headers.get('etag')
@@ -95,7 +95,7 @@ test('the name of a state counts on every node', async t => {
     assert.equal((await b.request('PATCH', path, { topic: `round ${round}` }, { 'if-match': etag })).status, 200)
     assert.equal((await c.request('PATCH', path, { topic: 'too late' }, { 'if-match': etag })).status, 412)
   }
-  await converged(t, cluster, people, room)
+  await converged(cluster, people, room)
 })
 
 test('a map that nobody has open is the same on all nodes at once', async t => {

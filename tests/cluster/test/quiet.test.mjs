@@ -60,7 +60,7 @@ test('what somebody brings who was offline reaches all nodes, however large', as
   const begun = performance.now()
   await until('everybody has all of it', () => people.every(({ doc }) => doc.getMap('texts').size === TEXTS), { deadline_ms: LARGE_WITHIN_MS })
   t.diagnostic(`${TEXTS * TEXT.length} bytes within ${Math.round(performance.now() - begun)} ms`)
-  await converged(t, cluster, people, room)
+  await converged(cluster, people, room)
 })
 
 test('people see each other wherever they are, and nobody stays who has left', async t => {
@@ -91,7 +91,7 @@ test('people of a node that is killed are gone, and are back with their node', a
   leave(late)
   await c.node.start()
   await until('they have reconnected', () => c.isConnected)
-  moveCursor(c)
+  for (const person of [a, b, c]) moveCursor(person)
   await see('they are back with their node', [a, b, c], ['A', 'B', 'C'], GONE_WITHIN_MS)
 })
 

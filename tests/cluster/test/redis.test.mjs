@@ -13,7 +13,7 @@ const STANDSTILL_MS = 8_000
 /** How soon a node says that Redis is away: connections that were closed are noticed at once, silence is not. */
 const NOTICED_WITHIN_MS = 5_000
 
-const LARGE_TEXTS = 12
+const LARGE_TEXTS = 8
 const LARGE = 'large '.repeat(200_000 / 6)
 
 const cluster = await Cluster.start({ after })

@@ -10,7 +10,7 @@ const MAPS = 6
 
 /** Of each map. */
 const EDITS_AROUND = 5
-const AWAY_MS = 5_000
+const AWAY_MS = 3_000
 
 const allUp = cluster => until('all nodes have joined', async () => {
   for (const node of cluster.nodes) assert.equal(await busStatus(node), 'up', node.name)

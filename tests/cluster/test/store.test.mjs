@@ -49,7 +49,7 @@ test('a node that could not save is killed: what others saw of it is not lost', 
   scene.load.stop()
   for (const person of scene.on(node)) person.leave()
   await storeLink.accept()
-  await converged(t, cluster, others, scene.room)
+  await converged(cluster, others, scene.room)
   await nothingLost(t, cluster, scene.people, scene.room)
   nobodyDisconnected(others)
   for (const other of cluster.running) {
