@@ -68,7 +68,7 @@ test('the four alerts that operators were promised are there, among others', () 
     ['api_request_duration_count', /> 0\.01\b/],
     ['api_request_duration_bucket', /> 2\b/],
     ['cache_hit_rate', /< 0\.8\b/],
-    ['database_pool_size', /> 0\.8 \* 20\b/]
+    ['database_pool_in_use', /> 0\.8 \* database_pool_max\b/]
   ]) {
     assert.ok(rules.some(({ expr }) => bound.test(expr) && metricsOf(expr).some(({ name }) => name === metric)), `no alert on ${metric} with ${bound}`)
   }
