@@ -17,7 +17,7 @@ use super::{
     node::{BEHIND_AFTER_MS, Hearing, Node, Open, replica},
     person::{Person, Place},
 };
-use crate::support::{awareness, update_of};
+use crate::support::{awareness, states_of, update_of};
 
 const NODES: usize = 3;
 const MAPS: usize = 2;
@@ -166,7 +166,7 @@ impl World {
             Effect::Answer(_, Answer::Presence(frame)) => Some(frame),
             _ => None,
         });
-        frame.unwrap().map(|frame| crate::support::states_of(&frame)).unwrap_or_default()
+        frame.unwrap().map(|frame| states_of(&frame)).unwrap_or_default()
     }
 
     fn request(&mut self) -> RequestId {
@@ -220,7 +220,9 @@ impl World {
         open.state.read(request, Read::Sync { state_vector, after: Some((session, 1)) });
         if self.people[person].clock > 0 {
             let payload = awareness(self.people[person].client.id, self.people[person].clock, "{\"x\":1}");
-            self.nodes[node].rooms.get_mut(&map).unwrap().state.awareness(session, &payload, now_ms);
+            let state = &mut self.nodes[node].rooms.get_mut(&map).unwrap().state;
+            state.wake_up_clock(session, &payload);
+            state.awareness(session, &payload, now_ms);
         }
         self.carry_out(node, map);
     }
@@ -415,6 +417,14 @@ impl World {
                         for frame in reply.frames.iter() {
                             self.people[person].client.receive(frame);
                         }
+                    }
+                }
+                Effect::SayPresence(session, frame) => {
+                    // As y-protocols does: whoever is said to have gone says that it has not.
+                    let (_, clock, _) = states_of(&frame)[0];
+                    if let Some(person) = self.person_of(node, session) {
+                        self.people[person].clock = clock;
+                        self.present(person);
                     }
                 }
                 Effect::Broadcast(bytes) => (0..NODES).for_each(|to| self.put(node, to, map, &bytes)),
