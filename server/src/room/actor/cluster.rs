@@ -6,7 +6,7 @@ use bytes::Bytes;
 use synapti_protocol::envelope::Foreign;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{Actor, RoomEnv, cost::perhaps_long_for, work::Done};
+use super::{Actor, cost::perhaps_long_for, work::Done};
 use crate::{
     bus::News,
     room::state::{TailError, TailRead},
@@ -98,12 +98,5 @@ async fn tail_of(store: &SharedStore, key: GraphKey, after: u64) -> Result<TailR
             let up_to = head.last.max(stored.last).0.unsigned_abs();
             Ok(TailRead { updates, up_to, modified_at: Some(head.modified_at), has_more: false })
         }
-    }
-}
-
-impl RoomEnv {
-    /// Whether other nodes may write to the same store.
-    pub(crate) fn is_shared(&self) -> bool {
-        self.store.shared_log().is_some()
     }
 }

@@ -3,17 +3,11 @@
 mod close;
 mod cluster;
 mod cost;
+mod env;
 mod slots;
 mod work;
 
-use std::{
-    collections::VecDeque,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, AtomicUsize},
-    },
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use synapti_protocol::close::CloseCode;
 use tokio::{
@@ -21,7 +15,6 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep_until},
 };
-use tokio_util::sync::CancellationToken;
 
 use super::{
     About, Refusal, RoomHandle, SessionSlot,
@@ -33,15 +26,13 @@ use super::{
     state::{Effect, RoomState},
 };
 use crate::{
-    bus::{Link, News, SharedBus},
-    clock::Clock,
-    compaction::Compactor,
-    history::Rule,
-    journal::{Journal, Receipt},
-    store::{GraphKey, JournalRecord, RecordId, SharedStore},
+    bus::{Link, News},
+    journal::Receipt,
+    store::{GraphKey, JournalRecord, RecordId},
     telemetry::metrics,
 };
 use cost::{Costs, perhaps_long};
+pub use env::RoomEnv;
 use slots::Slots;
 use work::Done;
 
@@ -56,35 +47,6 @@ const LEFT_CLOSE_AFTER: Duration = Duration::from_secs(1);
 
 /// Messages taken from a lane before the room acts on them.
 const TAKE_AT_ONCE_MAX: usize = 256;
-
-/// What every room of a process shares.
-#[derive(Debug)]
-pub struct RoomEnv {
-    /// Where snapshots go.
-    pub store: SharedStore,
-    /// Where edits become durable.
-    pub journal: Journal,
-    /// The way to other nodes that have the same maps open.
-    pub bus: SharedBus,
-    /// Who replaces tails.
-    pub compactor: Arc<Compactor>,
-    /// How long automatic versions stay.
-    pub retention: Rule,
-    /// What time it is.
-    pub clock: Clock,
-    /// How long an empty room stays open.
-    pub idle_close_after: Duration,
-    /// Whether client ids belong to those who have signed in, so that a room has to know whose they are on other nodes.
-    pub guards_client_ids: bool,
-    /// Rooms that were ever opened: their openings are numbered.
-    pub openings: AtomicU64,
-    /// Rooms open on this node.
-    pub open_rooms: AtomicUsize,
-    /// Cancelled when the node goes, so that its sessions should end.
-    pub draining: CancellationToken,
-    /// Cancelled when rooms shall close as soon as they are empty.
-    pub closing: CancellationToken,
-}
 
 /// How a room's life ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -23,9 +23,6 @@ use crate::{
 /// Bytes that have come from other nodes and wait to be taken in; beyond it nothing more is read from the bus.
 const ARRIVED_BYTES_MAX: usize = 8 << 20;
 
-/// Two nodes that write the topic within so short a time may each have overwritten the other's in listings.
-const TOPICS_CROSS_WITHIN_MS: u64 = 10_000;
-
 /// How far the clock of another node may be ahead of ours, for its word on when a map was changed to count.
 const CLOCKS_DIFFER_MAX: SignedDuration = SignedDuration::from_mins(1);
 
@@ -209,11 +206,7 @@ impl RoomState {
         self.cache.invalidate();
         self.tail.records += 1;
         self.tail.bytes += update.len() as u64;
-        if let Some(topic) = self.replica.topic().filter(|topic| *topic != self.topic) {
-            self.topic = topic;
-            let is_recent = |written_ms: u64| now_ms < written_ms + TOPICS_CROSS_WITHIN_MS;
-            self.listed.is_doubtful |= self.listed.written_ms.is_some_and(is_recent);
-        }
+        self.note_topic(now_ms);
         self.publish(message::encode_update(update).into());
     }
 

@@ -199,12 +199,7 @@ impl RoomState {
         self.cache.invalidate();
         let frame = Bytes::from(message::encode_update(update));
         let update = frame.slice(frame.len() - update.len()..);
-        let topic = self.replica.topic().unwrap_or_default();
-        let is_new = topic != self.topic || std::mem::take(&mut self.listed.is_doubtful);
-        let topic = is_new.then(|| self.topic.clone_from(&topic)).map(|()| topic);
-        if is_new {
-            self.listed.written_ms = Some(now_ms);
-        }
+        let topic = self.topic_to_list(now_ms);
         self.in_flight.push_back(InFlight { frame: Some(frame), update_bytes: update.len(), waiting, acks, at });
         self.effects.push(Effect::Commit { update, topic, at });
         if self.is_ahead {

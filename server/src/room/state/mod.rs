@@ -12,11 +12,13 @@ mod follow;
 mod hear;
 mod history;
 mod ownership;
+mod people;
 mod restore;
 mod settle;
 mod size;
 mod tail;
 mod tell;
+mod topic;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
@@ -28,7 +30,7 @@ use synapti_protocol::{close::CloseCode, envelope::NodeId, graph_id::GraphId};
 use super::{
     Cursor, Principal, Refusal, RequestId, RoomError, SessionId, Welcome,
     owners::Owners,
-    presence::{JoinOrder, Presence, PresenceError},
+    presence::{JoinOrder, Presence},
     reads::{Answer, Lookups, Read, ReadCache},
 };
 use cluster::Cluster;
@@ -41,11 +43,9 @@ use restore::Restore;
 pub use size::Size;
 use tail::Compaction;
 pub use tail::Tail;
+use topic::ListedTopic;
 
 use crate::history::Schedule;
-
-/// Shortest time between two presence frames: pointers of fifty people become twenty-five frames a second.
-const PRESENCE_EVERY_MS: u64 = 40;
 
 /// How long an edit may wait for an earlier one before its sender is sent away to reconnect.
 const HOLE_CLOSES_WITHIN_MS: u64 = 60_000;
@@ -89,15 +89,6 @@ enum Life {
     Open,
     Deleting { at: Timestamp, asked_store: bool },
     Deleted,
-}
-
-/// The topic that the store lists, where other nodes write it too.
-#[derive(Debug, Default)]
-struct ListedTopic {
-    /// When it was written here last.
-    written_ms: Option<u64>,
-    /// Whether the store may list another one than the map has: two nodes wrote it at about the same time.
-    is_doubtful: bool,
 }
 
 /// One open map.
@@ -236,36 +227,6 @@ impl RoomState {
         self.flush_presence(now_ms);
     }
 
-    /// A session says something of itself.
-    pub fn awareness(&mut self, session: SessionId, payload: &[u8], now_ms: u64) {
-        // Whoever leaves politely takes their name away first.
-        self.note_author(session);
-        let Some(&Member { joined, principal, .. }) = self.members.get(&session) else { return };
-        let may_own = |client| self.owners.may_use(principal, client);
-        match self.presence.apply(session, joined, payload, now_ms, may_own) {
-            Ok(Some(client)) => self.own(client, principal, now_ms),
-            Ok(None) => {}
-            Err(error) => {
-                let code = match error {
-                    PresenceError::Malformed(_) => CloseCode::Malformed,
-                    PresenceError::TooLarge { .. } => CloseCode::TooLarge,
-                };
-                self.refuse(session, code, error.to_string());
-            }
-        }
-        self.flush_presence(now_ms);
-    }
-
-    /// A session comes with what it shows of itself. When others know that of it already, from an earlier connection here or on
-    /// another node, they would take it for old: then the client is told that it was thought to be gone, and shows itself anew.
-    pub fn wake_up_clock(&mut self, session: SessionId, payload: &[u8]) {
-        if self.members.contains_key(&session)
-            && let Some(frame) = self.presence.taken_for_old(session, payload)
-        {
-            self.effects.push(Effect::SayPresence(session, frame));
-        }
-    }
-
     /// Somebody asks. The answer comes as an effect, at once or when nothing is in flight.
     pub fn read(&mut self, request: RequestId, read: Read) {
         if let Read::Presence = read {
@@ -359,22 +320,6 @@ impl RoomState {
             }
             self.settle();
         }
-    }
-
-    /// Sends presence if it is due.
-    pub fn flush_presence(&mut self, now_ms: u64) {
-        if self.presence_due_ms().is_some_and(|due_ms| due_ms <= now_ms) {
-            self.presence_sent_ms = Some(now_ms);
-            if let Some(frame) = self.presence.take_changes() {
-                self.publish(frame);
-            }
-            self.tell_presence();
-        }
-    }
-
-    /// When presence that waits is to be sent.
-    pub fn presence_due_ms(&self) -> Option<u64> {
-        self.presence.is_dirty().then(|| self.presence_sent_ms.map_or(0, |sent_ms| sent_ms + PRESENCE_EVERY_MS))
     }
 
     /// Whether nobody is here and nothing is under way.
