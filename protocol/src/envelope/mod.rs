@@ -8,7 +8,8 @@
 //! 2 gossip    varUint head, varUint recorded, varUint presence, u8 flags (1 reply wanted, 2 digest), [16 bytes digest],
 //!             varUint n, n × (varUint node, varUint epoch, varUint seq)
 //! 3 question  varUint number, u8 flags (1 presence too), varBytes state vector
-//! 4 answer    varUint number, varUint part, varUint head, varUint recorded, varUint at (µs), u8 flags (1 not saved, 2 last),
+//! 4 answer    varUint number, varUint part, varUint head, varUint recorded, varUint at (µs), u8 flags (1 not saved, 2 last, 4 ask
+//!             for more),
 //!             varBytes update
 //! 5 leave
 //! 6 deleted
@@ -157,6 +158,8 @@ pub struct Answer<'a> {
     pub is_saved: bool,
     /// Whether it is the last part; the numbers above count once it has come.
     pub is_last: bool,
+    /// Whether there is more than one answer holds: the last part leaves it to the next question, and no number counts.
+    pub has_more: bool,
     /// Yjs update (v1).
     pub update: &'a [u8],
 }

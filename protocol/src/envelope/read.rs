@@ -107,9 +107,9 @@ fn gossip(reader: &mut Reader<'_>) -> Result<Gossip, DecodeError> {
 fn answer<'a>(reader: &mut Reader<'a>) -> Result<Answer<'a>, DecodeError> {
     let (number, part) = (reader.var_uint()?, reader.var_uint()?);
     let (newest, recorded, at_us) = (reader.var_uint()?, reader.var_uint()?, reader.var_uint()?);
-    let bits = flags(reader, 3)?;
-    let (is_saved, is_last) = (bits & 1 == 0, bits & 2 == 2);
-    Ok(Answer { number, part, head: newest, recorded, at_us, is_saved, is_last, update: reader.var_bytes()? })
+    let bits = flags(reader, 7)?;
+    let (is_saved, is_last, has_more) = (bits & 1 == 0, bits & 2 == 2, bits & 4 == 4);
+    Ok(Answer { number, part, head: newest, recorded, at_us, is_saved, is_last, has_more, update: reader.var_bytes()? })
 }
 
 fn flags(reader: &mut Reader<'_>, max: u8) -> Result<u8, DecodeError> {
@@ -146,6 +146,7 @@ mod tests {
             at_us: 4,
             is_saved: false,
             is_last: true,
+            has_more: true,
             update: &[0, 0],
         };
         let room = [
@@ -156,7 +157,7 @@ mod tests {
             RoomMessage::Gossip(gossip),
             RoomMessage::Question(Question { number: 5, wants_presence: true, state_vector: &[0] }),
             RoomMessage::Answer(answer),
-            RoomMessage::Answer(Answer { is_saved: true, is_last: false, ..answer }),
+            RoomMessage::Answer(Answer { is_saved: true, is_last: false, has_more: false, ..answer }),
             RoomMessage::Leave,
             RoomMessage::Deleted,
         ];

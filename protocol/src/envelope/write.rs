@@ -91,7 +91,7 @@ fn write_room(out: &mut Vec<u8>, message: &RoomMessage<'_>) {
         }
         RoomMessage::Answer(answer) => {
             write_all(out, &[answer.number, answer.part, answer.head, answer.recorded, answer.at_us]);
-            out.push(u8::from(!answer.is_saved) | u8::from(answer.is_last) << 1);
+            out.push(u8::from(!answer.is_saved) | u8::from(answer.is_last) << 1 | u8::from(answer.has_more) << 2);
             write_var_bytes(out, answer.update);
         }
         RoomMessage::Leave | RoomMessage::Deleted => {}

@@ -6,6 +6,7 @@
 
 mod node;
 mod person;
+mod repair;
 mod world;
 
 use std::env;

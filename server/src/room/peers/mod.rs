@@ -266,6 +266,11 @@ impl Peers {
         self.streams.get_mut(&node).into_iter().for_each(|stream| stream.repaired(head, now_ms));
     }
 
+    /// An answer has been taken in that was not all: its node is asked on.
+    pub fn ask_on(&mut self, node: NodeId, now_ms: u64) {
+        self.streams.get_mut(&node).into_iter().for_each(|stream| stream.ask_on(now_ms));
+    }
+
     /// A node does not have the map open any more; false when a newer opening of it is known.
     pub fn leave(&mut self, node: NodeId, epoch: Option<u64>) -> bool {
         let is_it = |stream: &Stream| epoch.is_none_or(|epoch| stream.epoch <= epoch);

@@ -209,6 +209,13 @@ impl Stream {
         self.note_head(head, now_ms);
     }
 
+    /// There is more than one answer holds.
+    pub(super) fn ask_on(&mut self, now_ms: u64) {
+        self.asked = None;
+        self.is_doubtful = true;
+        self.again = Again { at_ms: now_ms, fruitless: 0 };
+    }
+
     /// It was seen to have the same as we at our `version`.
     pub(super) fn agree(&mut self, version: u64) {
         self.agreed = Some(version);

@@ -65,6 +65,10 @@ pub(super) enum Then {
         head: u64,
         recorded: u64,
     },
+    /// A part of what a node has and we had not is: it is asked for the rest.
+    AnsweredInPart {
+        node: NodeId,
+    },
 }
 
 /// What was done with something on the bus, for the metrics.
@@ -215,6 +219,7 @@ impl RoomState {
             Then::Nothing => {}
             Then::Record(record) => self.cluster.recorded.note(record),
             Then::AllRecords(record) => self.cluster.recorded.note_all_up_to(record),
+            Then::AnsweredInPart { node } => self.cluster.peers.ask_on(node, now_ms),
             Then::Answered { node, head, recorded } => {
                 self.cluster.recorded.note_all_up_to(recorded);
                 self.cluster.peers.repaired(node, head, now_ms);

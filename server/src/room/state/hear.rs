@@ -131,7 +131,9 @@ impl RoomState {
         let Some(is_whole) = self.cluster.peers.answered(node, said.number, said.part, said.is_last, now_ms) else {
             return Ok(());
         };
-        let then = if is_whole {
+        let then = if is_whole && said.has_more {
+            Then::AnsweredInPart { node }
+        } else if is_whole {
             self.effects.push(Effect::Tally(Tally::Repair));
             Then::Answered { node, head: said.head, recorded: said.recorded }
         } else {

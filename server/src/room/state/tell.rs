@@ -9,10 +9,17 @@ use synapti_protocol::{
 };
 
 use super::{Effect, RoomState};
-use crate::room::{
-    Principal,
-    peers::{Ask, Wanted},
+use crate::{
+    bus::INBOX_BYTES_MAX,
+    room::{
+        Principal,
+        peers::{Ask, Wanted},
+    },
 };
+
+/// Bytes of one answer to another node, unless a single part is larger. Whoever lacks more asks again when it has taken that in: its
+/// inbox has room for so much.
+const ANSWER_BYTES_MAX: usize = INBOX_BYTES_MAX / 4;
 
 impl RoomState {
     /// Answers what other nodes have asked.
@@ -53,6 +60,7 @@ impl RoomState {
         let frames = self.cache.diff(&self.replica, state_vector);
         let (head, recorded) = (self.cluster.peers.own_gossip(false).head, self.recorded());
         let (at_us, is_saved) = (micros(self.modified_at), !self.has_unsaved);
+        let mut bytes = 0;
         for (part, frame) in frames.iter().enumerate() {
             let update = match message::parse(frame) {
                 Ok(message::Message::Sync(
@@ -60,9 +68,15 @@ impl RoomState {
                 )) => update,
                 _ => &update::EMPTY_UPDATE,
             };
-            let (part, is_last) = (part as u64, part + 1 == frames.len());
-            let answer = Answer { number, part, head, recorded, at_us, is_saved, is_last, update };
+            bytes += frame.len();
+            let is_end = part + 1 == frames.len();
+            let has_more = bytes >= ANSWER_BYTES_MAX && !is_end;
+            let (part, is_last) = (part as u64, is_end || has_more);
+            let answer = Answer { number, part, head, recorded, at_us, is_saved, is_last, has_more, update };
             self.send(node, RoomMessage::Answer(answer));
+            if has_more {
+                break;
+            }
         }
     }
 
