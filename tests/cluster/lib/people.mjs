@@ -4,6 +4,10 @@
 import { clockOf, connect, leave, synced } from '../../clients/lib/client.mjs'
 import { Extended } from '../../clients/lib/extended.mjs'
 import { addNode, nodeOf } from '../../clients/lib/map.mjs'
+import { lasting } from './pause.mjs'
+
+/** Between two tries to come back. */
+const TRY_AGAIN_MS = 100
 
 class Person {
   constructor (t, node, room, name) {
@@ -152,7 +156,7 @@ export class Scribe extends Person {
   async #lost (code) {
     this.closes.push({ node: this.node, code })
     while (this.balancer !== undefined && !this.isConnected && !this.hasLeft) {
-      await this.move(this.balancer(this.node)).catch(() => {})
+      await this.move(this.balancer(this.node)).catch(() => lasting(TRY_AGAIN_MS))
     }
   }
 
