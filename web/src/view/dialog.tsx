@@ -11,7 +11,12 @@ export const Dialog = ({ title, onClose, children }: { title: string, onClose: (
     return () => element?.close()
   }, [])
   return (
-    <dialog ref={dialog} class='dialog' aria-label={title} onClose={onClose} onClick={event => { if (event.target === dialog.current) onClose() }}>
+    <dialog
+      ref={dialog} class='dialog' aria-label={title} onClose={onClose}
+      // By itself it would close before this page knows, and who then opens it again at once would be told too late that it has closed.
+      onCancel={event => { event.preventDefault(); onClose() }}
+      onClick={event => { if (event.target === dialog.current) onClose() }}
+    >
       <div class='content'><h2>{title}</h2>{children}</div>
     </dialog>
   )
