@@ -203,7 +203,7 @@ impl Outage {
             // One that comes and goes all the time is told of now and then.
             if self.told.is_none_or(|told| now - told > TOLD_EVERY) {
                 self.told = Some(now);
-                tracing::error!(%redis, error, "Redis is lost: this node goes on alone and tries again all the time");
+                tracing::error!(%redis, error, "no connection to Redis: without it the other nodes are not heard");
             }
         }
         shared.state.send_replace(State::Away(error));

@@ -17,7 +17,7 @@ const FNV: (u64, u64) = (0xcbf2_9ce4_8422_2325, 0x0100_0000_01b3);
 const NAME_BITS: u32 = 53;
 
 impl Presence {
-    /// Takes what a node says of its people; `is_whole` = of all of them. Answers whose state is new.
+    /// Takes what a node says of its people; `is_whole` = of all of them.
     pub fn hear(&mut self, node: NodeId, said: &AwarenessView<'_>, is_whole: bool, now_ms: u64) {
         for entry in said {
             if entry.state.len() <= AWARENESS_STATE_BYTES_MAX {

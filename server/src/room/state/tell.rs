@@ -124,7 +124,8 @@ impl RoomState {
         entries.filter_map(|entry| Some((entry.client, owner(entry.client)?.0))).collect()
     }
 
-    /// Tells all who are known. A single one is told directly: what is broadcast comes back to us as well.
+    /// Tells all who are known. A single one is told directly: what is broadcast comes back to us as well. Somebody of whom nothing was
+    /// heard yet misses it, and finds the gap by our next gossip.
     pub(super) fn tell(&mut self, said: RoomMessage<'_>) {
         let only = self.cluster.peers.only();
         match only {
