@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     limits::connections::Connections,
     room::{
-        Feed, GraphView, Joined, Principal, Restoring, RoomError, RoomHandle, SessionId,
+        Entrant, Feed, GraphView, Joined, Restoring, RoomError, RoomHandle, SessionId,
         actor::{Actor, RoomEnv},
         handle::CallError,
         lanes::{Lanes, NodeBudgets},
@@ -103,13 +103,10 @@ impl Hub {
         &self,
         id: &GraphId,
         session: SessionId,
-        principal: Principal,
-        is_extended: bool,
+        entrant: Entrant,
         create: bool,
     ) -> Result<(RoomHandle, Joined), RoomError> {
-        let join = |room: RoomHandle| async move {
-            room.join(session, principal, is_extended).await.map(|joined| (room, joined))
-        };
+        let join = |room: RoomHandle| async move { room.join(session, entrant).await.map(|joined| (room, joined)) };
         self.call(id, create, join).await
     }
 

@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    About, Cursor, Feed, GraphView, Principal, RoomError, SessionId, SessionSlot,
+    About, Cursor, Entrant, Feed, GraphView, RoomError, SessionId, SessionSlot,
     lanes::{self, Control, LaneEdit, LaneEnds, Lanes, NodeBudgets},
     reads::{Answer, Read, StateFrames},
 };
@@ -177,11 +177,11 @@ impl RoomHandle {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Takes a place in the room; an extended session is told what becomes of its edits.
-    pub async fn join(&self, session: SessionId, principal: Principal, is_extended: bool) -> Result<Joined, CallError> {
+    /// Takes a place in the room.
+    pub async fn join(&self, session: SessionId, entrant: Entrant) -> Result<Joined, CallError> {
         let slot = Arc::new(SessionSlot::default());
         let (reply, answer) = oneshot::channel();
-        self.control(Control::Join { session, principal, slot: slot.clone(), is_extended, reply }).await?;
+        self.control(Control::Join { session, entrant, slot: slot.clone(), reply }).await?;
         // From here on the room may know the session, so that it has to be told when this call is given up.
         let membership = Membership { room: self.clone(), session };
         let welcome = settled(answer).await?;

@@ -28,7 +28,7 @@ use synapti_crdt::{Replica, Sender};
 use synapti_protocol::{close::CloseCode, envelope::NodeId, graph_id::GraphId};
 
 use super::{
-    Cursor, Principal, Refusal, RequestId, RoomError, SessionId, Welcome,
+    Cursor, Entrant, Refusal, RequestId, RoomError, SessionId, Welcome,
     owners::Owners,
     presence::{JoinOrder, Presence},
     reads::{Answer, Lookups, Read, ReadCache},
@@ -55,10 +55,8 @@ const READS_WAITING_MAX: usize = 4096;
 
 #[derive(Debug)]
 struct Member {
-    principal: Principal,
+    is: Entrant,
     joined: JoinOrder,
-    /// Whether it is told what becomes of its edits.
-    is_extended: bool,
     /// Whether it has edited since the last version.
     has_edited: bool,
     /// Edits of this session that have been looked at.
@@ -192,11 +190,11 @@ impl RoomState {
         std::mem::take(&mut self.effects)
     }
 
-    /// A session comes in; an extended one is told what becomes of its edits.
+    /// A session comes in.
     ///
     /// # Errors
     /// [`RoomError::AtCapacity`], and [`RoomError::Gone`] once the graph is deleted.
-    pub fn join(&mut self, session: SessionId, principal: Principal, is_extended: bool) -> Result<Welcome, RoomError> {
+    pub fn join(&mut self, session: SessionId, entrant: Entrant) -> Result<Welcome, RoomError> {
         if self.life == Life::Deleted {
             return Err(RoomError::Gone);
         }
@@ -204,8 +202,7 @@ impl RoomState {
             return Err(RoomError::AtCapacity { what: "connections to this map" });
         }
         let joined = self.presence.join();
-        let member =
-            Member { principal, joined, is_extended, has_edited: false, edits: 0, writes_as: None, asked: None };
+        let member = Member { is: entrant, joined, has_edited: false, edits: 0, writes_as: None, asked: None };
         self.members.insert(session, member);
         Ok(Welcome {
             question: self.cache.question(&self.replica),
@@ -219,7 +216,7 @@ impl RoomState {
     pub fn leave(&mut self, session: SessionId, now_ms: u64) {
         self.note_author(session);
         if let Some(member) = self.members.remove(&session) {
-            self.owners.leave(session, member.principal, now_ms);
+            self.owners.leave(session, member.is.principal, now_ms);
         }
         self.to_ask.remove(&session);
         self.held.remove(&session);

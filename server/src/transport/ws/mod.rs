@@ -31,8 +31,8 @@ use crate::{
     auth::rights::Action,
     clock::Clock,
     http::{AppState, error::ApiError},
-    room::{Principal, Refusal, SessionId},
-    session::{Session, SessionLimits, refusal, refused},
+    room::{Entrant, Principal, Refusal, SessionId},
+    session::{Session, SessionLimits, Telling, refusal, refused},
     telemetry::metrics,
 };
 use expiry::Expiry;
@@ -142,10 +142,12 @@ async fn admit(
     } else {
         Principal::READER
     };
-    let joined = gate.hub().join(&graph, session, principal, is_extended, may_create).await;
+    let entrant = Entrant { is_told: is_extended, ..Entrant::of(principal) };
+    let joined = gate.hub().join(&graph, session, entrant, may_create).await;
     let (room, joined) = joined.map_err(|error| refusal(&error))?;
     permit.attach(&joined.slot);
-    Ok((Session::new(session, room, joined, limits, role, is_extended), permit))
+    let telling = if is_extended { Telling::Extension } else { Telling::Nothing };
+    Ok((Session::new(session, room, joined, limits, role, telling), permit))
 }
 
 /// The largest message that any limit allows; its own limit is checked when its kind is known.
