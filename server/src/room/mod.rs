@@ -17,6 +17,7 @@ pub mod presence;
 pub mod reads;
 pub mod recorded;
 pub mod slot;
+pub mod snapshot;
 pub mod state;
 pub mod view;
 
@@ -28,6 +29,7 @@ pub(crate) use decode::decode;
 pub use feed::{Cursor, Feed};
 pub use handle::{CallError, Joined, Restoring, RoomHandle, SyncReply, Welcome};
 pub use slot::{Refusal, SessionSlot};
+pub use snapshot::Snapshot;
 pub use view::GraphView;
 
 /// Number of a session, unique in this process.

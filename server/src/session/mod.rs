@@ -6,6 +6,7 @@
 
 mod answer;
 mod counts;
+mod exchange;
 mod extension;
 mod pace;
 mod reasons;
@@ -37,11 +38,13 @@ use crate::{
 use answer::Answer;
 use counts::Counts;
 pub use counts::EditCounts;
+pub use exchange::FeedNews;
 use extension::Extension;
 pub use extension::refused;
 use pace::{Kind, Pace, Toll, TooFast};
 pub use reasons::refusal;
 use reasons::{call_refusal, malformed};
+pub use standing::is_edit;
 use standing::{Standing, Verdict};
 use work::{Done, Work};
 
@@ -144,6 +147,16 @@ impl Session {
             probe: None,
             _membership: membership,
         }
+    }
+
+    /// Where the session is.
+    pub fn room(&self) -> &RoomHandle {
+        &self.room
+    }
+
+    /// What the room says to this session alone.
+    pub fn slot(&self) -> &Arc<SessionSlot> {
+        &self.slot
     }
 
     /// Whether the client may be read: not while its last message is still being dealt with, nor before the network has

@@ -35,11 +35,13 @@ use crate::{
     session::{Session, SessionLimits, Telling, refusal, refused},
     telemetry::metrics,
 };
-use expiry::Expiry;
+pub(super) use expiry::Expiry;
 pub use incoming::LargeMessages;
 use place::Place;
+pub(super) use socket::RECONNECT_AFTER_MS;
 use socket::{Goodbye, Socket};
 use upgrade::Upgrade;
+pub(super) use upgrade::is_extended;
 use wire::Wire;
 
 /// What a message adds to the update in it: frame, type and length.
