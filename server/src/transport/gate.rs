@@ -19,7 +19,7 @@ use crate::{
         turnstile::Turnstile,
     },
     room::{Refusal, SessionSlot},
-    session::SessionLimits,
+    session::{Paces, SessionLimits},
     transport::{visitor::Visitor, ws::LargeMessages},
 };
 
@@ -55,6 +55,7 @@ pub struct Gate(Arc<Inner>);
 struct Inner {
     parts: GateParts,
     large_messages: LargeMessages,
+    paces: Paces,
     sessions: AtomicU64,
 }
 
@@ -74,7 +75,8 @@ impl Admitted {
 impl Gate {
     /// A gate in front of a hub.
     pub fn new(parts: GateParts) -> Self {
-        Self(Arc::new(Inner { parts, large_messages: LargeMessages::default(), sessions: AtomicU64::new(1) }))
+        let (large_messages, paces) = (LargeMessages::default(), Paces::new(parts.limits));
+        Self(Arc::new(Inner { parts, large_messages, paces, sessions: AtomicU64::new(1) }))
     }
 
     /// Lets a client in, when it is its turn.
@@ -124,6 +126,11 @@ impl Gate {
     /// The budget of large messages that are being read.
     pub fn large_messages(&self) -> LargeMessages {
         self.0.large_messages.clone()
+    }
+
+    /// The rates of clients whose sessions are single requests.
+    pub fn paces(&self) -> &Paces {
+        &self.0.paces
     }
 
     /// A number for a session; zero is the store's.

@@ -2,8 +2,11 @@
 
 pub mod accept;
 pub mod conn;
+mod connection;
 pub mod cursor;
+pub mod deferred;
 pub mod gate;
+mod parked;
 pub mod poll;
 mod refused;
 pub mod sse;

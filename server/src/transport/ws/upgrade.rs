@@ -8,7 +8,7 @@ use axum::{
 };
 use bytes::Bytes;
 use hyper::upgrade::OnUpgrade;
-use hyper_util::{rt::TokioIo, server::conn::auto::upgrade::downcast};
+use hyper_util::rt::TokioIo;
 use tokio_tungstenite::tungstenite::{self, handshake::server::create_response_with_body};
 
 use crate::{http::credentials::subprotocols, transport::conn::Conn};
@@ -54,7 +54,7 @@ impl Upgrade {
     pub(super) async fn finish(self) -> Option<(Conn, Bytes)> {
         let upgraded = self.upgrade.await.ok()?;
         // Every connection is made by our own acceptor.
-        let parts = downcast::<TokioIo<Conn>>(upgraded).ok()?;
+        let parts = upgraded.downcast::<TokioIo<Conn>>().ok()?;
         Some((parts.io.into_inner(), parts.read_buf))
     }
 }
