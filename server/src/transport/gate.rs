@@ -20,7 +20,7 @@ use crate::{
     },
     room::{Refusal, SessionSlot},
     session::SessionLimits,
-    transport::{visitor::Visitor, ws::LargeMessages},
+    transport::{socket::LargeMessages, visitor::Visitor},
 };
 
 /// Time between two sessions that are sent away when the node goes, unless the grace time is too short for it.
@@ -82,19 +82,25 @@ impl Gate {
     /// # Errors
     /// Why not.
     pub async fn admit(&self, visitor: &Visitor) -> Result<Admitted, Refusal> {
-        let GateParts { draining, strain, turnstile, connections, .. } = &self.0.parts;
-        if draining.is_cancelled() {
-            return Err(Refusal::new(CloseCode::Restarting, CloseCode::Restarting.reason()));
-        }
-        if let Some(what) = strain.current() {
-            return Err(Refusal::new(CloseCode::Overloaded, format!("this node is overloaded ({what}): use polling")));
-        }
+        self.is_open()?;
+        let GateParts { connections, .. } = &self.0.parts;
         let place = connections.admit(visitor.ip, visitor.access.client()).await.map_err(full)?;
-        if turnstile.enter().await.is_err() {
-            let reason = "more clients come than this node can let in: try again in some seconds";
-            return Err(Refusal::new(CloseCode::AtCapacity, reason));
-        }
+        self.enter().await?;
         Ok(Admitted { place })
+    }
+
+    /// Lets a client that was let in take a place in one more room, when it is its turn.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn admit_again(&self) -> Result<(), Refusal> {
+        self.is_open()?;
+        self.enter().await
+    }
+
+    /// Cancelled when the node goes.
+    pub fn draining(&self) -> &CancellationToken {
+        &self.0.parts.draining
     }
 
     /// The budget of large messages that are being read.
@@ -128,6 +134,24 @@ impl Gate {
     /// Counts what shutdown waits for.
     pub fn tracker(&self) -> &TaskTracker {
         &self.0.parts.tracker
+    }
+
+    fn is_open(&self) -> Result<(), Refusal> {
+        let GateParts { draining, strain, .. } = &self.0.parts;
+        if draining.is_cancelled() {
+            return Err(Refusal::new(CloseCode::Restarting, CloseCode::Restarting.reason()));
+        }
+        if let Some(what) = strain.current() {
+            return Err(Refusal::new(CloseCode::Overloaded, format!("this node is overloaded ({what}): use polling")));
+        }
+        Ok(())
+    }
+
+    async fn enter(&self) -> Result<(), Refusal> {
+        self.0.parts.turnstile.enter().await.map_err(|_| {
+            let reason = "more clients come than this node can let in: try again in some seconds";
+            Refusal::new(CloseCode::AtCapacity, reason)
+        })
     }
 }
 

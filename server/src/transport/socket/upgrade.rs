@@ -23,10 +23,10 @@ const PLAIN: &str = "y-sync";
 const EXTENDED_PARAMETER: &str = "ext=1";
 
 /// A connection that is being upgraded.
-pub(super) struct Upgrade {
+pub(in crate::transport) struct Upgrade {
     upgrade: OnUpgrade,
     /// Whether the client is told what becomes of its edits.
-    pub(super) is_extended: bool,
+    pub(in crate::transport) is_extended: bool,
 }
 
 impl Upgrade {
@@ -34,7 +34,7 @@ impl Upgrade {
     ///
     /// # Errors
     /// When the request is none.
-    pub(super) fn begin(mut request: Request) -> Result<(Self, Response), tungstenite::Error> {
+    pub(in crate::transport) fn begin(mut request: Request) -> Result<(Self, Response), tungstenite::Error> {
         let mut response = create_response_with_body(&request, Body::empty)?;
         let subprotocol =
             [EXTENDED, PLAIN].into_iter().find(|known| subprotocols(request.headers()).any(|asked| asked == *known));
@@ -48,7 +48,7 @@ impl Upgrade {
     }
 
     /// The connection once the response is on its way, and what the client has sent since; `None` when it is gone.
-    pub(super) async fn finish(self) -> Option<(Conn, Bytes)> {
+    pub(in crate::transport) async fn finish(self) -> Option<(Conn, Bytes)> {
         let upgraded = self.upgrade.await.ok()?;
         // Every connection is made by our own acceptor.
         let parts = downcast::<TokioIo<Conn>>(upgraded).ok()?;
