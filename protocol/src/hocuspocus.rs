@@ -103,7 +103,11 @@ pub fn open(frame: &[u8]) -> Result<Frame<'_>, DecodeError> {
     let address = reader.var_str()?;
     let at = reader.position();
     if address.len() > ADDRESS_BYTES_MAX {
-        return Err(DecodeError::TooLong { at: at - address.len(), bytes: address.len(), bytes_max: ADDRESS_BYTES_MAX });
+        return Err(DecodeError::TooLong {
+            at: at - address.len(),
+            bytes: address.len(),
+            bytes_max: ADDRESS_BYTES_MAX,
+        });
     }
     Ok(Frame::To(Address(address), &frame[at..]))
 }

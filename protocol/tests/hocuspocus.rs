@@ -99,7 +99,9 @@ fn frames_are_those_of_hocuspocus() {
 
 #[test]
 fn a_name_of_nine_letters_is_no_ping() {
-    assert!(matches!(open(&frame("nine-char", &[7])), Ok(Frame::To(address, [7])) if address.document() == "nine-char"));
+    assert!(
+        matches!(open(&frame("nine-char", &[7])), Ok(Frame::To(address, [7])) if address.document() == "nine-char")
+    );
 }
 
 #[test]

@@ -45,7 +45,7 @@ use crate::{
     transport::{
         accept::Acceptor,
         gate::{Gate, GateParts},
-        ws,
+        hocuspocus, ws,
     },
 };
 
@@ -228,7 +228,8 @@ impl App {
             stop: self.rooms_closing.clone(),
             tracker: self.connections.clone(),
         };
-        self.background.spawn(acceptor.run(http::router(state, ws::routes(gate))));
+        self.background
+            .spawn(acceptor.run(http::router(state, ws::routes(gate.clone()).merge(hocuspocus::routes(gate)))));
         self.background.spawn(self.housekeeping());
         if let Some(keys) = self.auth.key_source().cloned() {
             let stop = self.rooms_closing.clone();

@@ -49,7 +49,16 @@ pub(in crate::transport) struct Life {
 impl Life {
     pub(in crate::transport) fn new() -> Self {
         let now = Instant::now();
-        Self { heard: now, taken: now, messaged: now, looked: now, flushing: false, seen_read: 0, seen_written: 0, answer_from: None }
+        Self {
+            heard: now,
+            taken: now,
+            messaged: now,
+            looked: now,
+            flushing: false,
+            seen_read: 0,
+            seen_written: 0,
+            answer_from: None,
+        }
     }
 
     /// The client has sent something.

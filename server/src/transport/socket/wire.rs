@@ -114,7 +114,10 @@ impl Wire {
     }
 
     /// The client's next message; `None` when it has closed the connection.
-    pub(in crate::transport) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, tungstenite::Error>>> {
+    pub(in crate::transport) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Message, tungstenite::Error>>> {
         // Asking the library costs a look at its buffer, which is cold where there are many sockets.
         if !self.may_hold {
             ready!(self.out.conn.poll_readable(cx));
