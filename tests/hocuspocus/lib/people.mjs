@@ -99,7 +99,10 @@ export const fresh = async (t, server, name, options) => {
 export const joinPlain = async (t, server, name, { params = {} } = {}) => {
   const doc = new Y.Doc()
   const provider = new WebsocketProvider(server.ws, name, doc, { WebSocketPolyfill: WebSocket, disableBc: true, params })
-  t.after(() => provider.destroy())
+  t.after(() => {
+    provider.destroy()
+    doc.destroy()
+  })
   await until('the y-websocket client is synced', () => provider.synced)
   return { doc, provider, awareness: provider.awareness }
 }

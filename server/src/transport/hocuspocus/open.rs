@@ -8,10 +8,10 @@ use std::{
 
 use bytes::Bytes;
 use synapti_protocol::{
-    DecodeError,
+    DecodeError, awareness,
     close::CloseCode,
     graph_id::GraphId,
-    hocuspocus::{self, ClientMessage, NOT_SAVED, SAVED, TOKEN_REQUEST},
+    hocuspocus::{self, ClientMessage, NOT_SAVED, SAVED, TOKEN_REQUEST, WHO_IS_THERE},
     message::{self, Message, SyncMessage, encode_step1},
 };
 
@@ -30,6 +30,9 @@ use crate::{
 
 /// Statuses that are said before others have their turn.
 const STATUSES_PER_TURN: u64 = 256;
+
+/// A message that takes one client's presence away is no longer than this.
+const REMOVAL_BYTES_MAX: usize = 32;
 
 /// How messages of a room begin.
 const STEP1: &[u8] = &[0, 0];
@@ -97,6 +100,8 @@ pub(super) struct Open {
     unanswered: u64,
     /// The client has asked, and is to be asked in turn.
     asks_back: bool,
+    /// Whose presence the client has shown last, its own.
+    shows: Option<u64>,
     /// Statuses to say.
     saved: u64,
     refused: u64,
@@ -116,6 +121,7 @@ impl Open {
             missed,
             unanswered: 0,
             asks_back: false,
+            shows: None,
             saved: 0,
             refused: 0,
         }
@@ -158,13 +164,19 @@ impl Open {
     /// Hands over what is to be sent now, about `bytes_max` bytes of it; says whether it had anything to do.
     pub(super) fn outgoing(&mut self, bytes_max: usize, name: &Name, link: &mut Link) -> Result<bool, Ended> {
         let has_statuses = self.say_statuses(name, link);
-        let Self { session, unanswered, .. } = self;
-        let mut is_answered = false;
+        let Self { session, unanswered, shows, .. } = self;
+        let (mut is_answered, mut is_removed) = (false, false);
         let has_more = session.outgoing(bytes_max, |message| {
             *unanswered += u64::from(message.starts_with(STEP1));
             is_answered |= message.starts_with(STEP2);
+            is_removed |= shows.is_some_and(|client| removes(client, &message));
             link.wire.push_prefixed(name.prefix.clone(), message);
         })?;
+        // Who comes back at a clock that others have seen go is told so, and raises it; but this provider tells
+        // nobody before it is asked.
+        if is_removed {
+            link.say(&name.prefix, WHO_IS_THERE);
+        }
         if is_answered && std::mem::take(&mut self.asks_back) && self.unanswered == 0 {
             self.unanswered += 1;
             link.say(&name.prefix, encode_step1(self.session.known()));
@@ -278,6 +290,7 @@ impl Open {
                 self.receipts.answer();
             }
             Message::Sync(SyncMessage::Update(update)) => self.receipts.update(update),
+            Message::Awareness(payload) => self.shows = only_client(payload).or(self.shows),
             _ => {}
         }
         self.session.receive(message)?;
@@ -323,5 +336,44 @@ impl Open {
             }
         }
         has_some
+    }
+}
+
+/// Whose state a payload holds, if it is one person's. Of one of many that a provider relays the room takes no notice.
+fn only_client(payload: &[u8]) -> Option<u64> {
+    let mut entries = awareness::scan(payload).ok()?.iter();
+    let first = entries.next()?;
+    entries.next().is_none().then_some(first.client)
+}
+
+/// Whether a message of the room says that this client, alone, has gone.
+fn removes(client: u64, message: &[u8]) -> bool {
+    if message.len() > REMOVAL_BYTES_MAX {
+        return false;
+    }
+    let Ok(Message::Awareness(payload)) = message::parse(message) else { return false };
+    let entries = awareness::scan(payload).into_iter().flat_map(|view| view.iter());
+    only_client(payload) == Some(client) && entries.into_iter().all(|entry| entry.is_removal())
+}
+
+#[cfg(test)]
+mod tests {
+    use synapti_protocol::{
+        awareness::{AwarenessEntry, encode},
+        message::encode_awareness,
+    };
+
+    use super::*;
+
+    #[test]
+    fn the_removal_of_a_client_is_told_from_that_of_others() {
+        let entry = |client, state| AwarenessEntry { client, clock: u32::MAX, state };
+        let of = |entries: &[AwarenessEntry<'_>]| encode_awareness(&encode(entries));
+        let longest = of(&[entry((1 << 53) - 1, "null")]);
+        assert!(longest.len() <= REMOVAL_BYTES_MAX && removes((1 << 53) - 1, &longest));
+        assert!(!removes(7, &of(&[entry(8, "null")])));
+        assert!(!removes(7, &of(&[entry(7, "{}")])));
+        assert!(!removes(7, &of(&[entry(7, "null"), entry(8, "null")])));
+        assert!(!removes(7, message::EMPTY_AWARENESS) && !removes(7, &[9]));
     }
 }
