@@ -279,6 +279,11 @@ impl Session {
         matches!(self.told, Told::Extension(_))
     }
 
+    /// A state vector that the client certainly has.
+    pub fn known(&self) -> &Bytes {
+        self.answer.known()
+    }
+
     /// How many more of the client's edits are on disk since the last call; only with [`Telling::Counts`].
     pub fn take_durable(&mut self) -> EditCounts {
         self.counts().map(Counts::take_durable).unwrap_or_default()
