@@ -1,0 +1,1 @@
+//! JSON of ours and of others.
