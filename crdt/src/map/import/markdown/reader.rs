@@ -76,6 +76,11 @@ impl Reader {
             Event::SoftBreak | Event::HardBreak => self.line_break(),
             Event::Html(html) => self.words().text.push_str(&html),
             Event::InlineHtml(html) if html.starts_with("<br") => self.line_break(),
+            // The space before a comment goes with it; what is between other tags stays.
+            Event::InlineHtml(html) if html.starts_with("<!--") => {
+                let text = &mut self.words().text;
+                text.truncate(text.trim_end_matches(' ').len());
+            }
             // Not asked for, or nothing that a reader would see.
             _ => {}
         }
