@@ -1,0 +1,1 @@
+//! What the program does beside serving, for people and scripts.
