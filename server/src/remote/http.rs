@@ -19,7 +19,7 @@ use crate::{config::Secret, dial::dial};
 pub use super::refusal::{HttpError, Refusal};
 
 /// From the look-up of the name to a connection that can be used.
-const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Bytes of an error's body: what says why is short.
 const REFUSAL_BYTES_MAX: usize = 64 << 10;
