@@ -1,5 +1,7 @@
 //! The command line.
 
+mod remote;
+
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command as Clap, value_parser};
@@ -11,6 +13,7 @@ use crate::{
         Role,
         claims::{EVERY_GRAPH, SUBJECT_BYTES_MAX},
     },
+    commands::{edit::EditRequest, watch::WatchRequest},
     config::{key::KeySpec, table::KEYS},
 };
 
@@ -30,6 +33,10 @@ pub enum Command {
     Openapi,
     /// Print a token and end.
     Token(TokenRequest),
+    /// Show a map of a server, and what happens in it.
+    Watch(Box<WatchRequest>),
+    /// Edit a map of a server.
+    Edit(Box<EditRequest>),
 }
 
 /// What a token is to say.
@@ -62,7 +69,14 @@ impl Cli {
     /// Understands the arguments, the program's name first. The error knows its own text and whether it is one:
     /// `--help` and `--version` arrive as "errors" for standard output.
     pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let matches = grammar().try_get_matches_from(args)?;
+        let args: Vec<OsString> = args.into_iter().collect();
+        // Commands that speak to a server have no settings, so that these are not offered there.
+        let is_remote = args.get(1).is_some_and(|first| remote::NAMES.iter().any(|name| first == name));
+        let grammar = if is_remote { remote::grammar() } else { grammar() };
+        let matches = grammar.try_get_matches_from(args)?;
+        if let Some(command) = matches.subcommand().and_then(|(name, asked)| remote::command(name, asked)) {
+            return Ok(Self { command, config_file: None, flags: Vec::new() });
+        }
         let command = match matches.subcommand() {
             Some(("migrate", _)) => Command::Migrate,
             Some(("check", _)) => Command::Check,
@@ -99,6 +113,7 @@ fn grammar() -> Clap {
         .subcommand(Clap::new("check").about("Read every map and version, also beside a running server, report damage, and end"))
         .subcommand(Clap::new("openapi").about("Print the OpenAPI description of the HTTP API, and end"))
         .subcommand(token_grammar())
+        .subcommands(remote::grammars())
         .arg(config)
         .args(KEYS.iter().map(|spec| setting(spec)))
         .after_help(

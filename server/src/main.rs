@@ -11,13 +11,17 @@ use synapti_server::{
     check::{self, Finding, Summary},
     cli::{self, Cli, Command, EXIT_USAGE, TokenRequest},
     clock::Clock,
-    config::{Config, ConfigError},
+    commands::{edit, watch},
+    config::{Config, ConfigError, TOKEN_ENV_NAME},
     http::openapi,
-    journal, store, telemetry,
+    journal,
+    remote::http::Token,
+    store, telemetry,
 };
 use tokio::{
     runtime::Runtime,
     signal::unix::{SignalKind, signal},
+    task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -41,6 +45,9 @@ fn main() -> ExitCode {
     if cli.command == Command::Openapi {
         println!("{}", openapi::description());
         return ExitCode::SUCCESS;
+    }
+    if matches!(cli.command, Command::Watch(_) | Command::Edit(_)) {
+        return client(cli.command);
     }
     let config = match Config::load(cli.config_file.as_deref(), std::env::vars_os(), &cli.flags) {
         Ok(config) => config,
@@ -72,6 +79,52 @@ fn usage(error: &dyn std::error::Error) -> ExitCode {
     ExitCode::from(EXIT_USAGE)
 }
 
+/// Speaks to a server. Needs no settings; logs only when it is asked to.
+fn client(command: Command) -> ExitCode {
+    let text = |name: &str| std::env::var_os(name).unwrap_or_default().to_string_lossy().into_owned();
+    let token = match Token::read(&text(TOKEN_ENV_NAME)) {
+        Ok(token) => token,
+        Err(error) => return usage(&error),
+    };
+    let filter = text("SYNAPTI_LOG");
+    if let Err(error) = telemetry::logs::init(if filter.is_empty() { "off" } else { &filter }) {
+        return usage(&error);
+    }
+    let ended = runtime().and_then(|runtime| {
+        let ended = runtime.block_on(speak(command, token));
+        runtime.shutdown_background();
+        ended
+    });
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody reads it when it cannot be written.
+            let _ = writeln!(std::io::stderr(), "synapti: {error:#}");
+            ExitCode::from(EXIT_FAILURE)
+        }
+    }
+}
+
+async fn speak(command: Command, token: Option<Token>) -> anyhow::Result<()> {
+    // An edit that is interrupted has not been confirmed: it ends as any program does.
+    let stop = if matches!(command, Command::Watch(_)) { stop_signal()? } else { CancellationToken::new() };
+    // On a thread with a stack of its own: what a server sends may be nested.
+    let mut task = JoinSet::new();
+    task.spawn(async move {
+        let out = &mut std::io::stdout();
+        match command {
+            Command::Watch(request) => watch::run(&request, token, out, &stop).await,
+            Command::Edit(request) => edit::run(*request, token, Clock::system(), out).await,
+            _ => Ok(()),
+        }
+    });
+    match task.join_next().await {
+        Some(Ok(Err(failure))) if !failure.is_closed_pipe() => Err(failure.into()),
+        Some(Err(panic)) => Err(panic.into()),
+        _ => Ok(()),
+    }
+}
+
 fn perform(command: &Command, config: Config) -> anyhow::Result<ExitCode> {
     let runtime = runtime()?;
     let performed = runtime.block_on(async {
@@ -79,7 +132,7 @@ fn perform(command: &Command, config: Config) -> anyhow::Result<ExitCode> {
             Command::Serve => app::serve(config, stop_signal()?).await?,
             Command::Migrate => migrate(&config).await?,
             Command::Check => return check(&config).await,
-            Command::Openapi | Command::Token(_) => {}
+            Command::Openapi | Command::Token(_) | Command::Watch(_) | Command::Edit(_) => {}
         }
         Ok(ExitCode::SUCCESS)
     });
