@@ -14,7 +14,7 @@ use axum::{
 use serde::Deserialize;
 use synapti_crdt::map::{
     Format, MapEdit, export,
-    import::{self, Import, ImportError, ImportLimits},
+    import::{Import, ImportError},
 };
 use synapti_protocol::graph_id::GraphId;
 use utoipa::IntoParams;
@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     auth::{Access, rights::Action},
-    ids,
+    formats, ids,
     room::RoomError,
 };
 
@@ -145,11 +145,9 @@ pub async fn import_graph(
     let _share = app.hub.import_share(given::length(&request, app.config.limits.sync_bytes_max)).await?;
     let bytes = body::whole(request).await?;
     let now = app.clock.now();
-    let limits = ImportLimits { nodes_max: app.config.limits.nodes_max };
-    let fresh = move || ids::fresh(now).to_string();
-    let read = tokio::task::spawn_blocking(move || import::read(format, &bytes, limits, &mut { fresh }));
-    let Import { mut map, id: own } = read.await.map_err(|_| ApiError::internal())??;
-    map.created_at = given::created_at(&map.created_at, now)?;
+    let nodes_max = app.config.limits.nodes_max;
+    let read = tokio::task::spawn_blocking(move || formats::read(format, &bytes, nodes_max, now));
+    let Import { map, id: own } = read.await.map_err(|_| ApiError::internal())??;
 
     let edit = MapEdit::Import(map.into());
     let own = own.filter(|_| wanted.is_none()).and_then(|id| GraphId::try_from(id.as_str()).ok());

@@ -27,6 +27,7 @@ use crate::store::StoreError;
 
 pub(crate) use decode::decode;
 pub use feed::{Cursor, Feed};
+pub(crate) use open::fresh_client_id;
 pub use handle::{CallError, Joined, Restoring, RoomHandle, SyncReply, Welcome};
 pub use slot::{Refusal, SessionSlot};
 pub use snapshot::Snapshot;

@@ -5,7 +5,6 @@ use axum::{
     extract::Request,
     http::{HeaderMap, StatusCode, header},
 };
-use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use synapti_crdt::map::Format;
 
 use crate::http::error::ApiError;
@@ -41,17 +40,4 @@ pub(super) fn format(name: Option<&str>, headers: &HeaderMap) -> Result<Format, 
 /// How many bytes the file has, or may have when the request does not say.
 pub(super) fn length(request: &Request, bytes_max: usize) -> usize {
     request.body().size_hint().upper().and_then(|bytes| bytes.try_into().ok()).unwrap_or(bytes_max)
-}
-
-/// When a map was made, as its file has it: with a time zone, or without one in UTC.
-pub(super) fn created_at(text: &str, now: Timestamp) -> Result<String, ApiError> {
-    if text.is_empty() {
-        return Ok(now.to_string());
-    }
-    if text.parse::<Timestamp>().is_ok() {
-        return Ok(text.to_owned());
-    }
-    let utc = text.parse::<DateTime>().ok().and_then(|time| time.to_zoned(TimeZone::UTC).ok());
-    let message = "must be a time as in RFC 3339, such as 2026-01-01T00:00:00Z";
-    utc.map(|time| time.timestamp().to_string()).ok_or_else(|| ApiError::field("created_at", message.to_owned()))
 }
