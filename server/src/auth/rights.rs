@@ -74,6 +74,12 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
     ("POST", "/v1/tickets", Need::SignedIn),
     ("GET", "/v1/graphs", Need::SignedIn),
     ("POST", "/v1/graphs", Need::SignedIn),
+    ("POST", "/v1/graphs/import", Need::SignedIn),
+    // A map may have that id.
+    ("GET", "/v1/graphs/import", READ),
+    ("PATCH", "/v1/graphs/import", EDIT),
+    ("DELETE", "/v1/graphs/import", Need::In(Action::Delete)),
+    ("GET", "/v1/graphs/{graph_id}/export", READ),
     ("GET", "/v1/graphs/{graph_id}", READ),
     ("PATCH", "/v1/graphs/{graph_id}", EDIT),
     ("DELETE", "/v1/graphs/{graph_id}", Need::In(Action::Delete)),

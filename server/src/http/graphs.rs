@@ -11,7 +11,8 @@ use axum::{
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use synapti_crdt::map::EditError;
+use synapti_crdt::map::{EditError, MapEdit};
+use synapti_protocol::graph_id::GraphId;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
@@ -116,16 +117,26 @@ pub async fn create_graph(
     }
     let id = wanted_id.map_or_else(|| path::graph_id(&ids::fresh(now).to_string()), Ok)?;
     let init = wanted.into_edit(ids::fresh(now).to_string(), now.to_string());
-    let view = app.hub.create(&id, init).await.map_err(|error| match error {
+    let view = create(&app, &id, init).await?;
+    Ok(made(&id, &view))
+}
+
+/// Makes a map with its first edit.
+pub(super) async fn create(app: &AppState, id: &GraphId, first: MapEdit) -> Result<Arc<GraphView>, ApiError> {
+    app.hub.create(id, first).await.map_err(|error| match error {
         RoomError::Gone => {
             let message = "a graph with this id was deleted; ids are not given out again";
             ApiError::new(StatusCode::CONFLICT, "graph_deleted", message)
         }
         error => error.into(),
-    })?;
-    let mut response = graph(StatusCode::CREATED, &view);
+    })
+}
+
+/// Tells of a map that was made.
+pub(super) fn made(id: &GraphId, view: &Arc<GraphView>) -> Response {
+    let mut response = graph(StatusCode::CREATED, view);
     response.headers_mut().insert(header::LOCATION, location(&format!("/v1/graphs/{id}")));
-    Ok(response)
+    response
 }
 
 /// Lists the graphs that the caller may read, last modified first
@@ -202,7 +213,7 @@ fn as_asked(headers: &HeaderMap, view: &Arc<GraphView>) -> Response {
         return graph(StatusCode::OK, view);
     }
     let mut response = StatusCode::NOT_MODIFIED.into_response();
-    put_validators(&mut response, view);
+    put_validators(&mut response, view, &view.etag);
     response
 }
 
@@ -262,12 +273,13 @@ pub(super) fn location(path: &str) -> HeaderValue {
 pub(super) fn graph(status: StatusCode, view: &Arc<GraphView>) -> Response {
     let json = HeaderValue::from_static("application/json");
     let mut response = (status, [(header::CONTENT_TYPE, json)], Body::new(HeldJson::new(view))).into_response();
-    put_validators(&mut response, view);
+    put_validators(&mut response, view, &view.etag);
     response
 }
 
-fn put_validators(response: &mut Response, view: &GraphView) {
-    let etag = HeaderValue::from_str(&view.etag).expect("a tag is a quoted digest");
+/// What is said of a map's state, under the tag of this way to show it.
+pub(super) fn put_validators(response: &mut Response, view: &GraphView, etag: &str) {
+    let etag = HeaderValue::from_str(etag).expect("a tag is a quoted digest");
     response.headers_mut().insert(header::ETAG, etag);
     // A cache may keep it and must ask each time: maps change while one looks.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));

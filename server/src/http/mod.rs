@@ -12,6 +12,7 @@ mod edges;
 pub mod envelope;
 pub mod error;
 mod etag;
+mod formats;
 mod graphs;
 mod held;
 mod host;
@@ -70,11 +71,13 @@ pub fn router(state: AppState, live: Router<AppState>) -> Router {
     let api: Router<AppState> = openapi::routes().into();
     let config = state.config.clone();
     api.merge(pages::files())
+        .merge(formats::map_called_import())
         .fallback(async || error::ApiError::of_status(StatusCode::NOT_FOUND))
         .layer(body_limit(config.limits.message_bytes_max))
         // What says that it is larger is refused before it comes.
         .layer(announced_limit(config.limits.message_bytes_max))
         // These have limits of their own.
+        .merge(files(&config))
         .merge(live)
         .layer(middleware::from_fn_with_state(state.clone(), access::guard))
         .layer(middleware::from_fn_with_state(config.clone(), origin::guard))
@@ -107,6 +110,12 @@ async fn compressed(accepted: Option<HeaderValue>, response: Response) -> Respon
     response.map(Body::new)
 }
 
+/// Routes that take files, with their own limit.
+fn files(config: &Config) -> Router<AppState> {
+    let bytes_max = config.limits.sync_bytes_max;
+    Router::from(openapi::file_routes()).layer(body_limit(bytes_max)).layer(announced_limit(bytes_max))
+}
+
 fn announced_limit(bytes_max: usize) -> RequestBodyLimitLayer {
     RequestBodyLimitLayer::new(if bytes_max == 0 { usize::MAX } else { bytes_max })
 }
@@ -117,7 +126,8 @@ fn body_limit(bytes_max: usize) -> DefaultBodyLimit {
 
 /// What browsers are told about pages of other origins. Where none are configured they are told nothing, and refuse.
 fn cors(config: &Config) -> Option<CorsLayer> {
-    const EXPOSED: [HeaderName; 9] = [
+    const EXPOSED: [HeaderName; 10] = [
+        header::CONTENT_DISPOSITION,
         header::ETAG,
         header::LOCATION,
         header::RETRY_AFTER,
