@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { between, isKey, tryBetween, tryManyBetween } from '../src/model/order.ts'
-import { placeAmong, sideOf } from '../src/model/place.ts'
-import { compareBytes } from '../src/model/tree.ts'
+import { between, isKey, tryBetween, tryManyBetween } from '../client/src/schema/order.ts'
+import { placeAmong, sideOf } from '../client/src/schema/place.ts'
+import { compareBytes } from '../client/src/schema/tree.ts'
 import { Random } from './random.ts'
 
 /** The same cases as in the server's `crdt/src/map/order/tests.rs`. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as Y from 'yjs'
-import { diff, Shadow, type Splice } from '../src/model/text.ts'
+import { diff, Shadow, type Splice } from '../client/src/schema/text.ts'
 import { Random } from './random.ts'
 
 const apply = (text: string, { at, remove, insert }: Splice): string => text.slice(0, at) + insert + text.slice(at + remove)

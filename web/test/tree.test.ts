@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { branch, compareBytes, derive, isInBranch, type ParentLink, type TreeInput } from '../src/model/tree.ts'
+import { branch, compareBytes, derive, isInBranch, type ParentLink, type TreeInput } from '../client/src/schema/tree.ts'
 
 interface Case {
   name: string
