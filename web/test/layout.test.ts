@@ -5,7 +5,7 @@ import { derive } from '../client/src/schema/tree.ts'
 import { dropAt } from '../src/view/drop.ts'
 import { type Box, layOut, type Layout } from '../src/view/layout.ts'
 import { shift, walk } from '../src/view/walk.ts'
-import { Random } from './random.ts'
+import { Random } from '../client/test/support/random.ts'
 
 const nodeOf = (id: string, parent: string | null, order: string, collapsed = false): NodeData =>
   ({ id, title: id, hasSummary: false, parent, order, color: null, collapsed, proposed: false })

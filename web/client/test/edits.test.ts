@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as Y from 'yjs'
-import { addNode, beginMap, editableText, followRootTitle, Local, moveNode, removeBranch, setCollapsed, setColor } from '../client/src/schema/edits.ts'
-import { Mirror } from '../client/src/schema/mirror.ts'
-import { nodeMap, rootsOf } from '../client/src/schema/schema.ts'
+import { addNode, beginMap, editableText, followRootTitle, Local, moveNode, removeBranch, setCollapsed, setColor } from '../src/schema/edits.ts'
+import { Mirror } from '../src/schema/mirror.ts'
+import { nodeMap, rootsOf } from '../src/schema/schema.ts'
 
 const newMap = () => {
   const doc = new Y.Doc()
