@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Extension, Json,
     body::Body,
-    extract::{Query, State},
+    extract::{Query, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -24,12 +24,17 @@ use super::{
     path::{self, InGraph},
     schema::Graph,
     state::AppState,
+    watch,
 };
 use crate::{
     auth::{Access, access::Readable, rights::Action},
     ids,
     room::{GraphView, RoomError},
     store::{GraphRecord, ListCursor, ListQuery},
+    transport::{
+        poll,
+        visitor::{Visitor, ip_of},
+    },
 };
 
 /// Rows of a page when the client does not say.
@@ -38,7 +43,7 @@ const LIST_LIMIT_DEFAULT: u32 = 50;
 const LIST_LIMIT_MAX: u32 = 500;
 
 /// On a map that is not all on disk, because the store is behind.
-const UNSAVED: HeaderName = HeaderName::from_static("synapti-unsaved");
+pub const UNSAVED: HeaderName = HeaderName::from_static("synapti-unsaved");
 
 /// One page of graphs, last modified first.
 #[derive(Debug, Serialize, ToSchema)]
@@ -76,6 +81,12 @@ pub struct ListParams {
     limit: Option<String>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
+}
+
+/// How long to wait for a change.
+#[derive(Debug, Deserialize)]
+pub struct WaitParams {
+    wait: Option<String>,
 }
 
 /// Makes a graph
@@ -144,6 +155,7 @@ pub async fn list_graphs(
 #[utoipa::path(get, path = "/v1/graphs/{graph_id}", tag = "graphs", params(
     ("graph_id" = String, Path, description = "The graph", example = "solar-system"),
     ("If-None-Match" = Option<String>, Header, description = "Tag of a state that the client has"),
+    ("wait" = Option<u32>, Query, description = "Seconds, at most 55, to wait for a change of that state", maximum = 55),
 ), responses(
     (status = 200, description = "The map", body = Graph, headers(
         ("ETag" = String, description = "Names its state"),
@@ -153,13 +165,28 @@ pub async fn list_graphs(
     (status = 400, description = "Not a graph id", body = ErrorBody),
     (status = 404, description = "No such graph", body = ErrorBody),
     (status = 410, description = "The graph was deleted", body = ErrorBody),
+    (status = 422, description = "Not a time that a client may wait", body = ErrorBody),
+    (status = 429, description = "As many requests and connections of this client wait as may", body = ErrorBody),
 ))]
 pub async fn get_graph(
     State(app): State<AppState>,
+    Extension(access): Extension<Access>,
     InGraph(id): InGraph,
-    headers: HeaderMap,
+    Query(WaitParams { wait }): Query<WaitParams>,
+    request: Request,
 ) -> Result<Response, ApiError> {
+    let visitor = Visitor { ip: ip_of(&request, &app.config.trusted_proxies), access };
+    let wait = wait.as_deref().map(poll::wait).transpose()?.unwrap_or_default();
+    let headers = request.into_parts().0.headers;
     let view = app.hub.view(&id).await?;
+    let view = if !wait.is_zero()
+        && headers.contains_key(header::IF_NONE_MATCH)
+        && etag::none_match_fails(&headers, &view.etag)
+    {
+        watch::changed(&app, &id, &visitor, &view, wait).await?
+    } else {
+        view
+    };
     if etag::none_match_fails(&headers, &view.etag) {
         let mut response = StatusCode::NOT_MODIFIED.into_response();
         put_validators(&mut response, &view);

@@ -3,7 +3,7 @@
 //! A request passes [`envelope`] (id, log, errors), [`host`], CORS, [`access::identify`], [`rate`], compression, [`origin`],
 //! [`access::guard`] and the body limit, and meets a handler; a failure of the domain becomes a status in [`domain_error`] and a body in [`envelope`].
 
-mod access;
+pub mod access;
 mod body;
 pub mod credentials;
 mod domain_error;
@@ -26,9 +26,11 @@ mod rate;
 pub mod request_id;
 mod schema;
 mod site;
+mod snapshot;
 pub mod state;
 mod tickets;
 mod versions;
+mod watch;
 
 use axum::{
     Router,
@@ -47,10 +49,14 @@ use tower_http::{
     limit::RequestBodyLimitLayer,
 };
 
+pub use graphs::UNSAVED;
 pub use path::InGraph;
 pub use state::AppState;
 
-use crate::config::Config;
+use crate::{
+    config::Config,
+    transport::{poll, sse},
+};
 
 /// Smaller bodies fit into one packet as they are.
 const COMPRESS_BYTES_MIN: u64 = 1024;
@@ -63,12 +69,13 @@ pub fn router(state: AppState, live: Router<AppState>) -> Router {
         // Maps compress well at any level, and somebody waits for them.
         .quality(CompressionLevel::Fastest)
         .compress_when(DefaultPredicate::new().and(SizeAbove::new(COMPRESS_BYTES_MIN)));
-    api.merge(live)
-        .merge(pages::files())
+    api.merge(pages::files())
         .fallback(async || error::ApiError::of_status(StatusCode::NOT_FOUND))
         .layer(body_limit(config.limits.message_bytes_max))
         // What says that it is larger is refused before it comes.
         .layer(announced_limit(config.limits.message_bytes_max))
+        // These have limits of their own.
+        .merge(live)
         .layer(middleware::from_fn_with_state(state.clone(), access::guard))
         .layer(middleware::from_fn_with_state(config.clone(), origin::guard))
         .layer(middleware::from_fn_with_state(state.clone(), rate::guard))
@@ -91,20 +98,24 @@ fn body_limit(bytes_max: usize) -> DefaultBodyLimit {
 
 /// What browsers are told about pages of other origins. Where none are configured they are told nothing, and refuse.
 fn cors(config: &Config) -> Option<CorsLayer> {
-    const EXPOSED: [HeaderName; 6] = [
+    const EXPOSED: [HeaderName; 9] = [
         header::ETAG,
         header::LOCATION,
         header::RETRY_AFTER,
         header::CACHE_CONTROL,
         request_id::X_REQUEST_ID,
         envelope::X_PROCESS_TIME,
+        graphs::UNSAVED,
+        poll::CURSOR,
+        poll::DURABLE,
     ];
-    const ACCEPTED: [HeaderName; 5] = [
+    const ACCEPTED: [HeaderName; 6] = [
         header::AUTHORIZATION,
         header::CONTENT_TYPE,
         header::IF_MATCH,
         header::IF_NONE_MATCH,
         request_id::X_REQUEST_ID,
+        sse::LAST_EVENT_ID,
     ];
     let origins = &config.auth.allowed_origins;
     if origins.is_empty() {

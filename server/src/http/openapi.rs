@@ -10,7 +10,9 @@ use axum::{
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{edges, error::ErrorBody, graphs, nodes, openapi_access, ops, pages, state::AppState, tickets, versions};
+use super::{
+    edges, error::ErrorBody, graphs, nodes, openapi_access, ops, pages, snapshot, state::AppState, tickets, versions,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -32,7 +34,7 @@ use super::{edges, error::ErrorBody, graphs, nodes, openapi_access, ops, pages, 
         (name = "operations", description = "For whoever runs the server"),
     ),
     components(schemas(ErrorBody)),
-    paths(websocket, pages::docs_description),
+    paths(websocket, live::sync, live::sse, pages::docs_description),
 )]
 struct Description;
 
@@ -48,6 +50,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(ops::metrics))
         .routes(routes!(graphs::list_graphs, graphs::create_graph))
         .routes(routes!(graphs::get_graph, graphs::patch_graph, graphs::delete_graph))
+        .routes(routes!(snapshot::get_snapshot))
         .routes(routes!(nodes::create_node))
         .routes(routes!(nodes::get_node, nodes::patch_node, nodes::delete_node))
         .routes(routes!(edges::create_edge))
@@ -76,6 +79,8 @@ async fn openapi_json() -> Response {
     let json = HeaderValue::from_static("application/json");
     ([(header::CONTENT_TYPE, json)], Bytes::from_static(description().as_bytes())).into_response()
 }
+
+mod live;
 
 /// Edits a map live (WebSocket)
 ///

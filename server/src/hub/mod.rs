@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     limits::connections::Connections,
     room::{
-        Feed, GraphView, Joined, Principal, Restoring, RoomError, RoomHandle, SessionId,
+        Entrant, Feed, GraphView, Joined, Restoring, RoomError, RoomHandle, SessionId, Snapshot,
         actor::{Actor, RoomEnv},
         handle::CallError,
         lanes::{Lanes, NodeBudgets},
@@ -103,13 +103,10 @@ impl Hub {
         &self,
         id: &GraphId,
         session: SessionId,
-        principal: Principal,
-        is_extended: bool,
+        entrant: Entrant,
         create: bool,
     ) -> Result<(RoomHandle, Joined), RoomError> {
-        let join = |room: RoomHandle| async move {
-            room.join(session, principal, is_extended).await.map(|joined| (room, joined))
-        };
+        let join = |room: RoomHandle| async move { room.join(session, entrant).await.map(|joined| (room, joined)) };
         self.call(id, create, join).await
     }
 
@@ -117,6 +114,23 @@ impl Hub {
     pub async fn view(&self, id: &GraphId) -> Result<Arc<GraphView>, RoomError> {
         let view = self.call_fresh(id, |room| async move { room.view().await });
         timeout(SAVED_WITHIN, view).await.unwrap_or(Err(RoomError::Stalled))
+    }
+
+    /// The map as one update, and the opening of its room that made it.
+    pub async fn snapshot(&self, id: &GraphId) -> Result<(RoomHandle, Arc<Snapshot>), RoomError> {
+        let call = |room: RoomHandle| async move { room.snapshot().await.map(|snapshot| (room, snapshot)) };
+        timeout(SAVED_WITHIN, self.call_fresh(id, call)).await.unwrap_or(Err(RoomError::Stalled))
+    }
+
+    /// Waits until an open room has what other nodes have saved, if there may be other nodes.
+    pub async fn freshen(&self, room: &RoomHandle) -> Result<(), RoomError> {
+        if !self.0.env.is_shared() || self.is_behind() {
+            return Ok(());
+        }
+        room.freshen().await.map_err(|error| match error {
+            CallError::Closed => RoomError::Panicked,
+            CallError::Room(error) => error,
+        })
     }
 
     /// Makes a new graph with its first edit.

@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    About, Cursor, Feed, GraphView, Principal, RoomError, SessionId, SessionSlot,
+    About, Cursor, Entrant, Feed, GraphView, RoomError, SessionId, SessionSlot, Snapshot,
     lanes::{self, Control, LaneEdit, LaneEnds, Lanes, NodeBudgets},
     reads::{Answer, Read, StateFrames},
 };
@@ -111,6 +111,8 @@ pub struct RoomHandle(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     id: GraphId,
+    /// Tells this opening from all others, on every node.
+    opening: u64,
     lanes: LaneEnds,
     states: ByteBudget,
     views: ByteBudget,
@@ -130,11 +132,9 @@ impl RoomHandle {
         let (ends, lanes) = lanes::lanes(budgets);
         let NodeBudgets { states, views, .. } = budgets.clone();
         let (key, recorded, document_bytes) = (OnceLock::new(), AtomicU64::new(0), AtomicUsize::new(0));
-        let slow_until = Mutex::new(None);
-        (
-            Self(Arc::new(Inner { id, lanes: ends, states, views, key, recorded, slow_until, document_bytes, feed })),
-            lanes,
-        )
+        let (opening, slow_until) = (rand::random(), Mutex::new(None));
+        let inner = Inner { id, opening, lanes: ends, states, views, key, recorded, slow_until, document_bytes, feed };
+        (Self(Arc::new(inner)), lanes)
     }
 
     /// The graph has been found in the store.
@@ -167,6 +167,11 @@ impl RoomHandle {
         &self.0.id
     }
 
+    /// A number that no other opening of a room has, on any node: what a cursor is good for.
+    pub fn opening(&self) -> u64 {
+        self.0.opening
+    }
+
     /// What the room publishes.
     pub fn feed(&self) -> &Arc<Feed> {
         &self.0.feed
@@ -177,11 +182,11 @@ impl RoomHandle {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Takes a place in the room; an extended session is told what becomes of its edits.
-    pub async fn join(&self, session: SessionId, principal: Principal, is_extended: bool) -> Result<Joined, CallError> {
+    /// Takes a place in the room.
+    pub async fn join(&self, session: SessionId, entrant: Entrant) -> Result<Joined, CallError> {
         let slot = Arc::new(SessionSlot::default());
         let (reply, answer) = oneshot::channel();
-        self.control(Control::Join { session, principal, slot: slot.clone(), is_extended, reply }).await?;
+        self.control(Control::Join { session, entrant, slot: slot.clone(), reply }).await?;
         // From here on the room may know the session, so that it has to be told when this call is given up.
         let membership = Membership { room: self.clone(), session };
         let welcome = settled(answer).await?;
@@ -217,6 +222,37 @@ impl RoomHandle {
     pub async fn presence(&self) -> Result<Option<Bytes>, CallError> {
         match self.read(Read::Presence).await? {
             Answer::Presence(frame) => Ok(frame),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The same, and who has gone lately.
+    pub async fn presence_news(&self) -> Result<Option<Bytes>, CallError> {
+        match self.read(Read::PresenceNews).await? {
+            Answer::Presence(frame) => Ok(frame),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Waits until a session's first so many edits have been looked at, and what was taken of them is on disk, unless the room
+    /// runs ahead of it; answers a `SyncStep1` frame that asks for what the map lacks.
+    pub async fn turn(&self, session: SessionId, edits: u64) -> Result<Bytes, CallError> {
+        match self.read(Read::Turn { after: (session, edits) }).await? {
+            Answer::Turn(question) => Ok(question),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The map as one update, with everything that is durable now.
+    pub async fn snapshot(&self) -> Result<Arc<Snapshot>, CallError> {
+        let share = self.share(&self.0.states, 1).await?;
+        match self.read(Read::Snapshot).await? {
+            Answer::Snapshot(snapshot) => {
+                if let Some(share) = share {
+                    snapshot.paid.pay(share, snapshot.update.len());
+                }
+                Ok(snapshot)
+            }
             other => Err(unexpected(&other)),
         }
     }

@@ -7,7 +7,7 @@ use synapti_crdt::map::MapEdit;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    About, Principal, SessionId, SessionSlot,
+    About, Entrant, SessionId, SessionSlot,
     handle::{CallError, Closed, Restoring, Welcome},
     reads::{Answer, Read},
 };
@@ -65,9 +65,8 @@ type Reply = oneshot::Sender<Result<Answer, CallError>>;
 pub(crate) enum Control {
     Join {
         session: SessionId,
-        principal: Principal,
+        entrant: Entrant,
         slot: Arc<SessionSlot>,
-        is_extended: bool,
         reply: oneshot::Sender<Result<Welcome, CallError>>,
     },
     Leave {

@@ -17,6 +17,7 @@ pub mod presence;
 pub mod reads;
 pub mod recorded;
 pub mod slot;
+pub mod snapshot;
 pub mod state;
 pub mod view;
 
@@ -28,6 +29,7 @@ pub(crate) use decode::decode;
 pub use feed::{Cursor, Feed};
 pub use handle::{CallError, Joined, Restoring, RoomHandle, SyncReply, Welcome};
 pub use slot::{Refusal, SessionSlot};
+pub use snapshot::Snapshot;
 pub use view::GraphView;
 
 /// Number of a session, unique in this process.
@@ -42,6 +44,36 @@ pub struct Principal(pub u64);
 impl Principal {
     /// Everybody who may only read: no client id is ever theirs, since nothing that they write is taken.
     pub const READER: Self = Self(u64::MAX);
+}
+
+/// As what a session comes in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Entrant {
+    /// On whose behalf.
+    pub principal: Principal,
+    /// Whether it is told what becomes of its edits.
+    pub is_told: bool,
+    /// Whether what it shows of its client stays for a while after it: a client that polls has many short sessions.
+    pub lingers: bool,
+}
+
+impl Entrant {
+    /// One that is told nothing, and whose presence ends with it.
+    pub fn of(principal: Principal) -> Self {
+        Self { principal, ..Self::default() }
+    }
+
+    /// The same, told what becomes of its edits.
+    #[must_use]
+    pub fn told(self) -> Self {
+        Self { is_told: true, ..self }
+    }
+
+    /// The same, with a presence that stays for a while.
+    #[must_use]
+    pub fn lingering(self) -> Self {
+        Self { lingers: true, ..self }
+    }
 }
 
 /// Of whom a client speaks in an awareness message.

@@ -5,6 +5,8 @@
 //! asks not to be read, so that the pressure reaches the client; and it holds no queue but a cursor.
 
 mod answer;
+mod counts;
+mod exchange;
 mod extension;
 mod pace;
 mod reasons;
@@ -34,11 +36,15 @@ use crate::{
     telemetry::metrics,
 };
 use answer::Answer;
+use counts::Counts;
+pub use counts::EditCounts;
+pub use exchange::FeedNews;
 use extension::Extension;
 pub use extension::refused;
 use pace::{Kind, Pace, Toll, TooFast};
 pub use reasons::refusal;
 use reasons::{call_refusal, malformed};
+pub use standing::is_edit;
 use standing::{Standing, Verdict};
 use work::{Done, Work};
 
@@ -53,6 +59,24 @@ pub struct SessionLimits {
     pub messages_per_second: u32,
     /// Bytes per second; four times as many may come at once.
     pub bytes_per_second: u32,
+}
+
+/// How a client is told what becomes of its edits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    /// Not at all.
+    Nothing,
+    /// With the messages of `synapti.v1`.
+    Extension,
+    /// By its transport, in its own way: see [`Session::take_durable`].
+    Counts,
+}
+
+#[derive(Debug)]
+enum Told {
+    Nothing,
+    Extension(Box<Extension>),
+    Counts(Box<Counts>),
 }
 
 /// A client in a room.
@@ -76,8 +100,7 @@ pub struct Session {
     has_heard: bool,
     /// Edits handed to the room.
     edits: u64,
-    /// For a client that has asked for it.
-    extension: Option<Box<Extension>>,
+    told: Told,
     work: Option<Work>,
     departing: bool,
     look: bool,
@@ -87,15 +110,15 @@ pub struct Session {
 }
 
 impl Session {
-    /// Begins a session; the client is greeted with a question for what it has, and with who is here. An extended one
-    /// (`synapti.v1`) is also told what it is and what becomes of its edits; it must have joined as one.
+    /// Begins a session; the client is greeted with a question for what it has, and with who is here. One that is told what
+    /// becomes of its edits must have joined as such.
     pub fn new(
         id: SessionId,
         room: RoomHandle,
         joined: Joined,
         limits: SessionLimits,
         role: Role,
-        is_extended: bool,
+        telling: Telling,
     ) -> Self {
         let Joined { membership, slot, welcome } = joined;
         let pace = Arc::new(Pace::new(limits.messages_per_second, limits.bytes_per_second));
@@ -113,13 +136,27 @@ impl Session {
             standing: Standing::of(role),
             has_heard: false,
             edits: 0,
-            extension: is_extended.then(|| Box::new(Extension::new(role, welcome.has_unsaved))),
+            told: match telling {
+                Telling::Nothing => Told::Nothing,
+                Telling::Extension => Told::Extension(Box::new(Extension::new(role, welcome.has_unsaved))),
+                Telling::Counts => Told::Counts(Box::new(Counts::new(welcome.has_unsaved))),
+            },
             work: None,
             departing: false,
             look: false,
             probe: None,
             _membership: membership,
         }
+    }
+
+    /// Where the session is.
+    pub fn room(&self) -> &RoomHandle {
+        &self.room
+    }
+
+    /// What the room says to this session alone.
+    pub fn slot(&self) -> &Arc<SessionSlot> {
+        &self.slot
     }
 
     /// Whether the client may be read: not while its last message is still being dealt with, nor before the network has
@@ -230,14 +267,37 @@ impl Session {
 
     /// Tells an extended client that the session will end because the node goes.
     pub fn announce_departure(&mut self, reconnect_after_ms: u64) {
-        if let Some(extension) = &mut self.extension {
+        if let Told::Extension(extension) = &mut self.told {
             extension.depart(reconnect_after_ms);
         }
     }
 
-    /// Whether the client is told what becomes of its edits.
+    /// Whether the client speaks `synapti.v1`.
     pub fn is_extended(&self) -> bool {
-        self.extension.is_some()
+        matches!(self.told, Told::Extension(_))
+    }
+
+    /// How many more of the client's edits are on disk since the last call; only with [`Telling::Counts`].
+    pub fn take_durable(&mut self) -> EditCounts {
+        self.counts().map(Counts::take_durable).unwrap_or_default()
+    }
+
+    /// How many of the client's edits were refused since the last call, because it may only read; only with
+    /// [`Telling::Counts`].
+    pub fn take_refused(&mut self) -> EditCounts {
+        self.counts().map(Counts::take_refused).unwrap_or_default()
+    }
+
+    /// Whether something of the map is shown that is not on disk; only with [`Telling::Counts`].
+    pub fn is_unsaved(&self) -> bool {
+        matches!(&self.told, Told::Counts(counts) if counts.is_unsaved())
+    }
+
+    fn counts(&mut self) -> Option<&mut Counts> {
+        match &mut self.told {
+            Told::Counts(counts) => Some(counts),
+            _ => None,
+        }
     }
 
     /// Whether the node goes, so that the session should end at its turn.
@@ -270,8 +330,10 @@ impl Session {
         let news = self.slot.take();
         self.departing |= news.departing;
         self.look |= news.look;
-        if let Some(extension) = &mut self.extension {
-            extension.hear(&news);
+        match &mut self.told {
+            Told::Nothing => {}
+            Told::Extension(extension) => extension.hear(&news),
+            Told::Counts(counts) => counts.hear(&news),
         }
         self.answer.say(news.presence);
         self.probe = news.probe.or(self.probe.take());
@@ -281,22 +343,33 @@ impl Session {
 
     fn update(&mut self, update: &[u8], is_answer: bool) -> Result<(), Refusal> {
         // Every client answers the greeting, mostly with nothing; who counts acknowledgements counts that as an edit.
-        if update == EMPTY_UPDATE && self.extension.is_none() {
+        let is_told = !matches!(self.told, Told::Nothing);
+        if update == EMPTY_UPDATE && !is_told {
             return Ok(());
         }
         // Before it waits in a lane and shares a batch with others.
         let view = update::scan(update).map_err(malformed)?;
         let update = match self.standing.judge(&view, is_answer) {
             Verdict::Passes => update,
-            Verdict::CountsAsEmpty if self.extension.is_none() => return Ok(()),
+            Verdict::CountsAsEmpty if !is_told => return Ok(()),
             Verdict::CountsAsEmpty => &EMPTY_UPDATE,
             Verdict::Refused(word) => {
                 metrics::get().edits_refused.increment(1);
-                self.answer.say(word);
+                match &mut self.told {
+                    Told::Counts(counts) => {
+                        counts.refuse(is_answer);
+                        // Each is answered for itself, so none has to fear for those after it.
+                        self.standing = Standing::Reads;
+                    }
+                    _ => self.answer.say(word),
+                }
                 return Ok(());
             }
         };
         self.edits += 1;
+        if let Told::Counts(counts) = &mut self.told {
+            counts.note(self.edits, is_answer);
+        }
         // A copy: what was received would keep the whole read buffer.
         if let Err(update) = self.room.try_update(self.id, Bytes::copy_from_slice(update)) {
             self.work = Some(Work::update(&self.room, self.id, update));

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Session, work::Work};
+use super::{Session, Told, work::Work};
 use crate::{
     room::{Refusal, feed::FellOff},
     telemetry::metrics,
@@ -15,7 +15,7 @@ impl Session {
     /// Why the connection has to be closed.
     pub fn outgoing(&mut self, bytes_max: usize, mut send: impl FnMut(Bytes)) -> Result<bool, Refusal> {
         // That something is unsaved has to be known before it is seen, in an answer or in the feed.
-        if let Some(frame) = self.extension.as_mut().and_then(|extension| extension.next()) {
+        if let Some(frame) = self.next_notice() {
             send(frame);
             return Ok(true);
         }
@@ -31,10 +31,18 @@ impl Session {
         if self.room.feed().head() == self.cursor {
             return Ok(false);
         }
-        if self.extension.is_some() {
+        if self.is_extended() {
             return self.next_of_feed_extended(bytes_max, send);
         }
         Ok(self.next_of_feed(bytes_max, send))
+    }
+
+    /// What `synapti.v1` has to say next.
+    fn next_notice(&mut self) -> Option<Bytes> {
+        match &mut self.told {
+            Told::Extension(extension) => extension.next(),
+            _ => None,
+        }
     }
 
     /// As [`Session::next_of_feed`], with what the room has said before it published these frames, that they are unsaved for
@@ -43,7 +51,7 @@ impl Session {
         let mut frames = Vec::new();
         let has_done = self.next_of_feed(bytes_max, |frame| frames.push(frame));
         self.hear()?;
-        while let Some(news) = self.extension.as_mut().and_then(|extension| extension.next()) {
+        while let Some(news) = self.next_notice() {
             send(news);
         }
         frames.into_iter().for_each(send);

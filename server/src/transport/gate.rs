@@ -91,9 +91,33 @@ impl Gate {
         }
         let place = connections.admit(visitor.ip, visitor.access.client()).await.map_err(full)?;
         if turnstile.enter().await.is_err() {
-            let reason = "more clients come than this node can let in: try again in some seconds";
-            return Err(Refusal::new(CloseCode::AtCapacity, reason));
+            return Err(queue_too_long());
         }
+        Ok(Admitted { place })
+    }
+
+    /// Lets a poll in: not refused when the node is overloaded, because polls are what it sends its clients to. Who has no place
+    /// in the feed costs as much as one that joins, and waits for its turn like that.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn admit_poll(&self, is_new: bool) -> Result<(), Refusal> {
+        let GateParts { draining, turnstile, .. } = &self.0.parts;
+        if draining.is_cancelled() {
+            return Err(Refusal::new(CloseCode::Restarting, CloseCode::Restarting.reason()));
+        }
+        if is_new && turnstile.enter().await.is_err() {
+            return Err(queue_too_long());
+        }
+        Ok(())
+    }
+
+    /// A place among the connections for a client whose request waits.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn admit_waiting(&self, visitor: &Visitor) -> Result<Admitted, Refusal> {
+        let place = self.0.parts.connections.admit(visitor.ip, visitor.access.client()).await.map_err(full)?;
         Ok(Admitted { place })
     }
 
@@ -129,6 +153,10 @@ impl Gate {
     pub fn tracker(&self) -> &TaskTracker {
         &self.0.parts.tracker
     }
+}
+
+fn queue_too_long() -> Refusal {
+    Refusal::new(CloseCode::AtCapacity, "more clients come than this node can let in: try again in some seconds")
 }
 
 /// What a client is told that meets a limit.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use synapti_protocol::close::CloseCode;
 use synapti_server::room::{
-    Principal, RequestId, RoomError, SessionId,
+    Entrant, RequestId, RoomError, SessionId,
     reads::{Answer, Read},
 };
 
@@ -39,7 +39,7 @@ fn everybody_is_told_and_nobody_is_answered_any_more() {
         }
     }
     assert!(bench.room.is_deleted());
-    assert!(matches!(bench.room.join(SessionId(3), Principal::default(), false), Err(RoomError::Gone)));
+    assert!(matches!(bench.room.join(SessionId(3), Entrant::default()), Err(RoomError::Gone)));
     assert!(matches!(bench.sync(3, None).error(), RoomError::Gone));
     assert!(matches!(bench.read(4, Read::View).error(), RoomError::Gone));
     assert!(matches!(bench.delete(5).error(), RoomError::Gone));

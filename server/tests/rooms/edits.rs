@@ -6,7 +6,7 @@ use synapti_crdt::map::{Children, EditError, MapEdit, NewNode, NodePatch};
 use synapti_protocol::{
     close::CloseCode, lib0::write_var_uint, limits::UPDATE_PARTS_MAX, message, update::UpdateWriter,
 };
-use synapti_server::room::{Principal, RequestId, RoomError, SessionId, reads::Answer, state::RoomLimits};
+use synapti_server::room::{Entrant, RequestId, RoomError, SessionId, reads::Answer, state::RoomLimits};
 
 use crate::support::{Bench, Client, map_edit, update_of};
 
@@ -145,10 +145,10 @@ fn a_full_room_lets_nobody_in_until_somebody_leaves() {
     let mut bench = limited(2, 0);
     bench.join(1);
     bench.join(2);
-    assert!(matches!(bench.room.join(SessionId(3), Principal::default(), false), Err(RoomError::AtCapacity { .. })));
+    assert!(matches!(bench.room.join(SessionId(3), Entrant::default()), Err(RoomError::AtCapacity { .. })));
     assert_eq!(bench.room.session_count(), 2);
     bench.room.leave(SessionId(1), bench.now_ms);
-    assert!(bench.room.join(SessionId(3), Principal::default(), false).is_ok());
+    assert!(bench.room.join(SessionId(3), Entrant::default()).is_ok());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::{
 use synapti_protocol::update;
 use synapti_server::{
     hub::ROOMS_CROWDED_FROM,
-    room::{Principal, RoomError, SessionId},
+    room::{Entrant, RoomError, SessionId},
 };
 use tokio::{sync::Barrier, time::Instant};
 use tokio_util::task::TaskTracker;
@@ -127,7 +127,7 @@ async fn a_room_stays_open_for_a_while_and_everybody_meets_in_the_same_one() {
     assert_eq!(store.events("map"), [StoreEvent::Loaded]);
     drop(joined);
     node.all_rooms_closed().await;
-    assert!(first.join(SessionId(3), Principal::default(), false).await.is_err(), "a closed room takes nobody in");
+    assert!(first.join(SessionId(3), Entrant::default()).await.is_err(), "a closed room takes nobody in");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,7 @@
 //! A client id belongs to whoever first showed it as their own: what others write under it is left out.
 
 use bytes::Bytes;
-use synapti_server::room::{Principal, SessionId};
+use synapti_server::room::{Entrant, Principal, SessionId};
 
 use crate::support::{Bench, Client, Seen, awareness, states_of, update_of};
 
@@ -12,7 +12,7 @@ const BOB: Principal = Principal(2);
 fn two_people() -> (Bench, Client, Client) {
     let (mut bench, mut ann, bob) = (Bench::new(), Client::new(1), Client::new(2));
     bench.join_as(1, ANN);
-    bench.room.join(SessionId(2), BOB, true).unwrap();
+    bench.room.join(SessionId(2), Entrant::of(BOB).told()).unwrap();
     bench.awareness(1, &awareness(1, 1, "\"ann\""));
     bench.awareness(2, &awareness(2, 1, "\"bob\""));
     bench.save(1, ann.add("ann's"));

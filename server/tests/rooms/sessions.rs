@@ -5,7 +5,7 @@ use synapti_protocol::message;
 use synapti_server::{
     auth::Role,
     room::SessionId,
-    session::{Session, SessionLimits},
+    session::{Session, SessionLimits, Telling},
 };
 
 use crate::support::{FakeStore, Node, NodeOptions, soon};
@@ -24,7 +24,7 @@ async fn a_client_is_not_read_before_it_has_been_sent_the_last_answer() {
         messages_per_second: 0,
         bytes_per_second: 0,
     };
-    let mut session = Session::new(SessionId(1), room, joined, limits, Role::Owner, false);
+    let mut session = Session::new(SessionId(1), room, joined, limits, Role::Owner, Telling::Nothing);
 
     assert!(!session.may_read(), "the greeting is not sent");
     assert_eq!(sent(&mut session), 1);

@@ -287,8 +287,8 @@ impl Actor {
 
     fn control(&mut self, message: Control) {
         match message {
-            Control::Join { session, principal, slot, is_extended, reply } => {
-                let joined = self.state.join(session, principal, is_extended).map_err(CallError::Room);
+            Control::Join { session, entrant, slot, reply } => {
+                let joined = self.state.join(session, entrant).map_err(CallError::Room);
                 if joined.is_ok() {
                     if self.departing {
                         slot.depart();

@@ -81,7 +81,7 @@ impl RoomState {
         }));
         let mut acks = Vec::new();
         for session in senders {
-            let Some(member) = self.members.get(&session).filter(|member| member.is_extended) else { continue };
+            let Some(member) = self.members.get(&session).filter(|member| member.is.is_told) else { continue };
             if self.replica.held_from(Sender(session.0)) == 0 && !self.owners.is_waiting(session) {
                 acks.push((session, member.edits));
             } else {

@@ -28,7 +28,7 @@ use synapti_crdt::{Replica, Sender};
 use synapti_protocol::{close::CloseCode, envelope::NodeId, graph_id::GraphId};
 
 use super::{
-    Cursor, Principal, Refusal, RequestId, RoomError, SessionId, Welcome,
+    Cursor, Entrant, Refusal, RequestId, RoomError, SessionId, Welcome,
     owners::Owners,
     presence::{JoinOrder, Presence},
     reads::{Answer, Lookups, Read, ReadCache},
@@ -55,10 +55,8 @@ const READS_WAITING_MAX: usize = 4096;
 
 #[derive(Debug)]
 struct Member {
-    principal: Principal,
+    is: Entrant,
     joined: JoinOrder,
-    /// Whether it is told what becomes of its edits.
-    is_extended: bool,
     /// Whether it has edited since the last version.
     has_edited: bool,
     /// Edits of this session that have been looked at.
@@ -192,11 +190,11 @@ impl RoomState {
         std::mem::take(&mut self.effects)
     }
 
-    /// A session comes in; an extended one is told what becomes of its edits.
+    /// A session comes in.
     ///
     /// # Errors
     /// [`RoomError::AtCapacity`], and [`RoomError::Gone`] once the graph is deleted.
-    pub fn join(&mut self, session: SessionId, principal: Principal, is_extended: bool) -> Result<Welcome, RoomError> {
+    pub fn join(&mut self, session: SessionId, entrant: Entrant) -> Result<Welcome, RoomError> {
         if self.life == Life::Deleted {
             return Err(RoomError::Gone);
         }
@@ -204,8 +202,7 @@ impl RoomState {
             return Err(RoomError::AtCapacity { what: "connections to this map" });
         }
         let joined = self.presence.join();
-        let member =
-            Member { principal, joined, is_extended, has_edited: false, edits: 0, writes_as: None, asked: None };
+        let member = Member { is: entrant, joined, has_edited: false, edits: 0, writes_as: None, asked: None };
         self.members.insert(session, member);
         Ok(Welcome {
             question: self.cache.question(&self.replica),
@@ -218,20 +215,27 @@ impl RoomState {
     /// A session has gone. Edits that it sent before stay.
     pub fn leave(&mut self, session: SessionId, now_ms: u64) {
         self.note_author(session);
-        if let Some(member) = self.members.remove(&session) {
-            self.owners.leave(session, member.principal, now_ms);
+        let member = self.members.remove(&session);
+        let lingers = member.as_ref().is_some_and(|member| member.is.lingers);
+        if let Some(member) = member {
+            self.owners.leave(session, member.is.principal, now_ms);
         }
         self.to_ask.remove(&session);
         self.held.remove(&session);
-        self.presence.leave(session, now_ms);
+        if lingers {
+            self.presence.step_out(session);
+        } else {
+            self.presence.leave(session, now_ms);
+        }
         self.flush_presence(now_ms);
     }
 
     /// Somebody asks. The answer comes as an effect, at once or when nothing is in flight.
     pub fn read(&mut self, request: RequestId, read: Read) {
-        if let Read::Presence = read {
-            let everybody = self.presence.everybody();
-            self.effects.push(Effect::Answer(request, Answer::Presence(everybody)));
+        if let Read::Presence | Read::PresenceNews = read {
+            let is_news = matches!(read, Read::PresenceNews);
+            let frame = if is_news { self.presence.news() } else { self.presence.everybody() };
+            self.effects.push(Effect::Answer(request, Answer::Presence(frame)));
             return;
         }
         if self.life == Life::Deleted {
@@ -322,9 +326,9 @@ impl RoomState {
         }
     }
 
-    /// Whether nobody is here and nothing is under way.
+    /// Whether nobody is here, or expected back, and nothing is under way.
     pub fn is_idle(&self) -> bool {
-        self.is_saved() && !self.compaction.is_under_way && !self.history.is_under_way
+        self.is_saved() && !self.presence.has_away() && !self.compaction.is_under_way && !self.history.is_under_way
     }
 
     /// Whether nobody is here and all is saved; a compaction may be given up, and the next start removes what is left of it.

@@ -20,7 +20,7 @@ pub(super) fn may_write(
 ) -> bool {
     let session = SessionId(session);
     let of_departed = || owners.principal_of_departed(session);
-    let principal = members.get(&session).map_or_else(of_departed, |member| member.principal);
+    let principal = members.get(&session).map_or_else(of_departed, |member| member.is.principal);
     owners.may_use(principal, client)
 }
 
@@ -28,7 +28,7 @@ impl RoomState {
     /// A session shows a client id as its own.
     pub(super) fn own(&mut self, client: u64, principal: Principal, now_ms: u64) {
         let is_others = |(session, member): (&SessionId, &Member)| {
-            member.principal != principal && member.writes_as == Some(client) && !self.presence.shows(*session)
+            member.is.principal != principal && member.writes_as == Some(client) && !self.presence.shows(*session)
         };
         if principal == Principal::READER || self.members.iter().any(is_others) || !self.owners.claim(client, principal)
         {
@@ -81,13 +81,13 @@ impl RoomState {
     fn ask_owners(&mut self, now_ms: u64) {
         let Self { owners, members, presence, to_ask, .. } = self;
         let is_here = |client, principal| {
-            presence.session_of(client).is_some() || members.values().any(|member| member.principal == principal)
+            presence.session_of(client).is_some() || members.values().any(|member| member.is.principal == principal)
         };
         for (client, principal) in owners.due_questions(now_ms, is_here) {
             if let Some(session) = presence.session_of(client) {
                 to_ask.insert(session);
             } else {
-                let of_owner = members.iter().filter(|(_, member)| member.principal == principal);
+                let of_owner = members.iter().filter(|(_, member)| member.is.principal == principal);
                 to_ask.extend(of_owner.map(|(&session, _)| session).take(OWNERS_ASKED_MAX));
             }
         }

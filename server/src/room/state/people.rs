@@ -3,7 +3,7 @@
 use synapti_protocol::close::CloseCode;
 
 use super::{Effect, Member, RoomState};
-use crate::room::{SessionId, presence::PresenceError};
+use crate::room::{Entrant, SessionId, presence::PresenceError};
 
 /// Shortest time between two presence frames: pointers of fifty people become twenty-five frames a second.
 const PRESENCE_EVERY_MS: u64 = 40;
@@ -13,7 +13,7 @@ impl RoomState {
     pub fn awareness(&mut self, session: SessionId, payload: &[u8], now_ms: u64) {
         // Whoever leaves politely takes their name away first.
         self.note_author(session);
-        let Some(&Member { joined, principal, .. }) = self.members.get(&session) else { return };
+        let Some(&Member { joined, is: Entrant { principal, .. }, .. }) = self.members.get(&session) else { return };
         let may_own = |client| self.owners.may_use(principal, client);
         match self.presence.apply(session, joined, payload, now_ms, may_own) {
             Ok(Some(client)) => self.own(client, principal, now_ms),

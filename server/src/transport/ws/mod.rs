@@ -31,15 +31,17 @@ use crate::{
     auth::rights::Action,
     clock::Clock,
     http::{AppState, error::ApiError},
-    room::{Principal, Refusal, SessionId},
-    session::{Session, SessionLimits, refusal, refused},
+    room::{Entrant, Principal, Refusal, SessionId},
+    session::{Session, SessionLimits, Telling, refusal, refused},
     telemetry::metrics,
 };
-use expiry::Expiry;
+pub(super) use expiry::Expiry;
 pub use incoming::LargeMessages;
 use place::Place;
+pub(super) use socket::RECONNECT_AFTER_MS;
 use socket::{Goodbye, Socket};
 use upgrade::Upgrade;
+pub(super) use upgrade::is_extended;
 use wire::Wire;
 
 /// What a message adds to the update in it: frame, type and length.
@@ -142,10 +144,12 @@ async fn admit(
     } else {
         Principal::READER
     };
-    let joined = gate.hub().join(&graph, session, principal, is_extended, may_create).await;
+    let entrant = Entrant { is_told: is_extended, ..Entrant::of(principal) };
+    let joined = gate.hub().join(&graph, session, entrant, may_create).await;
     let (room, joined) = joined.map_err(|error| refusal(&error))?;
     permit.attach(&joined.slot);
-    Ok((Session::new(session, room, joined, limits, role, is_extended), permit))
+    let telling = if is_extended { Telling::Extension } else { Telling::Nothing };
+    Ok((Session::new(session, room, joined, limits, role, telling), permit))
 }
 
 /// The largest message that any limit allows; its own limit is checked when its kind is known.

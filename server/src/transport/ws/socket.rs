@@ -55,7 +55,7 @@ const ANSWER_BYTES_PER_SECOND: u64 = 32 << 10;
 const CLOSED_WITHIN: Duration = Duration::from_secs(2);
 
 /// When clients of a node that goes should come back: somewhere else at once, but not all in the same moment.
-const RECONNECT_AFTER_MS: std::ops::Range<u64> = 200..1_500;
+pub(in crate::transport) const RECONNECT_AFTER_MS: std::ops::Range<u64> = 200..1_500;
 
 /// Protocol error, of RFC 6455.
 const PROTOCOL_ERROR: u16 = 1002;

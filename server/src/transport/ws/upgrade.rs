@@ -22,6 +22,11 @@ const PLAIN: &str = "y-sync";
 /// Asks for what [`EXTENDED`] adds where a client cannot name a subprotocol.
 const EXTENDED_PARAMETER: &str = "ext=1";
 
+/// Whether the address asks for what `synapti.v1` adds.
+pub(in crate::transport) fn is_extended(query: Option<&str>) -> bool {
+    query.unwrap_or_default().split('&').any(|parameter| parameter == EXTENDED_PARAMETER)
+}
+
 /// A connection that is being upgraded.
 pub(super) struct Upgrade {
     upgrade: OnUpgrade,
@@ -41,9 +46,7 @@ impl Upgrade {
         if let Some(subprotocol) = subprotocol {
             response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol));
         }
-        let parameters = request.uri().query().unwrap_or_default();
-        let is_extended =
-            subprotocol == Some(EXTENDED) || parameters.split('&').any(|parameter| parameter == EXTENDED_PARAMETER);
+        let is_extended = subprotocol == Some(EXTENDED) || is_extended(request.uri().query());
         Ok((Self { upgrade: hyper::upgrade::on(&mut request), is_extended }, response))
     }
 

@@ -6,7 +6,7 @@ use synapti_protocol::envelope::NodeId;
 use synapti_server::{
     bus::{INBOX_BYTES_MAX, INBOX_MESSAGES_MAX, News},
     room::{
-        Principal, RequestId, SessionId,
+        Entrant, RequestId, SessionId,
         reads::{Answer, Read},
         state::Effect,
     },
@@ -43,7 +43,7 @@ fn what_is_more_than_an_inbox_holds_is_asked_for_in_parts() {
     let mut a = Open::load(0, &[], NodeId(1), 1, 0);
     let mut b = Open::load(0, &[], NodeId(2), 2, 0);
     let mut author = Client::new(5);
-    a.state.join(SessionId(1), Principal::default(), false).unwrap();
+    a.state.join(SessionId(1), Entrant::default()).unwrap();
     for node in 0..40 {
         // Of many pieces, as people write them: a single struct is never cut.
         for nth in 0..8 {

@@ -7,7 +7,7 @@ use synapti_crdt::{Op, Replica, Sender};
 use synapti_server::{
     bus::News,
     room::{
-        Principal, RequestId, SessionId,
+        Entrant, RequestId, SessionId,
         reads::{Answer, Read},
         state::{Effect, TailError, TailRead, Tally},
     },
@@ -208,7 +208,7 @@ impl World {
         self.open(node, map);
         let session = SessionId(self.request().0);
         let open = self.nodes[node].rooms.get_mut(&map).unwrap();
-        let welcome = open.state.join(session, Principal::default(), true).unwrap();
+        let welcome = open.state.join(session, Entrant::default().told()).unwrap();
         let cursor = welcome.cursor as usize;
         self.people[person].place = Some(Place { node, session, cursor, sent: Vec::new(), acked: 0 });
         let answer = self.people[person].client.answer(&welcome.question);

@@ -13,7 +13,7 @@ use synapti_crdt::{
 };
 use synapti_protocol::{envelope::NodeId, graph_id::GraphId, message};
 use synapti_server::room::{
-    Feed, Principal, RequestId, SessionId,
+    Entrant, Feed, RequestId, SessionId,
     batch::Edit,
     reads::{Answer, Read},
     state::{Effect, Loaded, RoomLimits, RoomState, Size, Tail},
@@ -152,7 +152,7 @@ impl World {
         }
         self.numbers += 1;
         let session = SessionId(self.numbers);
-        let welcome = self.room.join(session, Principal::default(), is_extended(person)).unwrap();
+        let welcome = self.room.join(session, Entrant { is_told: is_extended(person), ..Entrant::default() }).unwrap();
         assert_eq!(welcome.has_unsaved, self.is_unsaved);
         let answer = self.people[person].enter(session, &welcome);
         self.send(person, answer);

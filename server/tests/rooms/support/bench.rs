@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use synapti_crdt::{AsideLimits, Replica, map::MapEdit};
 use synapti_protocol::{close::CloseCode, envelope::NodeId, graph_id::GraphId, message};
 use synapti_server::room::{
-    GraphView, Principal, RequestId, RoomError, SessionId, SyncReply, Welcome,
+    Entrant, GraphView, Principal, RequestId, RoomError, SessionId, SyncReply, Welcome,
     batch::Edit,
     reads::{Answer, Read},
     state::{Effect, Loaded, RoomLimits, RoomState, Size, Tail},
@@ -114,12 +114,12 @@ impl Bench {
 
     /// As [`Bench::join`], for somebody who has signed in.
     pub fn join_as(&mut self, session: u64, principal: Principal) -> Welcome {
-        self.room.join(SessionId(session), principal, false).unwrap()
+        self.room.join(SessionId(session), Entrant::of(principal)).unwrap()
     }
 
     /// As [`Bench::join`], for somebody who is told what becomes of their edits.
     pub fn join_extended(&mut self, session: u64) -> Welcome {
-        self.room.join(SessionId(session), Principal::default(), true).unwrap()
+        self.room.join(SessionId(session), Entrant::default().told()).unwrap()
     }
 
     pub fn store_is_behind(&mut self, is_behind: bool) -> Seen {

@@ -21,7 +21,7 @@ use synapti_server::{
     journal::{Journal, JournalOptions},
     limits::connections::{ConnectionLimits, Connections},
     room::{
-        Joined, Principal, Refusal, RoomError, RoomHandle, SessionId, SessionSlot, actor::RoomEnv, slot::News,
+        Entrant, Joined, Refusal, RoomError, RoomHandle, SessionId, SessionSlot, actor::RoomEnv, slot::News,
         state::RoomLimits,
     },
 };
@@ -96,12 +96,12 @@ impl Node {
     }
 
     pub async fn join(&self, id: &str, session: u64) -> Result<(RoomHandle, Joined), RoomError> {
-        self.hub.join(&GraphId::try_from(id).unwrap(), SessionId(session), Principal::default(), false, true).await
+        self.hub.join(&GraphId::try_from(id).unwrap(), SessionId(session), Entrant::default(), true).await
     }
 
     /// As [`Node::join`], for a session that is told what becomes of its edits.
     pub async fn join_extended(&self, id: &str, session: u64) -> Result<(RoomHandle, Joined), RoomError> {
-        self.hub.join(&GraphId::try_from(id).unwrap(), SessionId(session), Principal::default(), true, true).await
+        self.hub.join(&GraphId::try_from(id).unwrap(), SessionId(session), Entrant::default().told(), true).await
     }
 
     pub async fn add(&self, id: &str, node: &str) -> Result<(), RoomError> {
