@@ -28,10 +28,15 @@ export class Presence {
     if (state !== null) this.awareness.setLocalState(state)
   }
 
-  /** Tells others that this client goes; null when it did not show itself. */
+  /**
+   * Tells others that this client goes; null when it did not show itself. Its clock is a newer one, because the server
+   * believes somebody who comes with a request of its own only then.
+   */
   farewell (): Uint8Array | null {
     const { awareness } = this
-    if (awareness.getLocalState() === null) return null
+    const meta = awareness.meta.get(awareness.clientID)
+    if (awareness.getLocalState() === null || meta === undefined) return null
+    awareness.meta.set(awareness.clientID, { ...meta, clock: meta.clock + 1 })
     return awarenessMessage(encodeAwarenessUpdate(awareness, [awareness.clientID], new Map()))
   }
 
