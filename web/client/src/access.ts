@@ -92,6 +92,9 @@ export class Access {
   }
 }
 
+/** Whether it can be shown at all: nothing else goes into headers and subprotocols. */
+export const isShowable = (token: string): boolean => /^[\w.~+-]+$/.test(token)
+
 /** When a JWT ends, in milliseconds since 1970; null when it does not say. */
 export const expiryOf = (token: string): number | null => {
   try {

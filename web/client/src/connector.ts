@@ -6,7 +6,7 @@
  * go on: whatever is better takes over when it is in step, and only then is the current one closed. Later the better ones are
  * tried again and again, ever less often (*climbing*).
  */
-import type { Access } from './access.ts'
+import { type Access, isShowable } from './access.ts'
 import { Backoff, Intervals } from './backoff.ts'
 import { Bans } from './bans.ts'
 import { Link, type LinkHost } from './link.ts'
@@ -113,9 +113,10 @@ export class Connector {
     this.host.onConnecting()
     const race = ++this.race
     const { access } = this.host
-    access.get().then(() => {
+    access.get().then(token => {
       if (race !== this.race) return
       if (access.isRefusedAgain) return this.stop({ code: UNAUTHENTICATED, reason: 'the token was refused, and there is no other', isServer: true })
+      if (token !== null && !isShowable(token)) return this.refused({ code: UNAUTHENTICATED, reason: 'the token is empty or has characters in it that no token has', token })
       this.queue = this.order()
       if (this.queue.length === 0) return this.later(this.bans.left_ms)
       this.next()

@@ -72,7 +72,7 @@ export interface Question {
 
 export interface Answer {
   readonly messages: readonly Uint8Array[]
-  readonly cursor: string | null
+  readonly cursor: string
   /** How many of the body's edits are on disk. */
   readonly durable: number
   /** The server shows what it has not saved yet. */
@@ -88,16 +88,24 @@ export const sync = async (route: Route, { messages, cursor, wait_s = 0, signal,
     keepalive,
     ...signal === undefined ? {} : { signal }
   })
+  const next = cursorOf(response)
   try {
     return {
       messages: response.status === 204 ? [] : unpack(new Uint8Array(await response.arrayBuffer())),
-      cursor: response.headers.get('synapti-cursor'),
+      cursor: next,
       durable: Number(response.headers.get('synapti-durable') ?? 0),
       isBehind: response.headers.get('synapti-unsaved') === 'true'
     }
   } catch {
-    throw new Refusal({ code: LOST, reason: 'the answer is cut off, or no answer of this server' })
+    throw new Refusal({ code: LOST, reason: 'the answer is cut off' })
   }
+}
+
+/** Every answer of the server has one. Networks that want to be paid first answer anything with a page of their own. */
+export const cursorOf = (response: Response): string => {
+  const cursor = response.headers.get('synapti-cursor')
+  if (cursor === null) throw new Refusal({ code: LOST, reason: 'something on the way answers in place of the server, or hides the header Synapti-Cursor' })
+  return cursor
 }
 
 export const endFrom = (error: unknown): End =>

@@ -58,7 +58,7 @@ export const openPoll: Open = (route, listener) => {
       const answer = await sync(route, { messages, cursor: writer.cursor, wait_s, signal: late.signal })
       if (isClosed) return false
       listener.opened()
-      writer.cursor = answer.cursor ?? writer.cursor
+      writer.cursor = answer.cursor
       listener.behind(answer.isBehind)
       return answer.messages.map(message => listener.message(message)).includes(true)
     } finally {

@@ -106,7 +106,7 @@ export class Writer {
       const answer = await sync(this.route, { messages, cursor: this.cursor, signal: abort.signal })
       this.timers.clear('answer')
       if (this.isClosed) return
-      this.cursor = answer.cursor ?? this.cursor
+      this.cursor = answer.cursor
       this.listener.behind(answer.isBehind)
       for (const message of answer.messages) if (!isStep1(message)) this.listener.message(message)
       if (edits.length > 0) await this.count(edits.length, end, answer.durable, answer.messages.find(isStep1))

@@ -332,8 +332,16 @@ test('a fixed token that is refused stops', async t => {
   assert.equal(stops[0]?.reason, 'expired')
 })
 
+test('a token that cannot be shown counts as refused', async t => {
+  const { begin, pass, stops, opened } = await setUp(t, { token: 'Bearer x\n' })
+  await begin()
+  await pass(1000)
+  assert.equal(opened.length, 0)
+  assert.equal(stops[0]?.code, 4401)
+})
+
 test('before a token ends a connection with the next one takes over without a gap', async t => {
-  const token = (exp_s: number) => `h.${btoa(JSON.stringify({ exp: exp_s }))}.s`
+  const token = (exp_s: number) => `h.${Buffer.from(JSON.stringify({ exp: exp_s })).toString('base64url')}.s`
   let asked = 0
   const { begin, newest, sync, pass, opened, log } = await setUp(t, { token: () => token(600 * ++asked) })
   await begin()

@@ -11,11 +11,11 @@ const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toSt
 
 const token = (role: string, lives_s = 3600, sub = 'ada'): string => {
   const body = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ sub, exp: Math.floor(Date.now() / 1000) + lives_s, graphs: { '*': role } })}`
-  return `${body}.${createHmac('sha256', Buffer.from(SECRET)).update(body).digest('base64url')}`
+  return `${body}.${createHmac('sha256', SECRET).update(body).digest('base64url')}`
 }
 
 const setUp = async (t: TestContext) => {
-  const server = await startServer(t, { env: { SYNAPTI_AUTH_MODE: 'required', SYNAPTI_AUTH_SECRET: Buffer.from(SECRET).toString('base64') } })
+  const server = await startServer(t, { env: { SYNAPTI_AUTH_MODE: 'required', SYNAPTI_AUTH_SECRET: SECRET } })
   return { server, id: mapId() }
 }
 
@@ -106,7 +106,7 @@ for (const name of NAMES) {
   test(`${name}: a token without this map`, async t => {
     const { server, id } = await setUp(t)
     const body = `${part({ alg: 'HS256' })}.${part({ sub: 'eve', exp: Math.floor(Date.now() / 1000) + 60, graphs: { other: 'owner' } })}`
-    const eve = `${body}.${createHmac('sha256', Buffer.from(SECRET)).update(body).digest('base64url')}`
+    const eve = `${body}.${createHmac('sha256', SECRET).update(body).digest('base64url')}`
     const stranger = open(t, server.http, id, { transports: [name], token: eve })
     await until('it is turned away', () => stranger.log.includes('closed 4403'), { detail: () => stranger.log })
   })
