@@ -12,7 +12,7 @@ import { Bans } from './bans.ts'
 import { Link, type LinkHost } from './link.ts'
 import { Timers } from './timers.ts'
 import {
-  type End, isBusy, isFinal, LOST, type Open, OVERLOADED, type Route, type TransportName, UNAUTHENTICATED
+  type End, FULL, isBusy, isFinal, LOST, type Open, OVERLOADED, type Route, type TransportName, UNAUTHENTICATED
 } from './transport.ts'
 
 /** How long a transport may be silent before the next one starts beside it. */
@@ -230,6 +230,7 @@ export class Connector {
     if (isBusy(end.code)) {
       this.queue = []
       if (this.rising.length === 0) this.later(this.backoff.next(end.retryAfter_ms ?? 0))
+      if (end.code === FULL) this.preferOthers(link.name, end.retryAfter_ms ?? 0)
     } else if (wasRacing || !this.timers.has('head start') && !this.rising.some(({ isHeard }) => isHeard)) this.next()
   }
 
@@ -260,6 +261,11 @@ export class Connector {
     for (const name of this.host.transports.slice(0, cheapest)) this.bans.set(name, wait_ms * (1 + this.host.route.random() / 4))
     if (cheapest === 0) this.bans.set(link.name, wait_ms)
     if (this.remembered !== null && this.bans.has(this.remembered)) this.remembered = null
+  }
+
+  /** Where there is no place for one kind of connection, there may be one for a cheaper kind. */
+  private preferOthers (name: TransportName, wait_ms: number): void {
+    if (this.rank(name) < this.host.transports.length - 1) this.bans.set(name, wait_ms + BUSY_MS)
   }
 
   private refused (end: End): void {

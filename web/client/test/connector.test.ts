@@ -240,8 +240,14 @@ test('Retry-After is kept, and no other way is tried meanwhile', async t => {
   newest('ws').listener.ended({ code: 1013, reason: 'full', isServer: true, retryAfter_ms: 5000 })
   await pass(4950)
   assert.deepEqual(names(), ['ws'])
+  // Where there was no place for a socket, there may be one for something cheaper.
   await pass(300)
-  assert.deepEqual(names(), ['ws', 'ws'])
+  assert.deepEqual(names(), ['ws', 'sse'])
+  newest('sse').listener.ended({ code: 1008, reason: 'too many connections', isServer: true, retryAfter_ms: 2000 })
+  await pass(1950)
+  assert.deepEqual(names(), ['ws', 'sse'])
+  await pass(500)
+  assert.deepEqual(names(), ['ws', 'sse', 'sse'])
 })
 
 test('a node that goes is come back to when it said', async t => {
