@@ -6,56 +6,24 @@
  * go on: whatever is better takes over when it is in step, and only then is the current one closed. Later the better ones are
  * tried again and again, ever less often (*climbing*).
  */
-import { type Access, isShowable } from './access.ts'
+import { isShowable } from './access.ts'
 import { Backoff, Intervals } from './backoff.ts'
 import { Bans } from './bans.ts'
-import { Link, type LinkHost } from './link.ts'
-import { Timers } from './timers.ts'
 import {
-  type End, FULL, isBusy, isFinal, LOST, type Open, OVERLOADED, type Route, type TransportName, UNAUTHENTICATED
-} from './transport.ts'
-
-/** How long a transport may be silent before the next one starts beside it. */
-const HEAD_START_MS: Record<TransportName, number> = { ws: 1200, sse: 1000, poll: 5000 }
-/** A socket that opened and says nothing: somebody on the way takes it and passes nothing on. */
-const FIRST_WORD_MS = 1500
-/** A connection that is not in step by then is given up. An open one may be waiting for its turn. */
-const OPEN_WITHIN_MS = 10_000
-const SYNC_WITHIN_MS = 30_000
-/** A connection that lived this long was no failure; after the other, all is as it should be. */
-const GOOD_AFTER_MS = 10_000
-const STEADY_AFTER_MS = 60_000
-const CLIMB_FIRST_MS = 15_000
-const CLIMB_MS_MAX = 300_000
-/** Where the better way has worked before, it is tried again sooner. */
-const KNOWN_SHARE = 0.2
-const BUSY_MS = 15_000
-/** Timers take no more than this. */
-const RENEW_MS_MAX = 86_400_000
-
-export interface ConnectorHost extends Omit<LinkHost, 'onOpened' | 'onAlive' | 'onSynced' | 'onEnded'> {
-  readonly route: Omit<Route, 'token'>
-  readonly access: Access
-  readonly openers: Readonly<Record<TransportName, Open>>
-  /** Best first. */
-  readonly transports: readonly TransportName[]
-  readonly maxBackoff_ms: number
-  readonly isOnline: () => boolean
-  readonly onConnecting: () => void
-  /** `link` is in step and carries everything from now on. */
-  readonly onCurrent: (link: Link) => void
-  /** There is no connection any more. */
-  readonly onLost: () => void
-  readonly onClose: (name: TransportName, end: End) => void
-  readonly onError: (error: unknown) => void
-  readonly onStopped: (end: End) => void
-}
+  BUSY_MS, CLIMB_FIRST_MS, CLIMB_MS_MAX, type ConnectorHost, FIRST_WORD_MS, GOOD_AFTER_MS, HEAD_START_MS, KNOWN_SHARE, OPEN_WITHIN_MS,
+  RENEW_MS_MAX, STEADY_AFTER_MS, SYNC_WITHIN_MS
+} from './connector-host.ts'
+import { Link } from './link.ts'
+import { Timers } from './timers.ts'
+import { type End, FULL, isBusy, isFinal, LOST, OVERLOADED, type TransportName, UNAUTHENTICATED } from './transport.ts'
 
 export class Connector {
   current: Link | null = null
   private rising: Link[] = []
   private queue: TransportName[] = []
   private isWanted = false
+  /** Not wanted any more, but by the server. */
+  private isStopped = false
   private remembered: TransportName | null = null
   private readonly worked = new Set<TransportName>()
   private readonly bans: Bans
@@ -83,11 +51,12 @@ export class Connector {
 
   connect (): void {
     this.isWanted = true
+    this.isStopped = false
     if (this.current === null && this.rising.length === 0) this.begin()
   }
 
   disconnect (): void {
-    this.isWanted = false
+    this.isWanted = this.isStopped = false
     this.closeAll()
   }
 
@@ -95,7 +64,7 @@ export class Connector {
   restart (): void {
     this.closeAll()
     this.backoff.reset()
-    this.connect()
+    if (this.isWanted || this.isStopped) this.connect()
   }
 
   /** The network is back: what failed without it is no measure. */
@@ -321,6 +290,7 @@ export class Connector {
 
   private stop (end: End): void {
     this.isWanted = false
+    this.isStopped = true
     this.closeAll()
     this.host.onStopped(end)
   }

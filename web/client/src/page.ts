@@ -10,13 +10,14 @@ export interface PageListener {
 /** Answers how to stop listening. */
 export const watchPage = ({ onOnline, onHide, onShow }: PageListener): (() => void) => {
   if (typeof window === 'undefined' || typeof window.addEventListener !== 'function') return () => {}
+  const page = window
   const show = (event: PageTransitionEvent) => { if (event.persisted) onShow() }
-  window.addEventListener('online', onOnline)
-  window.addEventListener('pagehide', onHide)
-  window.addEventListener('pageshow', show)
+  page.addEventListener('online', onOnline)
+  page.addEventListener('pagehide', onHide)
+  page.addEventListener('pageshow', show)
   return () => {
-    window.removeEventListener('online', onOnline)
-    window.removeEventListener('pagehide', onHide)
-    window.removeEventListener('pageshow', show)
+    page.removeEventListener('online', onOnline)
+    page.removeEventListener('pagehide', onHide)
+    page.removeEventListener('pageshow', show)
   }
 }

@@ -9,7 +9,7 @@ import type { Notice, Role } from './notice.ts'
 import { serverOf, type Status, type SynaptiEvents, type SynaptiOptions, transportsOf } from './options.ts'
 import { openPoll } from './poll.ts'
 import { Presence } from './presence.ts'
-import { fetchSnapshot } from './snapshot.ts'
+import { loadSnapshot } from './snapshot.ts'
 import { openSse } from './sse.ts'
 import { Timers } from './timers.ts'
 import { type End, type Route, type TransportName } from './transport.ts'
@@ -34,6 +34,8 @@ export class SynaptiProvider extends ObservableV2<SynaptiEvents> {
   private readonly ownsAwareness: boolean
   private readonly stopWatching: () => void
   private snapshot: AbortController | null = null
+  /** Once for each `connect` is enough: after that a connection brings everything just as fast. */
+  private maySnapshot = true
   private status: Status['status'] = 'disconnected'
   private isReadOnly = false
   private heldRole: Role | null = null
@@ -42,6 +44,7 @@ export class SynaptiProvider extends ObservableV2<SynaptiEvents> {
   constructor (serverUrl: string, readonly graphId: string, readonly doc: Y.Doc, options: SynaptiOptions = {}) {
     super()
     const Socket = (options.WebSocketPolyfill ?? globalThis.WebSocket ?? null) as typeof WebSocket | null
+    const fetchWith = options.fetch ?? globalThis.fetch
     const now_ms = () => Date.now()
     this.ownsAwareness = options.awareness === undefined
     this.awareness = options.awareness ?? new Awareness(doc)
@@ -52,7 +55,8 @@ export class SynaptiProvider extends ObservableV2<SynaptiEvents> {
       server: serverOf(serverUrl),
       graphId,
       params: options.params ?? {},
-      fetch: options.fetch ?? ((...args) => globalThis.fetch(...args)),
+      // Browsers want to be asked without a `this`.
+      fetch: (...args) => fetchWith(...args),
       WebSocket: Socket,
       random: Math.random,
       stateVector: () => Y.encodeStateVector(doc),
@@ -129,6 +133,7 @@ export class SynaptiProvider extends ObservableV2<SynaptiEvents> {
   }
 
   connect (): void {
+    this.maySnapshot = true
     this.connector.connect()
   }
 
@@ -145,6 +150,8 @@ export class SynaptiProvider extends ObservableV2<SynaptiEvents> {
   /** Another token, perhaps of another person: the connection is made anew with it, also after `closed`. */
   setToken (token: TokenSource | null): void {
     this.access.replace(token)
+    this.snapshot?.abort()
+    this.maySnapshot = true
     this.heldRole = null
     this.setReadOnly(false, null)
     this.sayFarewell()
@@ -175,24 +182,21 @@ export class SynaptiProvider extends ObservableV2<SynaptiEvents> {
 
   private connecting (): void {
     this.setStatus('connecting')
-    if (isEmpty(this.doc) && this.snapshot === null) void this.loadSnapshot()
+    if (isEmpty(this.doc) && this.maySnapshot) void this.loadSnapshot()
   }
 
   /** Beside the connection, whichever is faster. */
   private async loadSnapshot (): Promise<void> {
+    this.maySnapshot = false
     const abort = this.snapshot = new AbortController()
     const token = await this.access.get().catch(() => null)
-    if (abort.signal.aborted) return
-    const bytes = await fetchSnapshot({ ...this.route, token: () => token }, abort.signal)
-    if (abort.signal.aborted) return
-    this.snapshot = null
-    if (bytes !== null && !this.synced) Y.applyUpdate(this.doc, bytes, this)
+    const route = { ...this.route, token: () => token }
+    await loadSnapshot(route, this.doc, this, abort.signal, () => abort.signal.aborted || this.synced)
   }
 
   private carried (link: Link): void {
     const wasSynced = this.status === 'connected'
     this.snapshot?.abort()
-    this.snapshot = null
     this.timers.clear('others')
     this.status = 'connected'
     this.presence.renew()
@@ -208,7 +212,6 @@ export class SynaptiProvider extends ObservableV2<SynaptiEvents> {
 
   private stopped ({ code, reason }: End): void {
     this.snapshot?.abort()
-    this.snapshot = null
     this.timers.clearAll()
     this.presence.forgetOthers(this)
     this.setStatus('disconnected')
