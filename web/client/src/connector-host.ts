@@ -24,7 +24,7 @@ export interface ConnectorHost extends Omit<LinkHost, 'onOpened' | 'onAlive' | '
 /** How long a transport may be silent before the next one starts beside it. */
 export const HEAD_START_MS: Record<TransportName, number> = { ws: 1200, sse: 1000, poll: 5000 }
 /** A socket that opened and says nothing: somebody on the way takes it and passes nothing on. */
-export const FIRST_WORD_MS = 1500
+export const FIRST_WORD_MS = 1200
 /** A connection that is not in step by then is given up. An open one may be waiting for its turn. */
 export const OPEN_WITHIN_MS = 10_000
 export const SYNC_WITHIN_MS = 30_000

@@ -137,7 +137,7 @@ test('a socket that opened and says nothing gets a little longer', async t => {
   await begin()
   await pass(1000)
   newest('ws').listener.opened()
-  await pass(1450)
+  await pass(1150)
   assert.deepEqual(names(), ['ws'])
   await pass(100)
   assert.deepEqual(names(), ['ws', 'sse'])
