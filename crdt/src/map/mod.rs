@@ -18,8 +18,8 @@ pub mod state;
 pub mod tree;
 
 pub use edit::{
-    Children, EdgePatch, EditError, ImportedMap, ImportedNode, MapEdit, NewEdge, NewNode, NodePatch, ParentRef, apply_edit,
-    takes_away,
+    Children, EdgePatch, EditError, ImportedMap, ImportedNode, MapEdit, NewEdge, NewNode, NodePatch, ParentRef,
+    apply_edit, takes_away,
 };
 pub use format::Format;
 pub use projection::{GraphJson, ProjectionContext, project};

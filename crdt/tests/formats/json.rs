@@ -105,10 +105,26 @@ fn every_mistake_is_told_with_its_place() {
     assert_eq!(
         fields(&file),
         [
-            "topic", "nodes[0].position", "nodes[0].color", "nodes[0].size", "nodes[1].title", "nodes[1].expandable",
-            "nodes[1].source", "nodes[1].state", "nodes[2].id", "nodes[2].connections", "nodes[3].given", "nodes[4]",
-            "nodes[3].id", "edges[0].target", "edges[0].strength", "edges[1].relationship", "edges[2].id", "edges[3].source",
-            "nodes[3].parent_id", "nodes[0].parent_id",
+            "topic",
+            "nodes[0].position",
+            "nodes[0].color",
+            "nodes[0].size",
+            "nodes[1].title",
+            "nodes[1].expandable",
+            "nodes[1].source",
+            "nodes[1].state",
+            "nodes[2].id",
+            "nodes[2].connections",
+            "nodes[3].given",
+            "nodes[4]",
+            "nodes[3].id",
+            "edges[0].target",
+            "edges[0].strength",
+            "edges[1].relationship",
+            "edges[2].id",
+            "edges[3].source",
+            "nodes[3].parent_id",
+            "nodes[0].parent_id",
         ]
     );
     assert!(told(&file).iter().all(|(_, message)| message.len() > 8), "each says what would be right");
@@ -117,8 +133,12 @@ fn every_mistake_is_told_with_its_place() {
     let bad = json!({"nodes": vec![json!({"id": ""}); 100]});
     assert_eq!(fields(&bad).len(), 20);
     for (file, field) in [
-        (json!([]), "."), (json!("x"), "."), (json!({}), "nodes"), (json!({"nodes": {}}), "nodes"),
-        (json!({"nodes": [], "edges": 1}), "edges"), (json!({"nodes": [], "id": 1}), "id"),
+        (json!([]), "."),
+        (json!("x"), "."),
+        (json!({}), "nodes"),
+        (json!({"nodes": {}}), "nodes"),
+        (json!({"nodes": [], "edges": 1}), "edges"),
+        (json!({"nodes": [], "id": 1}), "id"),
     ] {
         assert_eq!(fields(&file), [field], "{file}");
     }

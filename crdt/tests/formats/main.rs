@@ -3,6 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
 mod json;
-mod markdown;
 mod maps;
+mod markdown;
 mod round_trip;

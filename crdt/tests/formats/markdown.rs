@@ -14,14 +14,15 @@ fn headings_and_lists_are_levels() {
     let text = "# Top\n\nSaid of it.\n\n## One\n- a\n  - b\n    1. c\n- d\n\n### Deep\n* e\n\n## Two\n1. f\n";
     assert_eq!(
         shown(text),
-        json!([["Top", "Said of it.", [
-            ["One", [["a", [["b", ["c"]]]], "d", ["Deep", ["e"]]]],
-            ["Two", ["f"]],
-        ]]])
+        json!([["Top", "Said of it.", [["One", [["a", [["b", ["c"]]]], "d", ["Deep", ["e"]]]], ["Two", ["f"]],]]])
     );
     assert_eq!(shown(&text.replace('\n', "\r\n")), shown(text), "line ends of Windows");
     assert_eq!(shown(&format!("\u{feff}{text}")), shown(text), "a byte order mark");
-    assert_eq!(shown("# t\n- a\n\t- b\n\t\t- c\n    - d\n"), json!([["t", [["a", [["b", ["c"]], "d"]]]]]), "tabs and spaces");
+    assert_eq!(
+        shown("# t\n- a\n\t- b\n\t\t- c\n    - d\n"),
+        json!([["t", [["a", [["b", ["c"]], "d"]]]]]),
+        "tabs and spaces"
+    );
 }
 
 #[test]
@@ -38,13 +39,16 @@ fn markup_becomes_readable_text() {
     let text = "# **T** *i*\n- [ ] to do\n- [x] `done` ~~old~~ <b>bold</b><br>next\n- [site](https://example.org/)\n- see\n\n  [there](http://a.b) and <http://c.d>\n- ![pic](#x) A &amp; B\n<!-- nothing -->\n";
     assert_eq!(
         shown(text),
-        json!([["T i", [
-            "to do",
-            "done old bold next",
-            ["site", "https://example.org/"],
-            ["see", "there (http://a.b) and http://c.d"],
-            "pic A & B",
-        ]]])
+        json!([[
+            "T i",
+            [
+                "to do",
+                "done old bold next",
+                ["site", "https://example.org/"],
+                ["see", "there (http://a.b) and http://c.d"],
+                "pic A & B",
+            ]
+        ]])
     );
 }
 
@@ -77,19 +81,32 @@ fn a_document_with_everything_is_a_map() {
                 - Ordered\n  1. item 1\n  2. item 2\n\n### Blocks\n\n```js\nlog('hello')\n```\n\n| Fruit | Price |\n|-|-|\n| Apple | 4 |\n\n![](https://example.org/icon.png)\n";
     assert_eq!(
         shown(text),
-        json!([["Showcase", [
-            ["Links", [["Home", "https://example.org/"], ["Code", "https://example.com/x/y"]]],
-            ["Related", [["one for editors", "https://example.com/1"]]],
-            ["Features", "Note the blocks.", [
-                ["Lists", [
-                    "strong old slanted ==marked==",
-                    "checkbox",
-                    ["Formula: $x = {-b \\pm \\sqrt{b^2-4ac} \\over 2a}$", ["More"]],
-                    ["Ordered", ["item 1", "item 2"]],
-                ]],
-                ["Blocks", "log('hello')\n\n| Fruit | Price |\n|-|-|\n| Apple | 4 |\n\nhttps://example.org/icon.png"],
-            ]],
-        ]]])
+        json!([[
+            "Showcase",
+            [
+                ["Links", [["Home", "https://example.org/"], ["Code", "https://example.com/x/y"]]],
+                ["Related", [["one for editors", "https://example.com/1"]]],
+                [
+                    "Features",
+                    "Note the blocks.",
+                    [
+                        [
+                            "Lists",
+                            [
+                                "strong old slanted ==marked==",
+                                "checkbox",
+                                ["Formula: $x = {-b \\pm \\sqrt{b^2-4ac} \\over 2a}$", ["More"]],
+                                ["Ordered", ["item 1", "item 2"]],
+                            ]
+                        ],
+                        [
+                            "Blocks",
+                            "log('hello')\n\n| Fruit | Price |\n|-|-|\n| Apple | 4 |\n\nhttps://example.org/icon.png"
+                        ],
+                    ]
+                ],
+            ]
+        ]])
     );
 }
 
@@ -128,14 +145,17 @@ fn cross_links_follow_their_nodes_when_the_outline_is_edited() {
             .edges
             .iter()
             .filter(|edge| !edge.derived)
-            .map(|edge| format!("{}>{} {} {}", title(&edge.source), title(&edge.target), edge.relationship, edge.strength))
+            .map(|edge| {
+                format!("{}>{} {} {}", title(&edge.source), title(&edge.target), edge.relationship, edge.strength)
+            })
             .collect();
         links
     };
     let list = "\n---\n\n<!-- cross links -->\n\n- [a](#1.1) → [b](#1.2): needs `0.5`\n- [b](#1.2) → [a](#1.1)\n";
     assert_eq!(links(&format!("# T\n- a\n- b\n{list}")), ["a>b needs 0.5", "b>a  1"]);
     assert_eq!(links(&format!("# T\n- new\n- a\n- b\n{list}")), ["a>b needs 0.5", "b>a  1"], "places have moved on");
-    let told = problems(Format::Markdown, &format!("# T\n- a\n- a\n- c\n{list}- nonsense\n- [c](#1.3) → [c](#1.3) `2`\n"));
+    let told =
+        problems(Format::Markdown, &format!("# T\n- a\n- a\n- c\n{list}- nonsense\n- [c](#1.3) → [c](#1.3) `2`\n"));
     let fields: Vec<&str> = told.iter().map(|(field, _)| field.as_str()).collect();
     assert_eq!(fields, ["cross link 1", "cross link 2", "cross link 3", "cross link 4"], "{told:?}");
     assert!(told[0].1.contains("`b`") && told[3].1.contains("0 to 1"), "{told:?}");

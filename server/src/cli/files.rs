@@ -79,7 +79,11 @@ fn import_grammar() -> Clap {
 }
 
 fn format_arg() -> Arg {
-    Arg::new("format").long("format").value_name("FORMAT").value_parser(Format::ALL.map(Format::name)).help("The format")
+    Arg::new("format")
+        .long("format")
+        .value_name("FORMAT")
+        .value_parser(Format::ALL.map(Format::name))
+        .help("The format")
 }
 
 /// What has a slash is an address; an id has none.
@@ -100,7 +104,9 @@ fn import_request(asked: &ArgMatches) -> Option<Result<ImportRequest, clap::Erro
     let name = asked.get_one::<String>("file")?;
     let Some(format) = format(asked, Some(Path::new(name))) else {
         let message = format!("the name `{name}` does not tell its format: say --format json or --format markdown");
-        return Some(Err(import_grammar().bin_name("synapti import").error(ErrorKind::MissingRequiredArgument, message)));
+        return Some(Err(import_grammar()
+            .bin_name("synapti import")
+            .error(ErrorKind::MissingRequiredArgument, message)));
     };
     let (id, to) = (asked.get_one("id").cloned(), asked.get_one("to").cloned());
     Some(Ok(ImportRequest { file: Input::parse(name), format, id, to }))

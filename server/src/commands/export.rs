@@ -127,8 +127,7 @@ pub async fn from_database(
     store.close().await;
     let (record, stored) = read?;
     let lost = stored.damage.iter().filter(|damage| damage.is_loss).map(|damage| damage.what.clone()).collect();
-    let replica = decode(CLIENT_ID, &stored)
-        .map_err(|what| ExportError::Unreadable { graph: graph.clone(), what })?;
+    let replica = decode(CLIENT_ID, &stored).map_err(|what| ExportError::Unreadable { graph: graph.clone(), what })?;
     let view = GraphView::of(graph, &replica, record.created_at, record.modified_at);
     let bytes = match format {
         Format::Json => view.body.into(),

@@ -60,7 +60,9 @@ pub enum ImportError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// There is a map with this id.
-    #[error("there is a map `{0}` already, or there was one before it was deleted: choose another --id, or leave it out")]
+    #[error(
+        "there is a map `{0}` already, or there was one before it was deleted: choose another --id, or leave it out"
+    )]
     Exists(GraphId),
     /// It is too large, or cannot be written.
     #[error(transparent)]
@@ -79,7 +81,8 @@ pub async fn into_server(
     let bytes = request.file.read().map_err(ImportError::Input)?;
     let mut path = format!("/v1/graphs/import?format={}", request.format.name());
     if let Some(id) = &request.id {
-        path.push_str(&format!("&id={}", utf8_percent_encode(id.as_str(), NON_ALPHANUMERIC)));
+        path.push_str("&id=");
+        path.extend(utf8_percent_encode(id.as_str(), NON_ALPHANUMERIC));
     }
     let ask = Ask::post(server.path(&path), request.format.content_type(), bytes, ANSWER_WITHIN);
     let ask = Ask { body_bytes_max: ANSWER_BYTES_MAX, ..ask };
@@ -113,7 +116,8 @@ pub async fn into_database(request: &ImportRequest, config: &Config, clock: &Clo
     let update = Bytes::from(applied.update.unwrap_or_default());
 
     let store = store::open(&config.database_url, None).await.map_err(ImportError::Open)?;
-    let wishes = Wishes { asked: request.id.clone(), own: import.id.and_then(|id| GraphId::try_from(id.as_str()).ok()) };
+    let wishes =
+        Wishes { asked: request.id.clone(), own: import.id.and_then(|id| GraphId::try_from(id.as_str()).ok()) };
     let made = make(&store, wishes, &topic, update, clock).await;
     store.close().await;
     made

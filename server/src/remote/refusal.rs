@@ -102,9 +102,8 @@ impl Refusal {
 
 /// What is wrong with each field, when the answer says so.
 fn with_details(message: &str, details: &serde_json::Value) -> String {
-    let text = |detail: &serde_json::Value| {
-        Some(format!("{}: {}", detail["field"].as_str()?, detail["message"].as_str()?))
-    };
+    let text =
+        |detail: &serde_json::Value| Some(format!("{}: {}", detail["field"].as_str()?, detail["message"].as_str()?));
     let told: Vec<String> = details.as_array().into_iter().flatten().filter_map(text).collect();
     if told.is_empty() { message.to_owned() } else { format!("{message} ({})", told.join("; ")) }
 }

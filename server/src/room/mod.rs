@@ -27,8 +27,8 @@ use crate::store::StoreError;
 
 pub(crate) use decode::decode;
 pub use feed::{Cursor, Feed};
-pub(crate) use open::fresh_client_id;
 pub use handle::{CallError, Joined, Restoring, RoomHandle, SyncReply, Welcome};
+pub(crate) use open::fresh_client_id;
 pub use slot::{Refusal, SessionSlot};
 pub use snapshot::Snapshot;
 pub use view::GraphView;

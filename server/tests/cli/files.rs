@@ -79,7 +79,11 @@ impl Server {
     fn start(folder: &Path, env: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_synapti"))
             .env_clear()
-            .envs([("SYNAPTI_LISTEN", "127.0.0.1:0"), ("SYNAPTI_DATABASE_URL", "sqlite:maps.db"), ("SYNAPTI_LOG", "info")])
+            .envs([
+                ("SYNAPTI_LISTEN", "127.0.0.1:0"),
+                ("SYNAPTI_DATABASE_URL", "sqlite:maps.db"),
+                ("SYNAPTI_LOG", "info"),
+            ])
             .envs(env.iter().copied())
             .current_dir(folder)
             .stderr(Stdio::piped())

@@ -95,7 +95,8 @@ async fn tags_name_the_state_and_the_format() {
     let tag = async |path: &str| app.get(path).await.header("etag").to_owned();
     let (json, markdown) = (tag("/v1/graphs/m/export").await, tag("/v1/graphs/m/export?format=markdown").await);
     assert_ne!(json, markdown);
-    for (path, tag) in [("/v1/graphs/m/export?format=json", &json), ("/v1/graphs/m/export?format=markdown", &markdown)] {
+    for (path, tag) in [("/v1/graphs/m/export?format=json", &json), ("/v1/graphs/m/export?format=markdown", &markdown)]
+    {
         let mut known = request(Method::GET, path, None);
         known.headers_mut().insert(header::IF_NONE_MATCH, tag.parse().unwrap());
         let answer = app.send(known).await;
@@ -124,9 +125,12 @@ async fn the_content_type_or_the_query_says_what_it_is() {
     ] {
         import(&app, query, content_type, body).await.expect(StatusCode::CREATED);
     }
-    for (query, content_type) in
-        [("", "application/octet-stream"), ("", ""), ("?format=json", "text/markdown"), ("?format=markdown", "application/json")]
-    {
+    for (query, content_type) in [
+        ("", "application/octet-stream"),
+        ("", ""),
+        ("?format=json", "text/markdown"),
+        ("?format=markdown", "application/json"),
+    ] {
         import(&app, query, content_type, "# a").await.expect_error(415, "unsupported_media_type");
     }
     assert_eq!(import(&app, "?format=opml", "text/plain", "# a").await.expect_bad_field(), "format");
@@ -138,7 +142,10 @@ async fn ids_of_the_query_are_orders_and_ids_of_files_are_wishes() {
     let app = TestApp::with_map().await;
     let file = |id: &str| json!({"id": id, "nodes": []}).to_string();
     let id = async |query: &str, file: String| {
-        import(&app, query, "application/json", file).await.expect(StatusCode::CREATED)["id"].as_str().unwrap().to_owned()
+        import(&app, query, "application/json", file).await.expect(StatusCode::CREATED)["id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     };
     assert_eq!(id("", file("free")).await, "free");
     assert_eq!(id("?id=wanted", file("other")).await, "wanted");
@@ -189,7 +196,9 @@ async fn files_have_their_own_limit_and_maps_keep_theirs() {
     app.post("/v1/graphs", json!({"topic": "x".repeat(900)})).await.expect(StatusCode::CREATED);
     let too_long = "word ".repeat(5_000);
     import(&app, "", "text/markdown", too_long.clone()).await.expect_error(413, "payload_too_large");
-    let chunks = futures_util::stream::iter(too_long.as_bytes().chunks(100).map(|it| Ok::<_, std::io::Error>(it.to_vec())).collect::<Vec<_>>());
+    let chunks = futures_util::stream::iter(
+        too_long.as_bytes().chunks(100).map(|it| Ok::<_, std::io::Error>(it.to_vec())).collect::<Vec<_>>(),
+    );
     import(&app, "", "text/markdown", Body::from_stream(chunks)).await.expect_error(413, "payload_too_large");
 
     let app = TestApp::with(&[("SYNAPTI_LIMITS_NODES_MAX", "3"), ("SYNAPTI_LIMITS_DOCUMENT_BYTES_MAX", "5000")]).await;
@@ -207,7 +216,9 @@ async fn files_have_their_own_limit_and_maps_keep_theirs() {
 #[tokio::test]
 async fn a_large_file_becomes_one_map() {
     let app = TestApp::new().await;
-    let text: String = std::iter::once("# top\n".to_owned()).chain((0..3_000).map(|n| format!("- item {n}\n  - below {n}\n"))).collect();
+    let text: String = std::iter::once("# top\n".to_owned())
+        .chain((0..3_000).map(|n| format!("- item {n}\n  - below {n}\n")))
+        .collect();
     let made = import_markdown(&app, &text).await;
     assert_eq!(made["nodes"].as_array().unwrap().len(), 6_001);
     assert_eq!(titles(&made)[..4], [(0, "top"), (1, "item 0"), (2, "below 0"), (1, "item 1")]);

@@ -92,7 +92,8 @@ mod tests {
 
     #[test]
     fn ordinary_text_stays_as_it_is() {
-        for text in ["C++ & R&D: 50 % (a-b) = 1.5!", "snake_case", "Größe 🙂 שלום", "a  b", "C#", "x = y > z - 1. + 2)"] {
+        for text in ["C++ & R&D: 50 % (a-b) = 1.5!", "snake_case", "Größe 🙂 שלום", "a  b", "C#", "x = y > z - 1. + 2)"]
+        {
             assert_eq!(escaped(text), text);
         }
     }

@@ -178,8 +178,11 @@ impl<'a> View<'a> {
 
 /// What a node says itself.
 fn given(node: &NodeState) -> Vec<Given> {
-    let says =
-        [(node.pos.is_some(), Given::Position), (node.color.is_some(), Given::Color), (node.size.is_some(), Given::Size)];
+    let says = [
+        (node.pos.is_some(), Given::Position),
+        (node.color.is_some(), Given::Color),
+        (node.size.is_some(), Given::Size),
+    ];
     says.into_iter().filter_map(|(says, what)| says.then_some(what)).collect()
 }
 

@@ -106,7 +106,9 @@ impl Fields<'_> {
             Loose::List(list) if list.len() <= 3 => axis(list.first()).zip(axis(list.get(1))).zip(depth(list.get(2))),
             _ => None,
         };
-        let Some(((x, y), z)) = read else { return self.wrong("position", "must be {\"x\": …, \"y\": …, \"z\": …} with numbers") };
+        let Some(((x, y), z)) = read else {
+            return self.wrong("position", "must be {\"x\": …, \"y\": …, \"z\": …} with numbers");
+        };
         Some([x, y, z])
     }
 

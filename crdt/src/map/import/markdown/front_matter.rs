@@ -23,7 +23,8 @@ pub(super) fn split(text: &str) -> (Option<String>, &str) {
 }
 
 fn is_setting(line: &str) -> bool {
-    let is_key = |key: &str| !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | ' '));
+    let is_key =
+        |key: &str| !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | ' '));
     line.starts_with('#') || line.split_once(':').is_some_and(|(key, _)| is_key(key))
 }
 

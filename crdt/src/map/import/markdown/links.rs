@@ -21,7 +21,9 @@ pub(super) struct LinkReader {
 impl LinkReader {
     pub fn take(&mut self, event: &Event<'_>) {
         match event {
-            Event::Start(Tag::Item) => *self = Self { read: std::mem::take(&mut self.read), is_open: true, ..Self::default() },
+            Event::Start(Tag::Item) => {
+                *self = Self { read: std::mem::take(&mut self.read), is_open: true, ..Self::default() }
+            }
             Event::End(TagEnd::Item) if self.is_open => self.conclude(),
             Event::Start(Tag::Link { dest_url, .. }) if self.is_open => {
                 self.ends.push((dest_url.to_string(), String::new()));
@@ -65,7 +67,12 @@ pub(super) struct Link {
 }
 
 /// Finds the nodes that links are between.
-pub(super) fn resolve(links: Vec<Option<RawLink>>, drafts: &[Draft], root: usize, problems: &mut Problems) -> Vec<Link> {
+pub(super) fn resolve(
+    links: Vec<Option<RawLink>>,
+    drafts: &[Draft],
+    root: usize,
+    problems: &mut Problems,
+) -> Vec<Link> {
     if links.is_empty() {
         return Vec::new();
     }
