@@ -2,6 +2,7 @@
 //! environment or from settings.
 
 pub mod edit;
+pub mod output;
 pub mod watch;
 
 use std::io;
