@@ -106,6 +106,8 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
     ("GET", "/v1/ws/{*graph_id}", Need::OnSocket(Action::Read)),
     ("GET", "/v1/ws/", Need::OnSocket(Action::Read)),
     ("GET", "/v1/ws", Need::OnSocket(Action::Read)),
+    // The same, for each document that is opened over it.
+    ("GET", "/v1/hocuspocus", Need::OnSocket(Action::Read)),
 ];
 
 /// What a request needs. A method that a known route does not take needs what the route needs at least, so that the

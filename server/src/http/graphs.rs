@@ -18,6 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     access::forbidden,
     body::Valid,
+    compressed,
     dto::{CreateGraph, PatchGraph},
     error::{ApiError, ErrorBody},
     etag,
@@ -25,7 +26,7 @@ use super::{
     path::{self, InGraph},
     schema::Graph,
     state::AppState,
-    watch,
+    watch::Watch,
 };
 use crate::{
     auth::{Access, access::Readable, rights::Action},
@@ -33,6 +34,7 @@ use crate::{
     room::{GraphView, RoomError},
     store::{GraphRecord, ListCursor, ListQuery},
     transport::{
+        deferred::Deferred,
         poll,
         visitor::{Visitor, ip_of},
     },
@@ -190,20 +192,29 @@ pub async fn get_graph(
     let wait = wait.as_deref().map(poll::wait).transpose()?.unwrap_or_default();
     let headers = request.into_parts().0.headers;
     let view = app.hub.view(&id).await?;
-    let view = if !wait.is_zero()
-        && headers.contains_key(header::IF_NONE_MATCH)
-        && etag::none_match_fails(&headers, &view.etag)
-    {
-        watch::changed(&app, &id, &visitor, &view, wait).await?
-    } else {
-        view
-    };
-    if etag::none_match_fails(&headers, &view.etag) {
-        let mut response = StatusCode::NOT_MODIFIED.into_response();
-        put_validators(&mut response, &view, &view.etag);
-        return Ok(response);
+    if wait.is_zero() || !etag::none_match_fails(&headers, &view.etag) {
+        return Ok(as_asked(&headers, &view));
     }
-    Ok(graph(StatusCode::OK, &view))
+    let watch = Watch::begin(&app, &id, &visitor, wait).await?;
+    let etag = view.etag.clone();
+    let accepted = headers.get(header::ACCEPT_ENCODING).cloned();
+    // Of a request that waits only this is kept.
+    let seen = headers.get_all(header::IF_NONE_MATCH).iter().map(|tags| (header::IF_NONE_MATCH, tags.clone()));
+    let seen: HeaderMap = seen.collect();
+    Ok(Deferred::response(async move {
+        let view = watch.changed(etag).await?;
+        Ok(compressed(accepted, as_asked(&seen, &view)).await)
+    }))
+}
+
+/// The map, unless the client has it.
+fn as_asked(headers: &HeaderMap, view: &Arc<GraphView>) -> Response {
+    if !etag::none_match_fails(headers, &view.etag) {
+        return graph(StatusCode::OK, view);
+    }
+    let mut response = StatusCode::NOT_MODIFIED.into_response();
+    put_validators(&mut response, view, &view.etag);
+    response
 }
 
 /// Changes topic or root of a graph

@@ -35,11 +35,15 @@ mod watch;
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
+    body::Body,
+    extract::{DefaultBodyLimit, Request},
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware,
+    response::Response,
 };
-use tower::util::option_layer;
+use std::{convert::Infallible, future::ready};
+
+use tower::{Layer as _, ServiceExt as _, service_fn, util::option_layer};
 use tower_http::{
     CompressionLevel,
     compression::{
@@ -66,10 +70,6 @@ const COMPRESS_BYTES_MIN: u64 = 1024;
 pub fn router(state: AppState, live: Router<AppState>) -> Router {
     let api: Router<AppState> = openapi::routes().into();
     let config = state.config.clone();
-    let compression = CompressionLayer::new()
-        // Maps compress well at any level, and somebody waits for them.
-        .quality(CompressionLevel::Fastest)
-        .compress_when(DefaultPredicate::new().and(SizeAbove::new(COMPRESS_BYTES_MIN)));
     api.merge(pages::files())
         .merge(formats::map_called_import())
         .fallback(async || error::ApiError::of_status(StatusCode::NOT_FOUND))
@@ -83,7 +83,7 @@ pub fn router(state: AppState, live: Router<AppState>) -> Router {
         .layer(middleware::from_fn_with_state(config.clone(), origin::guard))
         .layer(middleware::from_fn_with_state(state.clone(), rate::guard))
         .layer(middleware::from_fn_with_state(state.clone(), access::identify))
-        .layer(compression)
+        .layer(compression())
         .layer(option_layer(cors(&config)))
         // Around CORS, which answers by itself when a page asks first.
         .layer(middleware::from_fn_with_state(config.clone(), host::guard))
@@ -95,6 +95,25 @@ pub fn router(state: AppState, live: Router<AppState>) -> Router {
 fn files(config: &Config) -> Router<AppState> {
     let bytes_max = config.limits.sync_bytes_max;
     Router::from(openapi::file_routes()).layer(body_limit(bytes_max)).layer(announced_limit(bytes_max))
+}
+
+fn compression() -> CompressionLayer<impl Predicate> {
+    CompressionLayer::new()
+        // Maps compress well at any level, and somebody waits for them.
+        .quality(CompressionLevel::Fastest)
+        .compress_when(DefaultPredicate::new().and(SizeAbove::new(COMPRESS_BYTES_MIN)))
+}
+
+/// A response as it leaves through the layers, for one that comes later.
+async fn compressed(accepted: Option<HeaderValue>, response: Response) -> Response {
+    let mut request = Request::new(Body::empty());
+    if let Some(accepted) = accepted {
+        request.headers_mut().insert(header::ACCEPT_ENCODING, accepted);
+    }
+    let mut response = Some(response);
+    let answer = service_fn(move |_: Request| ready(Ok::<_, Infallible>(response.take().unwrap_or_default())));
+    let Ok(response) = compression().layer(answer).oneshot(request).await;
+    response.map(Body::new)
 }
 
 fn announced_limit(bytes_max: usize) -> RequestBodyLimitLayer {
