@@ -4,6 +4,7 @@
 pub mod edit;
 pub mod export;
 pub mod import;
+pub mod output;
 pub mod watch;
 
 use std::io;
