@@ -232,7 +232,9 @@ impl Link {
     fn hear(&mut self, heard: Heard) {
         match heard {
             Heard::Message(message) => {
-                self.note_connected();
+                if !is_notice(&message) {
+                    self.note_connected();
+                }
                 if let Err(gone) = self.take(&message) {
                     self.lose(gone);
                 }
@@ -245,6 +247,10 @@ impl Link {
 
     /// A better transport that brings something takes over; the document does not mind hearing things twice.
     fn hear_of_better(&mut self, heard: Heard) {
+        // Who is about to be sent away is told so first.
+        if matches!(&heard, Heard::Message(message) if is_notice(message)) {
+            return;
+        }
         let Some(wire) = self.better.take() else { return };
         if matches!(heard, Heard::Message(_)) {
             self.chooser.better();
@@ -385,7 +391,10 @@ impl Link {
         let lasted = line.connected_at.map(|since| now - since);
         gone.retry_after = gone.retry_after.or(line.retry_after);
         if let Some(words) = line.last_words.take() {
-            gone.reason = words;
+            gone.reason = match gone.why {
+                Why::Final(code) => format!("{words} ({code})"),
+                _ => words,
+            };
         }
         for pending in &mut self.pending {
             pending.position = None;
@@ -414,6 +423,11 @@ fn carried(update: &[u8]) -> Vec<u8> {
     } else {
         message::encode_update(update)
     }
+}
+
+/// A notice may be the last word as well as the first, so that it makes no connection.
+fn is_notice(bytes: &[u8]) -> bool {
+    matches!(message::parse(bytes), Ok(Message::Notice(_)))
 }
 
 fn read_only(why: &str) -> Gone {
