@@ -178,15 +178,15 @@ async fn a_token_comes_from_the_environment_and_is_never_shown() {
     assert!(code == FAILED && said.ends_with(end) && !said.contains("connected"), "{said}");
     let (owner, viewer) = (token(Role::Owner), token(Role::Viewer));
     for transport in ["ws", "sse", "poll"] {
-        let args = ["edit", &url, "--transport", transport, "topic", transport];
-        let trace = |token: &str| {
+        let args = ["edit", &url, "--transport", transport, "topic"];
+        let trace = |token: &str, topic: &str| {
             let mut command = synapti(&args);
-            command.env("SYNAPTI_TOKEN", token).env("SYNAPTI_LOG", "trace");
+            command.arg(format!("{topic} {transport}")).env("SYNAPTI_TOKEN", token).env("SYNAPTI_LOG", "trace");
             command
         };
-        let (code, out, said) = ran(&mut trace(&owner)).await;
+        let (code, out, said) = ran(&mut trace(&owner, "mine")).await;
         assert!(code == 0 && !out.contains(&owner) && !said.contains(&owner), "{said}");
-        let (code, _, said) = ran(&mut trace(&viewer)).await;
+        let (code, _, said) = ran(&mut trace(&viewer, "theirs")).await;
         assert!(code == FAILED && !said.contains(&viewer), "{said}");
         assert!(said.contains("read-only") || said.contains("403"), "{said}");
     }
