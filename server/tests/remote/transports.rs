@@ -1,6 +1,11 @@
 //! Copies stay the same, whatever carries them and whatever breaks.
 
-use synapti_server::remote::{Choice, Event, Transport};
+use futures_util::SinkExt as _;
+use synapti_protocol::{
+    awareness::{self, AwarenessEntry},
+    message,
+};
+use synapti_server::remote::{Choice, Event, Person as Human, Transport};
 
 use crate::{
     played::{Manners, Proxy, Upgrades},
@@ -116,4 +121,33 @@ async fn an_overloaded_server_is_polled_until_it_has_sockets_again() {
     let number = person.add("a");
     person.saved(number).await;
     soon("goodbye", person.link.close()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_are_seen_coming_and_going() {
+    let server = Running::start(&[]).await;
+    let url = map(server.address, "m");
+    let mut watching: Vec<Person> =
+        [Transport::Ws, Transport::Sse].map(|transport| Person::observer(url.clone(), Choice::Only(transport))).into();
+    for person in &mut watching {
+        person.synced().await;
+    }
+    let stream = tokio::net::TcpStream::connect(server.address).await.unwrap();
+    let (mut ada, _) =
+        tokio_tungstenite::client_async(format!("ws://{}/v1/ws/m", server.address), stream).await.unwrap();
+    let said = [AwarenessEntry { client: 7, clock: 1, state: r#"{"user":{"name":"Ada"}}"# }];
+    let message = message::encode_awareness(&awareness::encode(&said));
+    ada.send(tokio_tungstenite::tungstenite::Message::binary(message)).await.unwrap();
+    let named = |people: &[Human]| people.iter().any(|person| person.name == "Ada");
+    for person in &mut watching {
+        person.until("Ada comes", |event| matches!(event, Event::Presence(seen) if named(&seen.came))).await;
+        assert!(named(&person.link.people()));
+    }
+    let mut polling = Person::observer(url, Choice::Only(Transport::Poll));
+    polling.until("Ada is there", |event| matches!(event, Event::Presence(seen) if named(&seen.came))).await;
+    drop(ada);
+    for person in &mut watching {
+        person.until("Ada goes", |event| matches!(event, Event::Presence(seen) if named(&seen.went))).await;
+        assert!(person.link.people().is_empty());
+    }
 }

@@ -102,7 +102,7 @@ impl<'a> Script<'a> {
         {
             match outcome {
                 Ok(made) => {
-                    self.line(&Answer { line, ok: true, id: made.id.as_deref(), durable: true, error: None })?
+                    self.line(&Answer { line, ok: true, id: made.id.as_deref(), durable: true, error: None })?;
                 }
                 Err(error) => {
                     self.refused += 1;

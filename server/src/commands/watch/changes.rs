@@ -80,7 +80,7 @@ impl View {
         let parents = tree.nodes.iter().enumerate().map(|(at, node)| (id(at), node.parent.map(id))).collect();
         let outline = tree.preorder().into_iter().map(|at| (id(at), tree.nodes[at].depth)).collect();
         let root = tree.root.map(id);
-        Self { parents, root, outline, state }
+        Self { state, parents, root, outline }
     }
 
     /// What a node hangs under.
