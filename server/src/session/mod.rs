@@ -6,6 +6,7 @@
 
 mod answer;
 mod counts;
+mod deletions;
 mod extension;
 mod pace;
 mod reasons;
@@ -341,23 +342,39 @@ impl Session {
         }
         // Before it waits in a lane and shares a batch with others.
         let view = update::scan(update).map_err(malformed)?;
+        let has_deletions = view.delete_set().next().is_some();
         let update = match self.standing.judge(&view, is_answer) {
             Verdict::Passes => update,
+            // It is told for itself what becomes of each edit, so it should not take a deletion of its own for saved.
+            Verdict::CountsAsEmpty if has_deletions && matches!(self.told, Told::Counts(_)) => {
+                let (known, update) = (self.answer.known().clone(), Bytes::copy_from_slice(update));
+                self.work = Some(Work::deleted(&self.room, known, update));
+                return Ok(());
+            }
             Verdict::CountsAsEmpty if !is_told => return Ok(()),
             Verdict::CountsAsEmpty => &EMPTY_UPDATE,
             Verdict::Refused(word) => {
-                metrics::get().edits_refused.increment(1);
-                match &mut self.told {
-                    Told::Counts(counts) => {
-                        counts.refuse(is_answer);
-                        // Each is answered for itself, so none has to fear for those after it.
-                        self.standing = Standing::Reads;
-                    }
-                    _ => self.answer.say(word),
-                }
+                self.refuse(is_answer, word);
                 return Ok(());
             }
         };
+        self.hand_over(update, is_answer);
+        Ok(())
+    }
+
+    fn refuse(&mut self, is_answer: bool, word: Option<Bytes>) {
+        metrics::get().edits_refused.increment(1);
+        match &mut self.told {
+            Told::Counts(counts) => {
+                counts.refuse(is_answer);
+                // Each is answered for itself, so none has to fear for those after it.
+                self.standing = Standing::Reads;
+            }
+            _ => self.answer.say(word),
+        }
+    }
+
+    fn hand_over(&mut self, update: &[u8], is_answer: bool) {
         self.edits += 1;
         if let Told::Counts(counts) = &mut self.told {
             counts.note(self.edits, is_answer);
@@ -366,7 +383,6 @@ impl Session {
         if let Err(update) = self.room.try_update(self.id, Bytes::copy_from_slice(update)) {
             self.work = Some(Work::update(&self.room, self.id, update));
         }
-        Ok(())
     }
 
     /// Of what a client says of itself too fast only the newest is passed on.
@@ -385,6 +401,8 @@ impl Session {
     fn finish(&mut self, done: Done) -> Result<(), Refusal> {
         match done {
             Done::Handed | Done::Due(None) => {}
+            Done::Deleted { is_news: true } => self.refuse(true, None),
+            Done::Deleted { is_news: false } => self.hand_over(&EMPTY_UPDATE, true),
             Done::Due(Some(frame)) => return self.take(message::parse(&frame).map_err(malformed)?),
             Done::Synced(reply) => self.answer.state(&reply, true),
             Done::CaughtUp { reply, is_asked } => {
