@@ -11,7 +11,7 @@ type Range = (u64, u32, u32);
 
 /// Whether the frames of a state, which name all deletions of a map, have those of `update` among them.
 pub(super) fn are_known<'a>(update: &[u8], state: impl IntoIterator<Item = &'a Bytes>) -> bool {
-    let known = joined(state.into_iter().flat_map(|frame| of_frame(frame)).collect());
+    let known = joined(state.into_iter().flat_map(of_frame).collect());
     ranges(update).into_iter().all(|(client, from, to)| {
         let after = known.partition_point(|range| (range.0, range.1) <= (client, from));
         after.checked_sub(1).is_some_and(|at| known[at].0 == client && to <= known[at].2)

@@ -149,18 +149,22 @@ impl Socket {
         let before = self.open_count();
         for at in 0..self.documents.len() {
             self.documents[at].poll(cx, &mut self.link)?;
-            if let Some(probe) = self.documents[at].open_mut().and_then(|open| open.take_probe()) {
+            if let Some(probe) = self.documents[at].open_mut().and_then(Open::take_probe) {
                 self.show_life(probe)?;
             }
         }
         self.documents.retain(|document| !document.has_left());
-        if self.open_count() < before
-            && let Some(open) = self.documents.iter().find_map(Document::open)
-        {
-            // The client can be asked for signs of life where it still is.
-            self.link.entry.watch(open.slot());
+        if self.open_count() < before {
+            self.keep_watch();
         }
         ControlFlow::Continue(())
+    }
+
+    /// The client has left a document: it can be asked for signs of life where it still is.
+    fn keep_watch(&self) {
+        if let Some(open) = self.documents.iter().find_map(Document::open) {
+            self.link.entry.watch(open.slot());
+        }
     }
 
     fn poll_time(&mut self, cx: &mut Context<'_>) -> ControlFlow<Goodbye> {
@@ -174,7 +178,7 @@ impl Socket {
         }
         while self.tick.as_mut().poll(cx).is_ready() {
             self.tick.as_mut().reset(wakes);
-            self.documents.iter_mut().filter_map(Document::open_mut).for_each(|open| open.look());
+            self.documents.iter_mut().filter_map(Document::open_mut).for_each(Open::look);
             self.look_after()?;
         }
         if self.departs.is_none() && self.stops.as_mut().poll(cx).is_ready() {
@@ -247,6 +251,10 @@ impl Socket {
         }
         let Some(at) = known.or_else(|| self.begin(address, body)) else { return ControlFlow::Continue(()) };
         self.documents[at].receive(body, &mut self.link)?;
+        if self.documents[at].has_left() {
+            self.documents.remove(at);
+            self.keep_watch();
+        }
         self.check_silent()
     }
 
@@ -328,7 +336,7 @@ impl Socket {
                 Poll::Ready(Err(_)) => return ControlFlow::Break(Goodbye::Gone),
                 Poll::Ready(Ok(())) => {
                     self.link.flushed();
-                    self.documents.iter_mut().filter_map(Document::open_mut).for_each(|open| open.flushed());
+                    self.documents.iter_mut().filter_map(Document::open_mut).for_each(Open::flushed);
                 }
             }
         }
@@ -369,7 +377,7 @@ impl Socket {
         life.look(&mut link.wire, is_kept_waiting)?;
         let open = || documents.iter().filter_map(Document::open);
         if life.is_too_slow(open().any(Open::is_answering)) {
-            documents.iter_mut().filter_map(Document::open_mut).for_each(|open| open.shed());
+            documents.iter_mut().filter_map(Document::open_mut).for_each(Open::shed);
         } else if life.wants_message() {
             let listens = documents.iter().find(|document| document.open().is_some());
             match listens {
