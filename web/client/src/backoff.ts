@@ -1,6 +1,8 @@
 /** How long to stay away. Everybody draws lots, so that not all come back at once. */
 
 const FIRST_MS = 250
+/** A network that comes and goes is worth a try every second or so. */
+const EASED_FAILURES = 2
 /** More doublings than this are of no use. */
 const DOUBLINGS_MAX = 20
 
@@ -19,6 +21,11 @@ export class Backoff {
 
   reset (): void {
     this.failures = 0
+  }
+
+  /** It worked, though not for long: the next pauses are short ones. */
+  ease (): void {
+    this.failures = Math.min(this.failures, EASED_FAILURES)
   }
 }
 

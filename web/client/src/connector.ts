@@ -11,11 +11,11 @@ import { Backoff, Intervals } from './backoff.ts'
 import { Bans } from './bans.ts'
 import {
   BUSY_MS, CLIMB_FIRST_MS, CLIMB_MS_MAX, type ConnectorHost, FIRST_WORD_MS, GOOD_AFTER_MS, HEAD_START_MS, KNOWN_SHARE, OPEN_WITHIN_MS,
-  RENEW_MS_MAX, STEADY_AFTER_MS, SYNC_WITHIN_MS
+  RENEW_MS_MAX, STEADY_AFTER_MS, SYNC_WITHIN_MS, TOO_MUCH_MS
 } from './connector-host.ts'
 import { Link } from './link.ts'
 import { Timers } from './timers.ts'
-import { type End, FULL, isBusy, isFinal, LOST, OVERLOADED, type TransportName, UNAUTHENTICATED } from './transport.ts'
+import { type End, isBusy, isFinal, LOST, OVERLOADED, TOO_MUCH, type TransportName, UNAUTHENTICATED } from './transport.ts'
 
 export class Connector {
   current: Link | null = null
@@ -198,8 +198,9 @@ export class Connector {
     if (wasCurrent) return this.later(this.pauseAfter(link, end))
     if (isBusy(end.code)) {
       this.queue = []
-      if (this.rising.length === 0) this.later(this.backoff.next(end.retryAfter_ms ?? 0))
-      if (end.code === FULL) this.preferOthers(link.name, end.retryAfter_ms ?? 0)
+      const wait_ms = this.busyPause(end)
+      if (this.rising.length === 0) this.later(wait_ms)
+      this.preferOthers(link.name, wait_ms)
     } else if (wasRacing || !this.timers.has('head start') && !this.rising.some(({ isHeard }) => isHeard)) this.next()
   }
 
@@ -209,6 +210,7 @@ export class Connector {
     this.timers.clear('renew')
     const lived_ms = this.host.now_ms() - link.synced_ms
     if (lived_ms >= GOOD_AFTER_MS) this.backoff.reset()
+    else this.backoff.ease()
     if (lived_ms >= STEADY_AFTER_MS && this.rank(link.name) === 0) this.climbs.reset()
     const isLast = this.rank(link.name) === this.host.transports.length - 1
     if (!isLast && this.bans.lived(link.name, lived_ms >= GOOD_AFTER_MS, CLIMB_FIRST_MS)) this.remembered = null
@@ -219,7 +221,11 @@ export class Connector {
   private pauseAfter (link: Link, end: End): number {
     // The server has spread its clients over a time of its choice.
     if (link.away_ms !== null) return link.away_ms
-    return this.backoff.next(isBusy(end.code) ? end.retryAfter_ms ?? 0 : 0)
+    return isBusy(end.code) ? this.busyPause(end) : this.backoff.next()
+  }
+
+  private busyPause ({ code, retryAfter_ms }: End): number {
+    return this.backoff.next(retryAfter_ms ?? (code === TOO_MUCH ? TOO_MUCH_MS : 0))
   }
 
   /** An overloaded server wants to be asked in a cheaper way for a while. */

@@ -247,7 +247,19 @@ test('Retry-After is kept, and no other way is tried meanwhile', async t => {
   await pass(1950)
   assert.deepEqual(names(), ['ws', 'sse'])
   await pass(500)
-  assert.deepEqual(names(), ['ws', 'sse', 'sse'])
+  assert.deepEqual(names(), ['ws', 'sse', 'poll'])
+})
+
+test('who did too much stays away for some seconds', async t => {
+  const { begin, newest, sync, names, pass } = await setUp(t)
+  await begin()
+  sync(newest('ws'))
+  await pass(20_000)
+  newest('ws').listener.ended({ code: 1008, reason: 'too many messages', isServer: true })
+  await pass(3900)
+  assert.deepEqual(names(), ['ws'])
+  await pass(200)
+  assert.deepEqual(names(), ['ws', 'ws'])
 })
 
 test('a node that goes is come back to when it said', async t => {
