@@ -31,17 +31,20 @@ export class Backoff {
 
 /** Growing intervals around a middle, for tries that nobody waits for. */
 export class Intervals {
-  private tries = 0
+  private failures = 0
 
   constructor (private readonly first_ms: number, private readonly most_ms: number, private readonly random: () => number) {}
 
   next (): number {
-    const middle_ms = Math.min(this.most_ms, this.first_ms * 2 ** Math.min(this.tries, DOUBLINGS_MAX))
-    this.tries++
+    const middle_ms = Math.min(this.most_ms, this.first_ms * 2 ** Math.min(this.failures, DOUBLINGS_MAX))
     return Math.round(middle_ms * (0.75 + this.random() / 2))
   }
 
+  failed (): void {
+    this.failures++
+  }
+
   reset (): void {
-    this.tries = 0
+    this.failures = 0
   }
 }

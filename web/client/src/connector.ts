@@ -24,6 +24,8 @@ export class Connector {
   private isWanted = false
   /** Not wanted any more, but by the server. */
   private isStopped = false
+  /** Better ways are being tried beside the current one. */
+  private isClimbing = false
   private remembered: TransportName | null = null
   private readonly worked = new Set<TransportName>()
   private readonly bans: Bans
@@ -159,6 +161,7 @@ export class Connector {
     if (before !== null && this.rank(before.name) < this.rank(link.name)) return link.close()
     this.current = link
     this.queue = []
+    this.isClimbing = false
     this.remembered = link.name
     this.worked.add(link.name)
     this.host.access.granted()
@@ -188,9 +191,13 @@ export class Connector {
     if (this.current !== null) {
       // The current one hears for itself whether it may stay.
       if (end.code === UNAUTHENTICATED) this.host.access.refuse(end.token ?? null)
-      if (this.rising.length === 0) this.climbLater()
+      if (this.rising.length > 0) return
+      if (this.isClimbing) this.climbs.failed()
+      this.isClimbing = false
+      this.climbLater()
       return
     }
+    if (wasCurrent) this.queue = []
     const isLast = this.queue.length === 0 && this.rising.length === 0
     // Where the server was reached before, a refusal that is not its own comes from something on the way, and passes.
     if (isFinal(end.code) && (end.isServer === true || (isLast && this.worked.size === 0))) return this.stop(end)
@@ -201,7 +208,12 @@ export class Connector {
       const wait_ms = this.busyPause(end)
       if (this.rising.length === 0) this.later(wait_ms)
       this.preferOthers(link.name, wait_ms)
-    } else if (wasRacing || !this.timers.has('head start') && !this.rising.some(({ isHeard }) => isHeard)) this.next()
+    } else if (wasRacing || this.isIdle) this.next()
+  }
+
+  /** Nothing is waited for that would lead on. */
+  private get isIdle (): boolean {
+    return !this.timers.has('head start') && !this.timers.has('again') && !this.rising.some(({ isHeard }) => isHeard)
   }
 
   private lose (link: Link): void {
@@ -244,7 +256,7 @@ export class Connector {
   }
 
   private refused (end: End): void {
-    for (const link of this.rising.splice(0)) {
+    for (const link of this.rising.filter(({ token }) => token === end.token)) {
       this.drop(link)
       link.close()
     }
@@ -273,6 +285,7 @@ export class Connector {
     const better = this.host.transports.slice(0, this.rank(current.name))
       .filter(name => !this.bans.has(name) && !this.rising.some(link => link.name === name))
     if (better.length === 0 || !this.host.isOnline()) return this.climbLater()
+    this.isClimbing = true
     for (const name of better) this.open(name)
   }
 

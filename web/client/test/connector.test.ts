@@ -274,6 +274,22 @@ test('a node that goes is come back to when it said', async t => {
   assert.deepEqual(names(), ['ws', 'ws'])
 })
 
+test('a try in the background that fails does not shorten the pause that the server asked for', async t => {
+  const { begin, newest, sync, names, pass } = await setUp(t, { random: 0.5 })
+  await begin()
+  newest('ws').listener.ended(lost)
+  sync(newest('sse'))
+  await pass(15_100)
+  assert.deepEqual(names(), ['ws', 'sse', 'ws'])
+  newest('sse').listener.ended({ code: 1013, reason: 'full', isServer: true, retryAfter_ms: 10_000 })
+  await pass(1000)
+  newest('ws').listener.ended(lost)
+  await pass(8900)
+  assert.deepEqual(names(), ['ws', 'sse', 'ws'])
+  await pass(500)
+  assert.equal(names().length, 4)
+})
+
 test('an overloaded server is polled, and asked for a socket only when it said', async t => {
   const { begin, newest, sync, names, pass, connector } = await setUp(t)
   await begin()
