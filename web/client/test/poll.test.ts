@@ -69,7 +69,7 @@ test('where waiting is too much, short questions are asked', async t => {
   assert.deepEqual(waits(), [0, 25, 0, 0])
 })
 
-test('where long questions are cut, shorter ones are asked; one that fails at once ends it', async t => {
+test('where long questions are cut, shorter ones are asked; two that fail at once end it', async t => {
   const { server, waits, pass } = await setUp(t)
   server.newest.answer([])
   await settle()
@@ -79,6 +79,9 @@ test('where long questions are cut, shorter ones are asked; one that fails at on
   assert.deepEqual(waits(), [0, 25, 5])
   server.newest.answer([])
   await settle()
+  server.newest.fail()
+  await settle()
+  assert.deepEqual(waits(), [0, 25, 5, 5, 5])
   server.newest.fail()
   await settle()
   assert.equal(server.heard.at(-1), 'ended 1006 network error')
