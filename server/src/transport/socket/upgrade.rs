@@ -8,7 +8,7 @@ use axum::{
 };
 use bytes::Bytes;
 use hyper::upgrade::OnUpgrade;
-use hyper_util::{rt::TokioIo, server::conn::auto::upgrade::downcast};
+use hyper_util::rt::TokioIo;
 use tokio_tungstenite::tungstenite::{self, handshake::server::create_response_with_body};
 
 use crate::{http::credentials::subprotocols, transport::conn::Conn};
@@ -28,10 +28,10 @@ pub(in crate::transport) fn is_extended(query: Option<&str>) -> bool {
 }
 
 /// A connection that is being upgraded.
-pub(super) struct Upgrade {
+pub(in crate::transport) struct Upgrade {
     upgrade: OnUpgrade,
     /// Whether the client is told what becomes of its edits.
-    pub(super) is_extended: bool,
+    pub(in crate::transport) is_extended: bool,
 }
 
 impl Upgrade {
@@ -39,7 +39,7 @@ impl Upgrade {
     ///
     /// # Errors
     /// When the request is none.
-    pub(super) fn begin(mut request: Request) -> Result<(Self, Response), tungstenite::Error> {
+    pub(in crate::transport) fn begin(mut request: Request) -> Result<(Self, Response), tungstenite::Error> {
         let mut response = create_response_with_body(&request, Body::empty)?;
         let subprotocol =
             [EXTENDED, PLAIN].into_iter().find(|known| subprotocols(request.headers()).any(|asked| asked == *known));
@@ -51,10 +51,10 @@ impl Upgrade {
     }
 
     /// The connection once the response is on its way, and what the client has sent since; `None` when it is gone.
-    pub(super) async fn finish(self) -> Option<(Conn, Bytes)> {
+    pub(in crate::transport) async fn finish(self) -> Option<(Conn, Bytes)> {
         let upgraded = self.upgrade.await.ok()?;
         // Every connection is made by our own acceptor.
-        let parts = downcast::<TokioIo<Conn>>(upgraded).ok()?;
+        let parts = upgraded.downcast::<TokioIo<Conn>>().ok()?;
         Some((parts.io.into_inner(), parts.read_buf))
     }
 }

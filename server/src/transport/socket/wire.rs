@@ -21,7 +21,7 @@ use super::{
     incoming::{Incoming, LargeMessages},
     outgoing::Outgoing,
 };
-use crate::transport::conn::Conn;
+use crate::{session::SessionLimits, transport::conn::Conn};
 
 /// Bytes that are read at once, and what an idle connection holds for reading. For a larger message the library makes the
 /// buffer as large.
@@ -30,8 +30,11 @@ const READ_BUFFER_BYTES: usize = 1 << 10;
 /// Bytes of answers to pings that may wait; beyond them the client is not read.
 const CONTROL_BYTES_MAX: usize = 1 << 10;
 
+/// What a message adds to the update in it: frame, type, length and address.
+const MESSAGE_OVERHEAD_BYTES: usize = 2 << 10;
+
 /// A connection that speaks WebSocket.
-pub(super) struct Wire {
+pub(in crate::transport) struct Wire {
     context: WebSocketContext,
     out: Outgoing,
     incoming: Incoming,
@@ -44,7 +47,7 @@ pub(super) struct Wire {
 
 impl Wire {
     /// Takes over a connection after the handshake; `read` is what the client sent behind it.
-    pub(super) fn new(conn: Conn, read: &[u8], message_bytes_max: usize, budget: LargeMessages) -> Self {
+    pub(in crate::transport) fn new(conn: Conn, read: &[u8], message_bytes_max: usize, budget: LargeMessages) -> Self {
         let context = if read.is_empty() {
             WebSocketContext::new(Role::Server, Some(config(message_bytes_max)))
         } else {
@@ -57,28 +60,33 @@ impl Wire {
     }
 
     /// Bytes read and written: tells a slow client from a dead one.
-    pub(super) fn passed(&self) -> (u64, u64) {
+    pub(in crate::transport) fn passed(&self) -> (u64, u64) {
         self.out.conn.passed()
     }
 
     /// Queues a message.
-    pub(super) fn push(&mut self, message: Bytes) {
+    pub(in crate::transport) fn push(&mut self, message: Bytes) {
         self.out.push(message);
     }
 
+    /// Queues a message that is `prefix` and `message` in a row.
+    pub(in crate::transport) fn push_prefixed(&mut self, prefix: Bytes, message: Bytes) {
+        self.out.push_prefixed(prefix, message);
+    }
+
     /// Queues a ping.
-    pub(super) fn ping(&mut self) -> Result<(), tungstenite::Error> {
+    pub(in crate::transport) fn ping(&mut self) -> Result<(), tungstenite::Error> {
         self.control(Message::Ping(Bytes::new()))
     }
 
     /// Queues a close frame; nothing may be pushed after it.
-    pub(super) fn close(&mut self, frame: CloseFrame) -> Result<(), tungstenite::Error> {
+    pub(in crate::transport) fn close(&mut self, frame: CloseFrame) -> Result<(), tungstenite::Error> {
         self.is_closing = true;
         self.control(Message::Close(Some(frame)))
     }
 
     /// Queues what the library still has to say: the answer to the client's close frame.
-    pub(super) fn settle(&mut self) {
+    pub(in crate::transport) fn settle(&mut self) {
         let mut nobody = Context::from_waker(std::task::Waker::noop());
         let Self { context, out, incoming, .. } = self;
         // A connection that is over has nothing to say.
@@ -86,27 +94,30 @@ impl Wire {
     }
 
     /// Whether everything has been written.
-    pub(super) fn is_flushed(&self) -> bool {
+    pub(in crate::transport) fn is_flushed(&self) -> bool {
         self.out.is_empty()
     }
 
     /// Whether the client sends a large message so slowly that it keeps others from sending theirs.
-    pub(super) fn is_crawling(&mut self) -> bool {
+    pub(in crate::transport) fn is_crawling(&mut self) -> bool {
         self.incoming.is_crawling()
     }
 
     /// Whether the client's message waits for those of others.
-    pub(super) fn is_waiting(&self) -> bool {
+    pub(in crate::transport) fn is_waiting(&self) -> bool {
         self.incoming.is_waiting()
     }
 
     /// Whether the client takes the answers to its pings.
-    pub(super) fn may_read(&self) -> bool {
+    pub(in crate::transport) fn may_read(&self) -> bool {
         self.out.control_bytes() < CONTROL_BYTES_MAX
     }
 
     /// The client's next message; `None` when it has closed the connection.
-    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, tungstenite::Error>>> {
+    pub(in crate::transport) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Message, tungstenite::Error>>> {
         // Asking the library costs a look at its buffer, which is cold where there are many sockets.
         if !self.may_hold {
             ready!(self.out.conn.poll_readable(cx));
@@ -129,7 +140,7 @@ impl Wire {
     }
 
     /// Writes what is queued.
-    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(in crate::transport) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.out.poll_flush(cx)
     }
 
@@ -151,6 +162,14 @@ impl Wire {
             Ok(()) | Err(tungstenite::Error::ConnectionClosed) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// The largest message that any limit allows; its own limit is checked when its kind is known.
+pub(in crate::transport) fn message_bytes_max(limits: &SessionLimits) -> usize {
+    match limits.message_bytes_max.max(limits.sync_bytes_max) {
+        _ if limits.message_bytes_max == 0 || limits.sync_bytes_max == 0 => usize::MAX,
+        max => max + MESSAGE_OVERHEAD_BYTES,
     }
 }
 
@@ -256,6 +275,26 @@ mod tests {
         let (flushed, ()) = tokio::join!(std::future::poll_fn(|cx| wire.poll_flush(cx)), reading);
         flushed.unwrap();
         assert!(wire.is_flushed());
+    }
+
+    #[tokio::test]
+    async fn a_prefix_and_what_follows_it_are_one_message_whatever_is_empty() {
+        let (mut wire, mut client) = wire().await;
+        let message = Bytes::from(vec![7; 70_000]);
+        wire.push_prefixed(Bytes::from_static(b"a"), Bytes::from_static(b"bc"));
+        wire.push_prefixed(Bytes::new(), Bytes::from_static(b"d"));
+        wire.push_prefixed(Bytes::from_static(b"e"), message.clone());
+        wire.push(Bytes::from_static(b"f"));
+        let reading = async {
+            let mut read = vec![0; 5 + 3 + 10 + 70_001 + 3];
+            client.read_exact(&mut read).await.unwrap();
+            read
+        };
+        let (flushed, read) = tokio::join!(std::future::poll_fn(|cx| wire.poll_flush(cx)), reading);
+        flushed.unwrap();
+        assert_eq!(&read[..8], b"\x82\x03abc\x82\x01d");
+        assert_eq!(&read[8..18], [0x82, 127, 0, 0, 0, 0, 0, 1, 0x11, 0x71]);
+        assert!(read[18] == b'e' && read[19..70_019] == message && read.ends_with(b"\x82\x01f"));
     }
 
     #[tokio::test]

@@ -24,7 +24,7 @@ const FINAL_BINARY: u8 = 0x82;
 /// A connection and what waits to be written to it.
 pub(super) struct Outgoing {
     pub(super) conn: Conn,
-    /// From `sent` on; empty when everything has been written. Two pieces are one message.
+    /// From `sent` on; empty when everything has been written. A message is a header and one or two pieces.
     queue: SmallVec<[Piece; 2]>,
     sent: usize,
     /// Bytes of the library's own frames in the queue.
@@ -49,6 +49,13 @@ impl Outgoing {
     /// Queues a message.
     pub(super) fn push(&mut self, message: Bytes) {
         self.queue.push(header(message.len()));
+        self.queue.push(Piece::Message(message));
+    }
+
+    /// Queues a message that is `prefix` and `message` in a row; both stay shared with whoever else sends them.
+    pub(super) fn push_prefixed(&mut self, prefix: Bytes, message: Bytes) {
+        self.queue.push(header(prefix.len() + message.len()));
+        self.queue.push(Piece::Message(prefix));
         self.queue.push(Piece::Message(message));
     }
 
