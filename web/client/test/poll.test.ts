@@ -101,12 +101,20 @@ test('a page in place of an answer is no answer', async t => {
   assert.match(server.heard[0] ?? '', /^ended 1006 something on the way/)
 })
 
-test('an answer that is cut off is no answer', async t => {
-  const { server } = await setUp(t)
-  server.newest.respond(new Response(new Uint8Array([200]), { headers: { 'synapti-cursor': 'c' } }))
-  await settle()
-  assert.deepEqual(server.heard, ['ended 1006 the answer is cut off'])
-})
+for (const body of [new Uint8Array([200]), new Uint8Array(0)]) {
+  test(`an answer that is cut off is no answer, and its cursor does not count: ${body.length} bytes`, async t => {
+    const { server } = await setUp(t)
+    server.newest.answer([])
+    await settle()
+    const before = server.newest.url.searchParams.get('cursor')
+    server.newest.respond(new Response(body, { headers: { 'synapti-cursor': 'beyond' } }))
+    await settle()
+    assert.equal(server.newest.url.searchParams.get('cursor'), before)
+    server.newest.respond(new Response(body, { headers: { 'synapti-cursor': 'beyond' } }))
+    await settle()
+    assert.equal(server.heard.at(-1), 'ended 1006 the answer is cut off')
+  })
+}
 
 test('Retry-After in seconds and as a date', t => {
   stopClock(t)
