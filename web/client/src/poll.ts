@@ -98,8 +98,9 @@ export const openPoll: Open = (route, listener) => {
     if (isClosed) return
     refusals++
     // A kept connection may be closed by the other side just when it is used again: one failure is none.
-    const mayBeChance = why.code === LOST && refusals === 1 && !isLate
-    const isCut = why.code === LOST && took_ms >= CUT_FROM_MS && took_ms < longest_s * 1000
+    const isBroken = why.code === LOST && !isLate
+    const mayBeChance = isBroken && refusals === 1
+    const isCut = isBroken && took_ms >= CUT_FROM_MS && took_ms < longest_s * 1000
     if (refusals > SOFT_REFUSALS_MAX || (why.code !== TOO_MUCH && !isCut && !mayBeChance)) return end(why)
     if (isCut) longest_s = Math.max(1, Math.floor(took_ms / 2000))
     if (why.code === TOO_MUCH) {

@@ -87,6 +87,14 @@ test('where long questions are cut, shorter ones are asked; two that fail at onc
   assert.equal(server.heard.at(-1), 'ended 1006 network error')
 })
 
+test('a waiting question without an answer ends it', async t => {
+  const { server, pass } = await setUp(t)
+  server.isAlone = false
+  server.newest.answer([])
+  await pass(15_200)
+  assert.equal(server.heard.at(-1), 'ended 1006 the server does not answer')
+})
+
 test('a question without an answer ends it', async t => {
   const { server, pass } = await setUp(t)
   await pass(10_100)
