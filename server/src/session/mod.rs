@@ -48,8 +48,8 @@ use pace::{Kind, Pace, Toll, TooFast};
 pub use paces::Paces;
 pub use reasons::refusal;
 use reasons::{call_refusal, malformed};
-pub use standing::is_edit;
 use standing::Standing;
+pub use standing::is_edit;
 use work::{Done, Work};
 
 /// Bounds of one session's messages; 0 = no limit.
