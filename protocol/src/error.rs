@@ -95,6 +95,16 @@ pub enum DecodeError {
         /// The allowed number.
         count_max: usize,
     },
+    /// A text that is longer than a text in this place may be.
+    #[error("text of {bytes} bytes at byte {at} is longer than {bytes_max}")]
+    TooLong {
+        /// Offset of the text's first byte.
+        at: usize,
+        /// Its length.
+        bytes: usize,
+        /// The allowed length.
+        bytes_max: usize,
+    },
     /// More clients without content than [`crate::limits::EMPTY_ENTRIES_MAX`].
     #[error("too many clients without content, the last one at byte {at}")]
     EmptyEntries {

@@ -14,6 +14,8 @@ pub mod message;
 
 pub mod bundle;
 
+pub mod hocuspocus;
+
 pub mod lib0;
 
 pub mod awareness;

@@ -61,3 +61,7 @@ pub const VARINT_BYTES_MAX: usize = 8;
 /// Elements that one update puts between the same two neighbours: readers walk past all of them for each. They come from
 /// clients that did not know of each other, so that there are seldom more than a few.
 pub const SAME_PLACE_MAX: usize = 1_000;
+
+/// Bytes of a document's address in a Hocuspocus frame: a graph id, and the name of a session, which is the client's
+/// choice. It is sent back with each message.
+pub const ADDRESS_BYTES_MAX: usize = 1 << 10;

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod files;
 mod remote;
 
 use std::{ffi::OsString, path::PathBuf};
@@ -13,7 +14,7 @@ use crate::{
         Role,
         claims::{EVERY_GRAPH, SUBJECT_BYTES_MAX},
     },
-    commands::{edit::EditRequest, watch::WatchRequest},
+    commands::{edit::EditRequest, export::ExportRequest, import::ImportRequest, watch::WatchRequest},
     config::{key::KeySpec, table::KEYS},
 };
 
@@ -37,6 +38,10 @@ pub enum Command {
     Watch(Box<WatchRequest>),
     /// Edit a map of a server.
     Edit(Box<EditRequest>),
+    /// Write a map as a file.
+    Export(Box<ExportRequest>),
+    /// Make a map from a file.
+    Import(Box<ImportRequest>),
 }
 
 /// What a token is to say.
@@ -77,13 +82,14 @@ impl Cli {
         if let Some(command) = matches.subcommand().and_then(|(name, asked)| remote::command(name, asked)) {
             return Ok(Self { command, config_file: None, flags: Vec::new() });
         }
-        let command = match matches.subcommand() {
+        let of_files = matches.subcommand().and_then(|(name, asked)| files::command(name, asked)).transpose()?;
+        let command = of_files.unwrap_or_else(|| match matches.subcommand() {
             Some(("migrate", _)) => Command::Migrate,
             Some(("check", _)) => Command::Check,
             Some(("openapi", _)) => Command::Openapi,
             Some(("token", asked)) => Command::Token(token_request(asked)),
             _ => Command::Serve,
-        };
+        });
         // Global flags are known to the subcommand as well, wherever they were written.
         let settings = matches.subcommand().map_or(&matches, |(_, inner)| inner);
         let flags = KEYS.iter().filter_map(|spec| Some((*spec, settings.get_one::<String>(spec.name)?.clone())));
@@ -113,6 +119,7 @@ fn grammar() -> Clap {
         .subcommand(Clap::new("check").about("Read every map and version, also beside a running server, report damage, and end"))
         .subcommand(Clap::new("openapi").about("Print the OpenAPI description of the HTTP API, and end"))
         .subcommand(token_grammar())
+        .subcommands(files::grammars())
         .subcommands(remote::grammars())
         .arg(config)
         .args(KEYS.iter().map(|spec| setting(spec)))

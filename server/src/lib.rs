@@ -10,6 +10,7 @@ pub mod commands;
 pub mod compaction;
 pub mod config;
 pub mod dial;
+pub mod formats;
 pub mod history;
 pub mod http;
 pub mod hub;

@@ -72,6 +72,11 @@ fn message() {
 }
 
 #[test]
+fn hocuspocus() {
+    run("hocuspocus", targets::hocuspocus);
+}
+
+#[test]
 fn awareness() {
     run("awareness", targets::awareness);
 }

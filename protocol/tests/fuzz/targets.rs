@@ -1,5 +1,6 @@
 //! What must hold for any bytes at all. Each target also checks that what was accepted can be read again.
 
+use synapti_protocol::hocuspocus::{self, ClientMessage, Frame};
 use synapti_protocol::json::{validate, validate_portable};
 use synapti_protocol::lib0::Reader;
 use synapti_protocol::limits::{CLIENT_ID_MAX, CLOCK_MAX};
@@ -21,6 +22,22 @@ pub fn message(bytes: &[u8]) {
         Message::Awareness(payload) => awareness(payload),
         Message::Notice(text) => json(text.as_bytes()),
         Message::Auth(_) | Message::QueryAwareness | Message::Ack(_) => {}
+    }
+}
+
+pub fn hocuspocus(bytes: &[u8]) {
+    let Ok(Frame::To(address, body)) = hocuspocus::open(bytes) else {
+        return;
+    };
+    let again = [address.encode(), body.to_vec()].concat();
+    // Padded numbers make `bytes` longer than what is written again, but never say anything else.
+    assert!(again.len() <= bytes.len());
+    assert_eq!(hocuspocus::open(&again), Ok(Frame::To(address, body)));
+    assert!(address.as_str().starts_with(address.document()));
+    match hocuspocus::parse(body) {
+        Ok(ClientMessage::Room(bytes)) => message(bytes),
+        Ok(ClientMessage::SyncReply(body)) => message(&[&[0], body].concat()),
+        _ => {}
     }
 }
 

@@ -74,6 +74,12 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
     ("POST", "/v1/tickets", Need::SignedIn),
     ("GET", "/v1/graphs", Need::SignedIn),
     ("POST", "/v1/graphs", Need::SignedIn),
+    ("POST", "/v1/graphs/import", Need::SignedIn),
+    // A map may have that id.
+    ("GET", "/v1/graphs/import", READ),
+    ("PATCH", "/v1/graphs/import", EDIT),
+    ("DELETE", "/v1/graphs/import", Need::In(Action::Delete)),
+    ("GET", "/v1/graphs/{graph_id}/export", READ),
     ("GET", "/v1/graphs/{graph_id}", READ),
     ("PATCH", "/v1/graphs/{graph_id}", EDIT),
     ("DELETE", "/v1/graphs/{graph_id}", Need::In(Action::Delete)),
@@ -100,6 +106,8 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
     ("GET", "/v1/ws/{*graph_id}", Need::OnSocket(Action::Read)),
     ("GET", "/v1/ws/", Need::OnSocket(Action::Read)),
     ("GET", "/v1/ws", Need::OnSocket(Action::Read)),
+    // The same, for each document that is opened over it.
+    ("GET", "/v1/hocuspocus", Need::OnSocket(Action::Read)),
 ];
 
 /// What a request needs. A method that a known route does not take needs what the route needs at least, so that the

@@ -2,6 +2,8 @@
 //! environment or from settings.
 
 pub mod edit;
+pub mod export;
+pub mod import;
 pub mod output;
 pub mod watch;
 

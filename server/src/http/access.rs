@@ -10,10 +10,13 @@ use axum::{
 };
 
 use super::{credentials, error::ApiError, path::InGraph, state::AppState};
-use crate::auth::{
-    Access, Denied,
-    jws::TokenError,
-    rights::{Need, need_of},
+use crate::{
+    auth::{
+        Access, Denied,
+        jws::TokenError,
+        rights::{Need, need_of},
+    },
+    transport::deferred::Deferred,
 };
 
 /// Keys of an identity provider that is away are asked for again about so often.
@@ -69,6 +72,8 @@ pub async fn guard(State(app): State<AppState>, request: Request, next: Next) ->
     let mut response = next.run(Request::<Body>::from_parts(parts, body)).await;
     if !app.auth.is_open() {
         keep_private(response.headers_mut());
+        // What comes later says of itself how it may be kept.
+        Deferred::then(&mut response, |answer| keep_private(answer.headers_mut()));
     }
     response
 }

@@ -11,7 +11,8 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    edges, error::ErrorBody, graphs, nodes, openapi_access, ops, pages, snapshot, state::AppState, tickets, versions,
+    edges, error::ErrorBody, formats, graphs, nodes, openapi_access, ops, pages, snapshot, state::AppState, tickets,
+    versions,
 };
 
 #[derive(OpenApi)]
@@ -34,7 +35,7 @@ use super::{
         (name = "operations", description = "For whoever runs the server"),
     ),
     components(schemas(ErrorBody)),
-    paths(websocket, live::sync, live::sse, pages::docs_description),
+    paths(websocket, live::sync, live::sse, hocuspocus, pages::docs_description),
 )]
 struct Description;
 
@@ -50,6 +51,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(ops::metrics))
         .routes(routes!(graphs::list_graphs, graphs::create_graph))
         .routes(routes!(graphs::get_graph, graphs::patch_graph, graphs::delete_graph))
+        .routes(routes!(formats::export_graph))
         .routes(routes!(snapshot::get_snapshot))
         .routes(routes!(nodes::create_node))
         .routes(routes!(nodes::get_node, nodes::patch_node, nodes::delete_node))
@@ -61,10 +63,15 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(tickets::create_ticket))
 }
 
+/// Routes whose bodies are files: these may be larger than other bodies.
+pub fn file_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(formats::import_graph))
+}
+
 /// The description as JSON.
 pub fn description() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(|| {
-        let mut description = routes().into_openapi();
+        let mut description = routes().merge(file_routes()).into_openapi();
         openapi_access::describe(&mut description);
         description.to_pretty_json().expect("a description is plain data")
     });
@@ -107,3 +114,25 @@ mod live;
 ))]
 #[expect(dead_code, reason = "describes a route of the transports")]
 fn websocket() {}
+
+/// Edits maps live with the Hocuspocus provider (WebSocket)
+///
+/// `new HocuspocusProvider({ url: "ws://host/v1/hocuspocus", name: id, token, document })` of the npm package
+/// `@hocuspocus/provider` works as it is, versions 3 and 4: many documents on one socket, several sessions of one document
+/// (`sessionAwareness`), tokens and their renewal, read-only. The name of a document is a graph id; a graph that does not exist is made, for
+/// who has the role editor or more in it. `hasUnsyncedChanges` is false only when all of this client's edits are on disk.
+///
+/// Each document shows its own token; one with an empty token is opened with that of the request for the socket, if that has
+/// one. What is refused is refused for one document, with *PermissionDenied* or *CLOSE* and a reason; another try on the same socket
+/// is welcome. Viewers and commenters get the scope `readonly`. Before a token ends the client is asked for a new one.
+///
+/// Close codes: 1008 too much; 1012 restarting; 1013 at capacity or the store does not answer; 4205 too much before the first
+/// token; 4400 no Hocuspocus message; 4403 page of a foreign origin; 4408 no document opened within a minute. The provider
+/// connects again after all of them.
+#[utoipa::path(get, path = "/v1/hocuspocus", tag = "live", responses(
+    (status = 101, description = "The connection is a WebSocket now"),
+    (status = 421, description = "Asked by a name that the server does not answer to", body = ErrorBody),
+    (status = 426, description = "Not a WebSocket handshake", body = ErrorBody),
+))]
+#[expect(dead_code, reason = "describes a route of the transports")]
+fn hocuspocus() {}

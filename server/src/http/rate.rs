@@ -22,12 +22,12 @@ use crate::{
 const FREE_PATHS: [&str; 4] = ["/live", "/ready", "/health", "/metrics"];
 
 /// Sockets have limits of their own, and wait for their turn after the handshake: a browser cannot see a refusal before.
-const SOCKETS: &str = "/v1/ws";
+const SOCKETS: [&str; 2] = ["/v1/ws", "/v1/hocuspocus"];
 
 /// Middleware: refuses what comes too often with 429, and says when to come back.
 pub async fn guard(State(app): State<AppState>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    if FREE_PATHS.contains(&path) || path.starts_with(SOCKETS) {
+    if FREE_PATHS.contains(&path) || SOCKETS.iter().any(|sockets| path.starts_with(sockets)) {
         return next.run(request).await;
     }
     let Some(requester) = requester(&app, &request) else { return next.run(request).await };

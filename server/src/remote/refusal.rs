@@ -82,7 +82,7 @@ impl Refusal {
                 format!("it sends us to {elsewhere}; use that address if it is the right one")
             }
             ("", _) => format!("{} (not an answer of Synapti)", status.canonical_reason().unwrap_or("no reason")),
-            (message, _) => message.to_owned(),
+            (message, _) => with_details(message, &json["error"]["details"]),
         };
         let retry_after = text(header::RETRY_AFTER).and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
         Self {
@@ -100,6 +100,14 @@ impl Refusal {
     }
 }
 
+/// What is wrong with each field, when the answer says so.
+fn with_details(message: &str, details: &serde_json::Value) -> String {
+    let text =
+        |detail: &serde_json::Value| Some(format!("{}: {}", detail["field"].as_str()?, detail["message"].as_str()?));
+    let told: Vec<String> = details.as_array().into_iter().flatten().filter_map(text).collect();
+    if told.is_empty() { message.to_owned() } else { format!("{message} ({})", told.join("; ")) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +122,9 @@ mod tests {
         let gone = refusal(410, &[], r#"{"error":{"code":"gone","message":"it was\u001b[2J deleted"}}"#);
         assert_eq!(gone.to_string(), "the server answered 410 Gone: it was\\u{1b}[2J deleted");
         assert!(gone.is_terminal() && gone.code == "gone");
+        let details = r#"[{"field":"a","message":"is wrong"},{"field":"b","message":"too"}]"#;
+        let fields = refusal(422, &[], &format!(r#"{{"error":{{"code":"x","message":"no","details":{details}}}}}"#));
+        assert_eq!(fields.message, "no (a: is wrong; b: too)");
         let busy = refusal(429, &[("retry-after", "7")], r#"{"error":{"code":"x","message":"later"}}"#);
         assert!(!busy.is_terminal() && busy.retry_after == Some(Duration::from_secs(7)));
         assert_eq!(refusal(503, &[("retry-after", "99999")], "").retry_after, Some(RETRY_AFTER_MAX));

@@ -19,6 +19,7 @@ use tokio::{
 
 use super::{
     About, Cursor, Entrant, Feed, GraphView, RoomError, SessionId, SessionSlot, Snapshot,
+    batch::map_edit_bytes,
     lanes::{self, Control, LaneEdit, LaneEnds, Lanes, NodeBudgets},
     reads::{Answer, Read, StateFrames},
 };
@@ -289,7 +290,7 @@ impl RoomHandle {
 
     /// Edits the map; returns the map with the edit when it is durable.
     pub async fn edit(&self, edit: MapEdit) -> Result<Arc<GraphView>, CallError> {
-        let permit = self.0.lanes.permit(1024).await.map_err(|Closed| CallError::Closed)?;
+        let permit = self.0.lanes.permit(map_edit_bytes(&edit)).await.map_err(|Closed| CallError::Closed)?;
         let (reply, answer) = oneshot::channel();
         let message = Box::new(LaneEdit::Map { edit: Box::new(edit), reply, permit });
         self.0.lanes.edits.send(message).await.map_err(|_| CallError::Closed)?;

@@ -28,6 +28,7 @@ use crate::store::StoreError;
 pub(crate) use decode::decode;
 pub use feed::{Cursor, Feed};
 pub use handle::{CallError, Joined, Restoring, RoomHandle, SyncReply, Welcome};
+pub(crate) use open::fresh_client_id;
 pub use slot::{Refusal, SessionSlot};
 pub use snapshot::Snapshot;
 pub use view::GraphView;

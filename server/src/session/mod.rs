@@ -9,6 +9,7 @@ mod counts;
 mod exchange;
 mod extension;
 mod pace;
+mod paces;
 mod reasons;
 mod sending;
 mod standing;
@@ -42,6 +43,7 @@ pub use exchange::FeedNews;
 use extension::Extension;
 pub use extension::refused;
 use pace::{Kind, Pace, Toll, TooFast};
+pub use paces::Paces;
 pub use reasons::refusal;
 use reasons::{call_refusal, malformed};
 pub use standing::is_edit;
@@ -275,6 +277,11 @@ impl Session {
     /// Whether the client speaks `synapti.v1`.
     pub fn is_extended(&self) -> bool {
         matches!(self.told, Told::Extension(_))
+    }
+
+    /// A state vector that the client certainly has.
+    pub fn known(&self) -> &Bytes {
+        self.answer.known()
     }
 
     /// How many more of the client's edits are on disk since the last call; only with [`Telling::Counts`].

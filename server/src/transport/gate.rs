@@ -19,8 +19,8 @@ use crate::{
         turnstile::Turnstile,
     },
     room::{Refusal, SessionSlot},
-    session::SessionLimits,
-    transport::{visitor::Visitor, ws::LargeMessages},
+    session::{Paces, SessionLimits},
+    transport::{socket::LargeMessages, visitor::Visitor},
 };
 
 /// Time between two sessions that are sent away when the node goes, unless the grace time is too short for it.
@@ -55,6 +55,7 @@ pub struct Gate(Arc<Inner>);
 struct Inner {
     parts: GateParts,
     large_messages: LargeMessages,
+    paces: Paces,
     sessions: AtomicU64,
 }
 
@@ -74,7 +75,8 @@ impl Admitted {
 impl Gate {
     /// A gate in front of a hub.
     pub fn new(parts: GateParts) -> Self {
-        Self(Arc::new(Inner { parts, large_messages: LargeMessages::default(), sessions: AtomicU64::new(1) }))
+        let (large_messages, paces) = (LargeMessages::default(), Paces::new(parts.limits));
+        Self(Arc::new(Inner { parts, large_messages, paces, sessions: AtomicU64::new(1) }))
     }
 
     /// Lets a client in, when it is its turn.
@@ -82,18 +84,20 @@ impl Gate {
     /// # Errors
     /// Why not.
     pub async fn admit(&self, visitor: &Visitor) -> Result<Admitted, Refusal> {
-        let GateParts { draining, strain, turnstile, connections, .. } = &self.0.parts;
-        if draining.is_cancelled() {
-            return Err(Refusal::new(CloseCode::Restarting, CloseCode::Restarting.reason()));
-        }
-        if let Some(what) = strain.current() {
-            return Err(Refusal::new(CloseCode::Overloaded, format!("this node is overloaded ({what}): use polling")));
-        }
+        self.is_open()?;
+        let GateParts { connections, .. } = &self.0.parts;
         let place = connections.admit(visitor.ip, visitor.access.client()).await.map_err(full)?;
-        if turnstile.enter().await.is_err() {
-            return Err(queue_too_long());
-        }
+        self.enter().await?;
         Ok(Admitted { place })
+    }
+
+    /// Lets a client that was let in take a place in one more room, when it is its turn.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn admit_again(&self) -> Result<(), Refusal> {
+        self.is_open()?;
+        self.enter().await
     }
 
     /// Lets a poll in: not refused when the node is overloaded, because polls are what it sends its clients to. Who has no place
@@ -102,14 +106,8 @@ impl Gate {
     /// # Errors
     /// Why not.
     pub async fn admit_poll(&self, is_new: bool) -> Result<(), Refusal> {
-        let GateParts { draining, turnstile, .. } = &self.0.parts;
-        if draining.is_cancelled() {
-            return Err(Refusal::new(CloseCode::Restarting, CloseCode::Restarting.reason()));
-        }
-        if is_new && turnstile.enter().await.is_err() {
-            return Err(queue_too_long());
-        }
-        Ok(())
+        self.is_staying()?;
+        if is_new { self.enter().await } else { Ok(()) }
     }
 
     /// A place among the connections for a client whose request waits.
@@ -121,9 +119,19 @@ impl Gate {
         Ok(Admitted { place })
     }
 
+    /// Cancelled when the node goes.
+    pub fn draining(&self) -> &CancellationToken {
+        &self.0.parts.draining
+    }
+
     /// The budget of large messages that are being read.
     pub fn large_messages(&self) -> LargeMessages {
         self.0.large_messages.clone()
+    }
+
+    /// The rates of clients whose sessions are single requests.
+    pub fn paces(&self) -> &Paces {
+        &self.0.paces
     }
 
     /// A number for a session; zero is the store's.
@@ -153,10 +161,28 @@ impl Gate {
     pub fn tracker(&self) -> &TaskTracker {
         &self.0.parts.tracker
     }
-}
 
-fn queue_too_long() -> Refusal {
-    Refusal::new(CloseCode::AtCapacity, "more clients come than this node can let in: try again in some seconds")
+    fn is_staying(&self) -> Result<(), Refusal> {
+        if self.0.parts.draining.is_cancelled() {
+            return Err(Refusal::new(CloseCode::Restarting, CloseCode::Restarting.reason()));
+        }
+        Ok(())
+    }
+
+    fn is_open(&self) -> Result<(), Refusal> {
+        self.is_staying()?;
+        if let Some(what) = self.0.parts.strain.current() {
+            return Err(Refusal::new(CloseCode::Overloaded, format!("this node is overloaded ({what}): use polling")));
+        }
+        Ok(())
+    }
+
+    async fn enter(&self) -> Result<(), Refusal> {
+        self.0.parts.turnstile.enter().await.map_err(|_| {
+            let reason = "more clients come than this node can let in: try again in some seconds";
+            Refusal::new(CloseCode::AtCapacity, reason)
+        })
+    }
 }
 
 /// What a client is told that meets a limit.

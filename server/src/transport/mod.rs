@@ -2,10 +2,15 @@
 
 pub mod accept;
 pub mod conn;
+mod connection;
 pub mod cursor;
+pub mod deferred;
 pub mod gate;
+pub mod hocuspocus;
+mod parked;
 pub mod poll;
 mod refused;
+mod socket;
 pub mod sse;
 pub mod visitor;
 pub mod ws;
@@ -19,5 +24,5 @@ use gate::Gate;
 
 /// The routes of all transports.
 pub fn routes(gate: Gate) -> Router<AppState> {
-    ws::routes(gate).merge(poll::routes()).merge(sse::routes())
+    ws::routes(gate.clone()).merge(hocuspocus::routes(gate)).merge(poll::routes()).merge(sse::routes())
 }

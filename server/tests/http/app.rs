@@ -38,6 +38,7 @@ use synapti_server::{
     telemetry::metrics::Stopwatch,
     transport::{
         self,
+        deferred::finished,
         gate::{Gate, GateParts},
     },
 };
@@ -171,7 +172,7 @@ impl TestApp {
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = finished(self.router.clone().oneshot(request).await.unwrap()).await;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         Answer { status: parts.status, headers: parts.headers, body }

@@ -28,9 +28,11 @@ async fn what_is_described_is_there_and_nothing_else_is() {
             "/openapi.json",
             "/ready",
             "/v1/graphs",
+            "/v1/graphs/import",
             "/v1/graphs/{graph_id}",
             "/v1/graphs/{graph_id}/edges",
             "/v1/graphs/{graph_id}/edges/{edge_id}",
+            "/v1/graphs/{graph_id}/export",
             "/v1/graphs/{graph_id}/nodes",
             "/v1/graphs/{graph_id}/nodes/{node_id}",
             "/v1/graphs/{graph_id}/snapshot",
@@ -51,6 +53,9 @@ async fn what_is_described_is_there_and_nothing_else_is() {
         for method in METHODS {
             let answer = app.send(request(method.clone(), &concrete, None)).await;
             let described = operations.get(method.as_str().to_ascii_lowercase()).is_some();
+            // Other methods there are about a map that is called so.
+            let is_map = path == "/v1/graphs/import" && [Method::GET, Method::PATCH, Method::DELETE].contains(&method);
+            let described = described || is_map;
             assert_eq!(answer.status != StatusCode::METHOD_NOT_ALLOWED, described, "{method} {path}");
             if described && answer.status == StatusCode::NOT_FOUND {
                 answer.expect_error(404, "graph_not_found");

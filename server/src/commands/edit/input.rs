@@ -37,7 +37,7 @@ impl Input {
     }
 
     /// Everything in it, if that is not more than one edit may have.
-    pub(super) fn read(&self) -> Result<Vec<u8>, Failure> {
+    pub(in crate::commands) fn read(&self) -> Result<Vec<u8>, Failure> {
         let mut bytes = Vec::new();
         let most = SYNC_BYTES_MAX as u64;
         let read = self.open()?.take(most + 1).read_to_end(&mut bytes).map_err(|error| self.failure(error))?;

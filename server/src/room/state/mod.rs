@@ -40,7 +40,7 @@ use follow::Follow;
 pub use follow::{TailError, TailRead};
 use history::RoomHistory;
 use restore::Restore;
-pub use size::Size;
+pub use size::{Size, fits_empty};
 use tail::Compaction;
 pub use tail::Tail;
 use topic::ListedTopic;

@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use crate::{http::error::ApiError, transport::ws::LargeMessages};
+use crate::{http::error::ApiError, transport::socket::LargeMessages};
 
 /// How long a client may take to begin, and what it sends at least from then on: while it does, it holds a part of what
 /// large messages may hold.

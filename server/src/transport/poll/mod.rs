@@ -19,15 +19,18 @@ use tokio::time::{Duration, Instant};
 
 use super::{
     cursor::ClientCursor,
+    deferred::Deferred,
+    gate::{Admitted, Gate},
     refused::to_api_error,
     visitor::{Visitor, ip_of},
 };
 use crate::{
     auth::{Access, rights::Action},
     http::{AppState, InGraph, access::forbidden, error::ApiError},
+    hub::Hub,
     room::{Entrant, Principal, Refusal, SessionId, feed::FellOff},
     session::{FeedNews, Session, Telling},
-    telemetry::metrics,
+    telemetry::metrics::{self, PresentGuard},
 };
 use asked::{Asked, Params};
 pub use asked::{WAIT_MAX, wait};
@@ -66,8 +69,11 @@ async fn sync(
         metrics::get().edits_refused.increment(1);
         return Err(forbidden());
     }
-    let reply = Exchange { app, graph, visitor, params, asked }.run().await?;
-    Ok(reply.into_response())
+    let mut exchange = Exchange { app, graph, visitor, params, asked };
+    match exchange.begin().await? {
+        Begun::Done(reply) => Ok(reply.into_response()),
+        Begun::Waits(poll) => Ok(Deferred::response(async { poll.run().await.map(Reply::into_response) })),
+    }
 }
 
 /// One request on its way through a room.
@@ -79,21 +85,33 @@ struct Exchange {
     asked: Asked,
 }
 
+/// How a request goes on.
+enum Begun {
+    Done(Reply),
+    Waits(Box<WaitingPoll>),
+}
+
 impl Exchange {
-    async fn run(self) -> Result<Reply, ApiError> {
+    async fn begin(&mut self) -> Result<Begun, ApiError> {
         let until = Instant::now() + SAVED_WITHIN;
         let mut session = self.join().await?;
         let question = self.hand_over(&mut session, until).await.map_err(to_api_error)?;
-        let durable = (!self.asked.edits.is_empty()).then(|| session.take_durable().all());
-        let from = self.params.cursor.and_then(|cursor| cursor.in_room(session.room()));
-        let news = match from.map(|from| session.feed_news(from, FEED_BYTES_MAX)) {
-            Some(Ok(news)) if durable.is_none() => self.wait(&mut session, news).await?,
-            Some(news) => news,
-            None => Err(FellOff),
+        let has_edits = !self.asked.edits.is_empty();
+        let durable = has_edits.then(|| session.take_durable().all());
+        let mut speaker = Speaker {
+            session,
+            hub: self.app.hub.clone(),
+            state_vector: self.asked.state_vector.take(),
+            had_cursor: self.params.cursor.is_some(),
+            wants_presence: self.asked.wants_presence,
         };
+        let from = self.params.cursor.and_then(|cursor| cursor.in_room(speaker.session.room()));
+        let news = from.map_or(Err(FellOff), |from| speaker.session.feed_news(from, FEED_BYTES_MAX));
         match news {
-            Ok(news) => self.news(&mut session, news, question, durable).await,
-            Err(FellOff) => self.state(&mut session, question, durable).await,
+            Ok(news) if !has_edits && news.updates.is_empty() && !self.params.wait.is_zero() => {
+                Ok(Begun::Waits(Box::new(self.wait(speaker, news).await?)))
+            }
+            news => speaker.reply(news, question, durable).await.map(Begun::Done),
         }
     }
 
@@ -109,7 +127,7 @@ impl Exchange {
         let (room, joined) = app.hub.join(graph, id, entrant, may_create).await?;
         let role = access.role_in(graph).ok_or_else(forbidden)?;
         let session = Session::new(id, room, joined, app.gate.session_limits(), role, Telling::Counts);
-        Ok(session.without_greeting())
+        Ok(app.gate.paces().paced(session, access.client()).without_greeting())
     }
 
     /// Hands over what the client says, and waits until it is on disk; answers what is asked of the client in return.
@@ -120,31 +138,65 @@ impl Exchange {
         if self.asked.edits.is_empty() { Ok(None) } else { session.settle(until).await }
     }
 
-    /// Waits for an update, if the client wants that and there is none.
-    async fn wait(&self, session: &mut Session, news: FeedNews) -> Result<Result<FeedNews, FellOff>, ApiError> {
-        if self.params.wait.is_zero() || !news.updates.is_empty() {
-            return Ok(Ok(news));
-        }
-        let gate = &self.app.gate;
-        // Only who waits counts among the connections; everybody counts among the requests.
+    /// Only who waits counts among the connections; everybody counts among the requests.
+    async fn wait(&self, speaker: Speaker, news: FeedNews) -> Result<WaitingPoll, ApiError> {
+        let gate = self.app.gate.clone();
         let place = gate.admit_waiting(&self.visitor).await.map_err(to_api_error)?;
-        place.attach(session.slot());
-        let _waiting = metrics::get().transports.polls_waiting.begin();
+        place.attach(speaker.session.slot());
         let until = Instant::now() + self.params.wait;
-        session.next_update(news, FEED_BYTES_MAX, until, || gate.departs_within()).await.map_err(to_api_error)
+        let waiting = metrics::get().transports.polls_waiting.begin();
+        Ok(WaitingPoll { speaker, news, until, gate, _place: place, _waiting: waiting })
     }
+}
 
-    /// The answer to a client whose cursor was good.
-    async fn news(
-        &self,
-        session: &mut Session,
-        news: FeedNews,
+/// A poll to which there is nothing to say yet.
+struct WaitingPoll {
+    speaker: Speaker,
+    news: FeedNews,
+    until: Instant,
+    gate: Gate,
+    _place: Admitted,
+    _waiting: PresentGuard,
+}
+
+impl WaitingPoll {
+    async fn run(self: Box<Self>) -> Result<Reply, ApiError> {
+        let Self { mut speaker, news, until, gate, .. } = *self;
+        let departs_within = || gate.departs_within();
+        let news =
+            speaker.session.next_update(news, FEED_BYTES_MAX, until, departs_within).await.map_err(to_api_error)?;
+        Box::pin(speaker.reply(news, None, None)).await
+    }
+}
+
+/// What is needed to answer a client.
+struct Speaker {
+    session: Session,
+    hub: Hub,
+    state_vector: Option<Bytes>,
+    had_cursor: bool,
+    wants_presence: bool,
+}
+
+impl Speaker {
+    async fn reply(
+        &mut self,
+        news: Result<FeedNews, FellOff>,
         question: Option<Bytes>,
         durable: Option<u64>,
     ) -> Result<Reply, ApiError> {
+        match news {
+            Ok(news) => self.news(news, question, durable).await,
+            Err(FellOff) => self.state(question, durable).await,
+        }
+    }
+
+    /// The answer to a client whose cursor was good.
+    async fn news(&mut self, news: FeedNews, question: Option<Bytes>, durable: Option<u64>) -> Result<Reply, ApiError> {
+        let session = &mut self.session;
         let mut frames = news.updates;
         frames.extend(question);
-        if news.has_presence || self.asked.wants_presence {
+        if news.has_presence || self.wants_presence {
             frames.extend(session.presence_news().await.map_err(to_api_error)?);
         }
         let cursor = ClientCursor::of(session.room(), news.cursor);
@@ -152,18 +204,13 @@ impl Exchange {
     }
 
     /// The answer to a client of which only its state vector tells what it lacks.
-    async fn state(
-        &self,
-        session: &mut Session,
-        question: Option<Bytes>,
-        durable: Option<u64>,
-    ) -> Result<Reply, ApiError> {
-        if self.params.cursor.is_some() {
+    async fn state(&mut self, question: Option<Bytes>, durable: Option<u64>) -> Result<Reply, ApiError> {
+        let session = &mut self.session;
+        if self.had_cursor {
             // It may have been on another node, and done something there.
-            self.app.hub.freshen(session.room()).await?;
+            self.hub.freshen(session.room()).await?;
         }
-        let known = self.asked.state_vector.clone().unwrap_or(NOTHING);
-        let reply = session.difference(known).await.map_err(to_api_error)?;
+        let reply = session.difference(self.state_vector.take().unwrap_or(NOTHING)).await.map_err(to_api_error)?;
         let question = question.unwrap_or_else(|| message::encode_step1(&reply.state_vector).into());
         let frames = [question].into_iter().chain(reply.presence).collect();
         let cursor = ClientCursor::of(session.room(), reply.cursor);

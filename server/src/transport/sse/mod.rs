@@ -26,7 +26,7 @@ use crate::{
     http::{AppState, InGraph, access::forbidden, error::ApiError, origin::is_allowed},
     room::{Cursor, Entrant, Principal, SessionId},
     session::{Session, Telling},
-    transport::ws::{Expiry, is_extended},
+    transport::{socket::is_extended, ws::Expiry},
 };
 use stream::EventStream;
 

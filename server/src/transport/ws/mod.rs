@@ -4,12 +4,8 @@
 //! its cursor and the head, some frames in each flush; while it cannot, nothing gathers for it here.
 
 mod expiry;
-mod incoming;
-mod outgoing;
 mod place;
 mod socket;
-mod upgrade;
-mod wire;
 
 use std::time::Duration;
 
@@ -25,6 +21,7 @@ use tokio::time::timeout;
 
 use super::{
     gate::{Admitted, Gate},
+    socket::{Goodbye, Upgrade, Wire, close, message_bytes_max},
     visitor::ip_of,
 };
 use crate::{
@@ -36,16 +33,9 @@ use crate::{
     telemetry::metrics,
 };
 pub(super) use expiry::Expiry;
-pub use incoming::LargeMessages;
 use place::Place;
 pub(super) use socket::RECONNECT_AFTER_MS;
-use socket::{Goodbye, Socket};
-use upgrade::Upgrade;
-pub(super) use upgrade::is_extended;
-use wire::Wire;
-
-/// What a message adds to the update in it: frame, type and length.
-const MESSAGE_OVERHEAD_BYTES: usize = 64;
+use socket::Socket;
 
 /// How long the last edits of a client that has gone may wait for their room.
 const HANDED_OVER_WITHIN: Duration = Duration::from_secs(10);
@@ -102,7 +92,7 @@ async fn arrive(gate: Gate, place: Result<Place, Refusal>, clock: Clock, upgrade
         }
         Err(refusal) => {
             let last_word = is_extended.then(|| refused(refusal.code.code(), &refusal.reason));
-            socket::close(wire, Goodbye::from(refusal), last_word).await;
+            close(wire, Goodbye::from(refusal), last_word).await;
         }
     }
 }
@@ -126,7 +116,7 @@ async fn leave(socket: Box<Socket>, goodbye: Goodbye) {
     };
     // The room learns first that the client has gone: a goodbye may take a while.
     drop(session);
-    socket::close(wire, goodbye, last_word).await;
+    close(wire, goodbye, last_word).await;
 }
 
 async fn admit(
@@ -150,12 +140,4 @@ async fn admit(
     permit.attach(&joined.slot);
     let telling = if is_extended { Telling::Extension } else { Telling::Nothing };
     Ok((Session::new(session, room, joined, limits, role, telling), permit))
-}
-
-/// The largest message that any limit allows; its own limit is checked when its kind is known.
-fn message_bytes_max(limits: &SessionLimits) -> usize {
-    match limits.message_bytes_max.max(limits.sync_bytes_max) {
-        _ if limits.message_bytes_max == 0 || limits.sync_bytes_max == 0 => usize::MAX,
-        max => max + MESSAGE_OVERHEAD_BYTES,
-    }
 }

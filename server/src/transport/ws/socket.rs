@@ -5,93 +5,35 @@ use std::{
     ops::ControlFlow,
     pin::Pin,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use bytes::Bytes;
-use synapti_protocol::{
-    close::{CloseCode, fit_reason},
-    message::EMPTY_AWARENESS,
-};
-use tokio::time::{Instant, Sleep, sleep, timeout};
-use tokio_tungstenite::tungstenite::{
-    self, Message,
-    error::ProtocolError,
-    protocol::{CloseFrame, frame::coding::CloseCode as WireCode},
-};
+use synapti_protocol::{close::CloseCode, message::EMPTY_AWARENESS};
+use tokio::time::{Sleep, sleep};
+use tokio_tungstenite::tungstenite::Message;
 
-use super::{expiry::Expiry, wire::Wire};
+use super::expiry::Expiry;
 use crate::{
     room::{Refusal, slot::Probe},
     session::Session,
-    telemetry::metrics,
-    transport::gate::Gate,
+    transport::{
+        gate::Gate,
+        socket::{Goodbye, Life, Wire, reading_failed},
+    },
 };
 
 /// Bytes of frames in one flush, about: what a client that stops reading holds on to.
 const FLUSH_BYTES_MAX: usize = 64 << 10;
 
-/// A client that has said nothing for this long is pinged, at every look.
-const PING_AFTER: Duration = Duration::from_secs(10);
-
-/// A client that was sent no message for this long is sent an empty one, at most a look later: y-websocket gives up
-/// after 30 s, and does not see pings.
-const MESSAGE_AFTER: Duration = Duration::from_secs(10);
-
-/// A client that has not answered three pings is gone.
-const SILENT_AFTER: Duration = Duration::from_secs(45);
-
-/// A client that has taken in nothing of what was written for this long reads nothing at all.
-const TAKEN_WITHIN: Duration = Duration::from_secs(90);
-
-/// An answer that a client takes more slowly than [`ANSWER_BYTES_PER_SECOND`] is not kept for it for longer than this: the
-/// rest is made anew when it has taken what was sent.
-const SHED_AFTER: Duration = Duration::from_secs(10);
-
-/// What a client takes of a large answer that is kept for it.
-const ANSWER_BYTES_PER_SECOND: u64 = 32 << 10;
-
-/// How long a client has to answer a close frame.
-const CLOSED_WITHIN: Duration = Duration::from_secs(2);
-
 /// When clients of a node that goes should come back: somewhere else at once, but not all in the same moment.
 pub(in crate::transport) const RECONNECT_AFTER_MS: std::ops::Range<u64> = 200..1_500;
-
-/// Protocol error, of RFC 6455.
-const PROTOCOL_ERROR: u16 = 1002;
-
-/// Text that is not UTF-8, of RFC 6455.
-const INVALID_PAYLOAD: u16 = 1007;
-
-/// How a connection ends.
-pub(super) enum Goodbye {
-    /// The client has closed it, or is gone.
-    Gone,
-    /// With a close frame. A read that failed must not be repeated.
-    Close { code: u16, reason: String, may_read: bool },
-}
-
-impl From<Refusal> for Goodbye {
-    fn from(refusal: Refusal) -> Self {
-        Self::Close { code: refusal.code.code(), reason: refusal.reason, may_read: true }
-    }
-}
 
 /// One client's WebSocket and its place in a room.
 pub(super) struct Socket {
     pub(super) wire: Wire,
     pub(super) session: Session,
     gate: Gate,
-    /// When the client was last known to be alive.
-    heard: Instant,
-    /// When the network last took something, or had nothing to take.
-    taken: Instant,
-    /// When the client was last sent a message.
-    messaged: Instant,
-    seen_read: u64,
-    seen_written: u64,
-    /// Since when there is more of an answer than is on its way, and how many bytes had been written then.
-    answer_from: Option<(Instant, u64)>,
+    life: Life,
     /// Somebody waits to hear whether the client is alive.
     probe: Option<Probe>,
     /// When the client's token ends.
@@ -102,21 +44,7 @@ pub(super) struct Socket {
 
 impl Socket {
     pub(super) fn new(wire: Wire, session: Session, expiry: Expiry, gate: Gate) -> Self {
-        let now = Instant::now();
-        Self {
-            heard: now,
-            taken: now,
-            messaged: now,
-            seen_read: 0,
-            seen_written: 0,
-            answer_from: None,
-            probe: None,
-            expiry,
-            departs: None,
-            wire,
-            session,
-            gate,
-        }
+        Self { life: Life::new(), probe: None, expiry, departs: None, wire, session, gate }
     }
 
     /// Carries messages until one side has had enough.
@@ -185,7 +113,7 @@ impl Socket {
     }
 
     fn received(&mut self, message: Message) -> ControlFlow<Goodbye> {
-        self.heard = Instant::now();
+        self.life.heard();
         self.probe.take().into_iter().for_each(Probe::answer);
         match message {
             Message::Binary(frame) => match self.session.receive(&frame) {
@@ -236,7 +164,7 @@ impl Socket {
                     // It has begun something, which has to be looked at.
                     return ControlFlow::Continue(true);
                 }
-                self.messaged = Instant::now();
+                self.life.messaged();
             }
             match self.wire.poll_flush(cx) {
                 Poll::Pending => return ControlFlow::Continue(false),
@@ -246,96 +174,16 @@ impl Socket {
         }
     }
 
-    /// Lets go of an answer that the client takes too slowly, or not at all.
-    fn shed_if_slow(&mut self, now: Instant, written: u64) {
-        if !self.session.is_answering() {
-            self.answer_from = None;
-            return;
-        }
-        let (since, from) = *self.answer_from.get_or_insert((now, written));
-        let took = now - since;
-        if took >= SHED_AFTER && written - from < ANSWER_BYTES_PER_SECOND * took.as_secs() {
-            self.session.shed();
-            self.answer_from = None;
-        }
-    }
-
-    /// Keeps the connection alive, and notices that it is dead. A client that is slow is not: it takes or sends at
-    /// least something, or we are the ones who keep it waiting.
+    /// Keeps the connection alive, and notices that it is dead.
     fn look_after(&mut self) -> ControlFlow<Goodbye> {
-        let now = Instant::now();
-        let flushing = !self.wire.is_flushed();
-        let (read, written) = self.wire.passed();
-        if read != self.seen_read || flushing || !self.session.may_read() || self.wire.is_waiting() {
-            self.heard = now;
+        let Self { life, wire, session, .. } = self;
+        life.look(wire, !session.may_read())?;
+        if life.is_too_slow(session.is_answering()) {
+            session.shed();
         }
-        if written != self.seen_written || !flushing {
-            self.taken = now;
+        if life.wants_message() {
+            wire.push(Bytes::from_static(EMPTY_AWARENESS));
         }
-        (self.seen_read, self.seen_written) = (read, written);
-        if now - self.taken >= TAKEN_WITHIN || now - self.heard >= SILENT_AFTER {
-            metrics::get().end(if now - self.taken >= TAKEN_WITHIN {
-                metrics::End::NotReading
-            } else {
-                metrics::End::Silent
-            });
-            return ControlFlow::Break(Goodbye::Gone);
-        }
-        if self.wire.is_crawling() {
-            metrics::get().end(metrics::End::Crawling);
-            let reason = "a large message came too slowly, while others waited to send theirs";
-            return ControlFlow::Break(Refusal::new(CloseCode::RateLimited, reason).into());
-        }
-        self.shed_if_slow(now, written);
-        if flushing {
-            return ControlFlow::Continue(());
-        }
-        if now - self.messaged >= MESSAGE_AFTER {
-            self.messaged = now;
-            self.wire.push(Bytes::from_static(EMPTY_AWARENESS));
-        }
-        if now - self.heard >= PING_AFTER && self.wire.ping().is_err() {
-            return ControlFlow::Break(Goodbye::Gone);
-        }
-        ControlFlow::Continue(())
+        life.ping_if_silent(wire)
     }
-}
-
-/// Ends a connection: says why, after `last_word` if there is one, and reads on until the client has understood, so that a reset does not swallow the
-/// reason.
-pub(super) async fn close(mut wire: Wire, goodbye: Goodbye, last_word: Option<Bytes>) {
-    match goodbye {
-        Goodbye::Gone => {
-            wire.settle();
-            let _ = timeout(CLOSED_WITHIN, poll_fn(|cx| wire.poll_flush(cx))).await;
-        }
-        Goodbye::Close { code, reason, may_read } => {
-            metrics::get().closes(code).increment(1);
-            tracing::debug!(code, %reason, "closing a connection");
-            // Not to a client that still has to take something else: it may never do so.
-            if let Some(last_word) = last_word.filter(|_| wire.is_flushed()) {
-                wire.push(last_word);
-            }
-            let frame = CloseFrame { code: WireCode::from(code), reason: fit_reason(&reason).into() };
-            let said = wire.close(frame).is_ok()
-                && timeout(CLOSED_WITHIN, poll_fn(|cx| wire.poll_flush(cx))).await.is_ok_and(|flushed| flushed.is_ok());
-            if said && may_read {
-                let _ =
-                    timeout(CLOSED_WITHIN, async { while let Some(Ok(_)) = poll_fn(|cx| wire.poll_read(cx)).await {} })
-                        .await;
-            }
-        }
-    }
-}
-
-/// What a failed read means for the client.
-fn reading_failed(error: &tungstenite::Error) -> Goodbye {
-    let code = match error {
-        tungstenite::Error::Capacity(_) => CloseCode::TooLarge.code(),
-        tungstenite::Error::Utf8(_) => INVALID_PAYLOAD,
-        tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return Goodbye::Gone,
-        tungstenite::Error::Protocol(_) => PROTOCOL_ERROR,
-        _ => return Goodbye::Gone,
-    };
-    Goodbye::Close { code, reason: error.to_string(), may_read: false }
 }
