@@ -95,7 +95,7 @@ install_packages() {
 page_is_stale() {
   local built=$root/web/dist/site/index.html
   [ ! -f "$built" ] && return
-  (cd "$root/web" && [ -n "$(find src index.html package-lock.json tsconfig.json vite.config.ts -newer "$built" -print -quit)" ])
+  (cd "$root/web" && [ -n "$(find src client/src index.html package-lock.json tsconfig.json vite.config.ts -newer "$built" -print -quit)" ])
 }
 
 build_page() { install_packages web && (cd "$root/web" && npm run --silent build); }

@@ -81,6 +81,7 @@ run_crash() {
 }
 
 in_web() { cd "$root/web" && npm run --silent "$1"; }
+in_client() { cd "$root/web/client" && TEST_BINARY="$(target_directory)/debug/synapti" npm run --silent "$1"; }
 
 # The page comes first: it is built into the server.
 if step 'packages of the page' npm-web install_packages web; then
@@ -90,6 +91,14 @@ if step 'packages of the page' npm-web install_packages web; then
 else
   page_failed=1
 fi
+client_failed=
+if step 'packages of the client package' npm-client install_packages web/client; then
+  step 'types of the client package' client-check in_client check
+  step 'tests of the client package' client-test in_client test
+  step 'client package' client-build in_client build
+else
+  client_failed=1
+fi
 step 'format' fmt cargo fmt --all --check
 step 'lints' clippy cargo clippy --locked --workspace --all-targets -- -D warnings
 say 'a PostgreSQL and a Redis for the tests'
@@ -98,6 +107,11 @@ start_redis
 step 'Rust tests' rust cargo test --locked --workspace --no-fail-fast
 if step 'npm packages' npm install_packages tests/clients && step 'server for the clients' build cargo build --locked --bin synapti --bin synapti-load; then
   step 'tests with real clients' clients run_clients
+  if [ -z "$client_failed" ]; then
+    step 'tests of the client package with the server' client-server in_client test:server
+  else
+    failed_steps+=('tests of the client package with the server (not run)')
+  fi
   step 'tests with faults of the machine' faults run_faults
   step 'tests of a cluster' cluster run_cluster
   step 'attacks' attacks run_attacks
@@ -120,11 +134,11 @@ if step 'npm packages' npm install_packages tests/clients && step 'server for th
     failed_steps+=('tests with a browser (not run)')
   fi
 else
-  failed_steps+=('tests with real clients (not run)' 'tests with the Hocuspocus provider (not run)' 'tests with faults (not run)' 'tests of a cluster (not run)' 'attacks (not run)' 'tests of the deployment (not run)' 'crashes (not run)' 'tests with a browser (not run)')
+  failed_steps+=('tests with real clients (not run)' 'tests of the client package with the server (not run)' 'tests with the Hocuspocus provider (not run)' 'tests with faults (not run)' 'tests of a cluster (not run)' 'attacks (not run)' 'tests of the deployment (not run)' 'crashes (not run)' 'tests with a browser (not run)')
 fi
 
 # Cargo prints "test result: ok. 12 passed; 0 failed; …" per binary, node "ℹ pass 12" and "ℹ fail 0" at its end.
-counted=$(cat "$logs/rust" "$logs/clients" "$logs/hocuspocus" "$logs/faults" "$logs/cluster" "$logs/attacks" "$logs/deploy" "$logs/web-test" "$logs/browser" 2>/dev/null | awk '
+counted=$(cat "$logs/rust" "$logs/clients" "$logs/hocuspocus" "$logs/faults" "$logs/cluster" "$logs/attacks" "$logs/deploy" "$logs/web-test" "$logs/client-test" "$logs/client-server" "$logs/browser" 2>/dev/null | awk '
   /^test result:/ { passed += $4; failed += $6 }
   /^ℹ pass / { passed += $3 }
   /^ℹ (fail|cancelled) / { failed += $3 }

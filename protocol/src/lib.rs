@@ -12,6 +12,8 @@ pub mod graph_id;
 
 pub mod message;
 
+pub mod bundle;
+
 pub mod hocuspocus;
 
 pub mod lib0;

@@ -1,5 +1,8 @@
 //! The command line.
 
+mod files;
+mod remote;
+
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command as Clap, value_parser};
@@ -11,6 +14,7 @@ use crate::{
         Role,
         claims::{EVERY_GRAPH, SUBJECT_BYTES_MAX},
     },
+    commands::{edit::EditRequest, export::ExportRequest, import::ImportRequest, watch::WatchRequest},
     config::{key::KeySpec, table::KEYS},
 };
 
@@ -30,6 +34,14 @@ pub enum Command {
     Openapi,
     /// Print a token and end.
     Token(TokenRequest),
+    /// Show a map of a server, and what happens in it.
+    Watch(Box<WatchRequest>),
+    /// Edit a map of a server.
+    Edit(Box<EditRequest>),
+    /// Write a map as a file.
+    Export(Box<ExportRequest>),
+    /// Make a map from a file.
+    Import(Box<ImportRequest>),
 }
 
 /// What a token is to say.
@@ -62,14 +74,22 @@ impl Cli {
     /// Understands the arguments, the program's name first. The error knows its own text and whether it is one:
     /// `--help` and `--version` arrive as "errors" for standard output.
     pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let matches = grammar().try_get_matches_from(args)?;
-        let command = match matches.subcommand() {
+        let args: Vec<OsString> = args.into_iter().collect();
+        // Commands that speak to a server have no settings, so that these are not offered there.
+        let is_remote = args.get(1).is_some_and(|first| remote::NAMES.iter().any(|name| first == name));
+        let grammar = if is_remote { remote::grammar() } else { grammar() };
+        let matches = grammar.try_get_matches_from(args)?;
+        if let Some(command) = matches.subcommand().and_then(|(name, asked)| remote::command(name, asked)) {
+            return Ok(Self { command, config_file: None, flags: Vec::new() });
+        }
+        let of_files = matches.subcommand().and_then(|(name, asked)| files::command(name, asked)).transpose()?;
+        let command = of_files.unwrap_or_else(|| match matches.subcommand() {
             Some(("migrate", _)) => Command::Migrate,
             Some(("check", _)) => Command::Check,
             Some(("openapi", _)) => Command::Openapi,
             Some(("token", asked)) => Command::Token(token_request(asked)),
             _ => Command::Serve,
-        };
+        });
         // Global flags are known to the subcommand as well, wherever they were written.
         let settings = matches.subcommand().map_or(&matches, |(_, inner)| inner);
         let flags = KEYS.iter().filter_map(|spec| Some((*spec, settings.get_one::<String>(spec.name)?.clone())));
@@ -99,6 +119,8 @@ fn grammar() -> Clap {
         .subcommand(Clap::new("check").about("Read every map and version, also beside a running server, report damage, and end"))
         .subcommand(Clap::new("openapi").about("Print the OpenAPI description of the HTTP API, and end"))
         .subcommand(token_grammar())
+        .subcommands(files::grammars())
+        .subcommands(remote::grammars())
         .arg(config)
         .args(KEYS.iter().map(|spec| setting(spec)))
         .after_help(

@@ -11,13 +11,22 @@ use synapti_server::{
     check::{self, Finding, Summary},
     cli::{self, Cli, Command, EXIT_USAGE, TokenRequest},
     clock::Clock,
-    config::{Config, ConfigError},
+    commands::{
+        edit,
+        export::{self, ExportRequest, Place},
+        import::{self, ImportRequest},
+        output, watch,
+    },
+    config::{Config, ConfigError, TOKEN_ENV_NAME},
     http::openapi,
-    journal, store, telemetry,
+    journal,
+    remote::http::Token,
+    store, telemetry,
 };
 use tokio::{
     runtime::Runtime,
     signal::unix::{SignalKind, signal},
+    task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -41,6 +50,9 @@ fn main() -> ExitCode {
     if cli.command == Command::Openapi {
         println!("{}", openapi::description());
         return ExitCode::SUCCESS;
+    }
+    if is_client(&cli.command) {
+        return client(cli.command);
     }
     let config = match Config::load(cli.config_file.as_deref(), std::env::vars_os(), &cli.flags) {
         Ok(config) => config,
@@ -72,6 +84,75 @@ fn usage(error: &dyn std::error::Error) -> ExitCode {
     ExitCode::from(EXIT_USAGE)
 }
 
+/// Whether it speaks to a server.
+fn is_client(command: &Command) -> bool {
+    match command {
+        Command::Watch(_) | Command::Edit(_) => true,
+        Command::Export(request) => matches!(request.from, Place::Server(_)),
+        Command::Import(request) => request.to.is_some(),
+        _ => false,
+    }
+}
+
+/// Speaks to a server. Needs no settings; logs only when it is asked to.
+fn client(command: Command) -> ExitCode {
+    let text = |name: &str| std::env::var_os(name).unwrap_or_default().to_string_lossy().into_owned();
+    let token = match Token::read(&text(TOKEN_ENV_NAME)) {
+        Ok(token) => token,
+        Err(error) => return usage(&error),
+    };
+    let filter = text("SYNAPTI_LOG");
+    if let Err(error) = telemetry::logs::init(if filter.is_empty() { "off" } else { &filter }) {
+        return usage(&error);
+    }
+    let ended = runtime().and_then(|runtime| {
+        let ended = runtime.block_on(speak(command, token));
+        runtime.shutdown_background();
+        ended
+    });
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+/// Says why a command of a person has failed.
+fn failed(error: &anyhow::Error) -> ExitCode {
+    let visible = |c: char| if c.is_control() && c != '\n' { c.escape_default().to_string() } else { c.to_string() };
+    let said: String = format!("{error:#}").chars().map(visible).collect();
+    // Nobody reads it when it cannot be written.
+    let _ = writeln!(std::io::stderr(), "synapti: {said}");
+    ExitCode::from(EXIT_FAILURE)
+}
+
+async fn speak(command: Command, token: Option<Token>) -> anyhow::Result<()> {
+    // An edit that is interrupted has not been confirmed: it ends as any program does.
+    let stop = if matches!(command, Command::Watch(_)) { stop_signal()? } else { CancellationToken::new() };
+    match &command {
+        Command::Export(request) => return export_map(request, None, token).await,
+        Command::Import(request) => return import_map(request, None, token).await,
+        _ => {}
+    }
+    // On a thread with a stack of its own: what a server sends may be nested.
+    let mut task = JoinSet::new();
+    task.spawn(async move {
+        let out = &mut std::io::stdout();
+        match command {
+            Command::Watch(request) => tokio::select! {
+                watched = watch::run(&request, token, out, &stop) => watched,
+                () = output::reader_gone() => Ok(()),
+            },
+            Command::Edit(request) => edit::run(*request, token, Clock::system(), out).await,
+            _ => Ok(()),
+        }
+    });
+    match task.join_next().await {
+        Some(Ok(Err(failure))) if !failure.is_closed_pipe() => Err(failure.into()),
+        Some(Err(panic)) => Err(panic.into()),
+        _ => Ok(()),
+    }
+}
+
 fn perform(command: &Command, config: Config) -> anyhow::Result<ExitCode> {
     let runtime = runtime()?;
     let performed = runtime.block_on(async {
@@ -79,7 +160,16 @@ fn perform(command: &Command, config: Config) -> anyhow::Result<ExitCode> {
             Command::Serve => app::serve(config, stop_signal()?).await?,
             Command::Migrate => migrate(&config).await?,
             Command::Check => return check(&config).await,
-            Command::Openapi | Command::Token(_) => {}
+            // Whoever typed these reads words, not a log.
+            Command::Export(request) => {
+                let exported = export_map(request, Some(&config), None).await;
+                return Ok(exported.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS));
+            }
+            Command::Import(request) => {
+                let imported = import_map(request, Some(&config), None).await;
+                return Ok(imported.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS));
+            }
+            Command::Openapi | Command::Token(_) | Command::Watch(_) | Command::Edit(_) => {}
         }
         Ok(ExitCode::SUCCESS)
     });
@@ -127,6 +217,37 @@ fn token(asked: &TokenRequest, config: &Config) -> Result<String, ConfigError> {
     token.iss.clone_from(&config.auth.issuer);
     token.aud.clone_from(&config.auth.audience);
     Ok(token.sign(secret.expose()))
+}
+
+/// Out of the database that is configured, or of a server.
+async fn export_map(request: &ExportRequest, config: Option<&Config>, token: Option<Token>) -> anyhow::Result<()> {
+    let bytes = match (&request.from, config) {
+        (Place::Server(map), _) => export::from_server(map, request.format, token).await?,
+        (Place::Database(graph), Some(config)) => {
+            let (bytes, lost) = export::from_database(&config.database_url, graph, request.format).await?;
+            for what in lost {
+                eprintln!("synapti: a part of the map is lost and not in the export ({what}); run `synapti check`");
+            }
+            bytes
+        }
+        (Place::Database(_), None) => anyhow::bail!("a map's id needs a database: name its address on a server"),
+    };
+    match export::write(&bytes, request.output.as_deref()) {
+        Err(error) if !error.is_closed_pipe() => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Into the database that is configured, or into a server.
+async fn import_map(request: &ImportRequest, config: Option<&Config>, token: Option<Token>) -> anyhow::Result<()> {
+    let made = match (&request.to, config) {
+        (Some(server), _) => import::into_server(request, server, token).await?,
+        (None, Some(config)) => import::into_database(request, config, &Clock::system()).await?.to_string(),
+        (None, None) => anyhow::bail!("name a server with --to URL"),
+    };
+    // The map is there, whether anybody reads it or not.
+    let _ = writeln!(std::io::stdout(), "{made}");
+    Ok(())
 }
 
 async fn migrate(config: &Config) -> anyhow::Result<()> {

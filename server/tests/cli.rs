@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "cli/files.rs"]
+mod files;
+
 use std::{
     fs,
     path::Path,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { MapModel } from '../src/model/mirror.ts'
-import { derive } from '../src/model/tree.ts'
+import type { MapModel } from '../client/src/schema/mirror.ts'
+import { derive } from '../client/src/schema/tree.ts'
 import { Folds } from '../src/view/folds.ts'
 
 const modelOf = (collapsed: boolean): MapModel => {

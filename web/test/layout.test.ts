@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { NodeData } from '../src/model/schema.ts'
-import { derive } from '../src/model/tree.ts'
+import type { NodeData } from '../client/src/schema/schema.ts'
+import { derive } from '../client/src/schema/tree.ts'
 import { dropAt } from '../src/view/drop.ts'
 import { type Box, layOut, type Layout } from '../src/view/layout.ts'
 import { shift, walk } from '../src/view/walk.ts'
-import { Random } from './random.ts'
+import { Random } from '../client/test/support/random.ts'
 
 const nodeOf = (id: string, parent: string | null, order: string, collapsed = false): NodeData =>
   ({ id, title: id, hasSummary: false, parent, order, color: null, collapsed, proposed: false })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { endingOf, lossOf } from '../src/live/close.ts'
 import { colorsOf, isBright, lighter } from '../src/model/color.ts'
-import { derive } from '../src/model/tree.ts'
+import { derive } from '../client/src/schema/tree.ts'
 import { ago } from '../src/view/ago.ts'
 
 test('each code that ends for good says what to do, and unknown ones give the reason', () => {

@@ -5,6 +5,9 @@
 
 pub mod color;
 pub mod edit;
+pub mod export;
+mod format;
+pub mod import;
 pub mod layout;
 pub mod order;
 mod outline;
@@ -15,8 +18,10 @@ pub mod state;
 pub mod tree;
 
 pub use edit::{
-    Children, EdgePatch, EditError, MapEdit, NewEdge, NewNode, NodePatch, ParentRef, apply_edit, takes_away,
+    Children, EdgePatch, EditError, ImportedMap, ImportedNode, MapEdit, NewEdge, NewNode, NodePatch, ParentRef,
+    apply_edit, takes_away,
 };
+pub use format::Format;
 pub use projection::{GraphJson, ProjectionContext, project};
 pub(crate) use read::child_maps;
 pub use read::{read_map, read_topic};

@@ -43,9 +43,9 @@ use crate::{
     store::{self, SharedStore},
     telemetry::metrics::{self, Stopwatch},
     transport::{
+        self,
         accept::Acceptor,
         gate::{Gate, GateParts},
-        hocuspocus, ws,
     },
 };
 
@@ -217,6 +217,7 @@ impl App {
             store_up: self.store_up.subscribe(),
             strain,
             requests: Arc::new(RequestRate::new(self.config.limits.requests_per_second, self.shared.clone())),
+            gate: gate.clone(),
             clock: Clock::system(),
             uptime,
         };
@@ -228,8 +229,7 @@ impl App {
             stop: self.rooms_closing.clone(),
             tracker: self.connections.clone(),
         };
-        self.background
-            .spawn(acceptor.run(http::router(state, ws::routes(gate.clone()).merge(hocuspocus::routes(gate)))));
+        self.background.spawn(acceptor.run(http::router(state, transport::routes(gate))));
         self.background.spawn(self.housekeeping());
         if let Some(keys) = self.auth.key_source().cloned() {
             let stop = self.rooms_closing.clone();

@@ -1,21 +1,15 @@
 //! One small file over HTTP: connects, asks, and is done. Follows no redirects, so a key set comes from the address that the
 //! operator named, or not at all.
 
-use std::{sync::Arc, sync::LazyLock, time::Duration};
+use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::{Request, Uri, body::Bytes, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-    time::timeout,
-};
-use tokio_rustls::{
-    TlsConnector,
-    rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs::default_provider, pki_types::ServerName},
-};
+use tokio::time::timeout;
+
+use crate::dial::{Stream, dial};
 
 /// From the look-up of the name to the last byte.
 const FETCHED_WITHIN: Duration = Duration::from_secs(5);
@@ -47,19 +41,10 @@ async fn connect_and_get(uri: &Uri, bytes_max: usize) -> Result<Bytes, FetchErro
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let is_tls = uri.scheme_str() == Some("https");
     let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-    let stream = TcpStream::connect((host, port)).await?;
-    if is_tls {
-        let name = ServerName::try_from(host.to_owned()).map_err(|_| FetchError::NoHost)?;
-        exchange(tls().connect(name, stream).await?, uri, bytes_max).await
-    } else {
-        exchange(stream, uri, bytes_max).await
-    }
+    exchange(dial(host, port, is_tls).await?, uri, bytes_max).await
 }
 
-async fn exchange<S>(stream: S, uri: &Uri, bytes_max: usize) -> Result<Bytes, FetchError>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
+async fn exchange(stream: Box<dyn Stream>, uri: &Uri, bytes_max: usize) -> Result<Bytes, FetchError> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let authority = uri.authority().ok_or(FetchError::NoHost)?.as_str();
@@ -82,16 +67,4 @@ where
         Either::Left((body, _)) => body,
         Either::Right((_, ask)) => ask.await,
     }
-}
-
-/// Trusts the certificate authorities that browsers trust.
-fn tls() -> TlsConnector {
-    static CONFIG: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {
-        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("the provider has the usual cipher suites");
-        Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
-    });
-    TlsConnector::from(CONFIG.clone())
 }

@@ -43,6 +43,8 @@ pub enum Need {
     SignedIn,
     /// The right to do this in the map that the path names.
     In(Action),
+    /// The same; the token may stand in the URL, because a browser's event streams can send no header.
+    InStream(Action),
     /// The same, asked by the transport: a refusal is a close code after the upgrade, because a browser sees nothing else.
     OnSocket(Action),
     /// To be an operator.
@@ -72,6 +74,12 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
     ("POST", "/v1/tickets", Need::SignedIn),
     ("GET", "/v1/graphs", Need::SignedIn),
     ("POST", "/v1/graphs", Need::SignedIn),
+    ("POST", "/v1/graphs/import", Need::SignedIn),
+    // A map may have that id.
+    ("GET", "/v1/graphs/import", READ),
+    ("PATCH", "/v1/graphs/import", EDIT),
+    ("DELETE", "/v1/graphs/import", Need::In(Action::Delete)),
+    ("GET", "/v1/graphs/{graph_id}/export", READ),
     ("GET", "/v1/graphs/{graph_id}", READ),
     ("PATCH", "/v1/graphs/{graph_id}", EDIT),
     ("DELETE", "/v1/graphs/{graph_id}", Need::In(Action::Delete)),
@@ -89,6 +97,10 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
     ("PATCH", "/v1/graphs/{graph_id}/versions/{version_id}", CHANGE_VERSIONS),
     ("DELETE", "/v1/graphs/{graph_id}/versions/{version_id}", CHANGE_VERSIONS),
     ("POST", "/v1/graphs/{graph_id}/versions/{version_id}/restore", Need::In(Action::Restore)),
+    ("GET", "/v1/graphs/{graph_id}/snapshot", READ),
+    // Edits in the body need `Edit`, and a missing map `Create`: the handler asks.
+    ("POST", "/v1/graphs/{graph_id}/sync", READ),
+    ("GET", "/v1/graphs/{graph_id}/sse", Need::InStream(Action::Read)),
     // Joining; what comes over the socket needs `Edit` and `ShowPresence`, and a missing map `Create`.
     ("GET", "/v1/ws/{graph_id}", Need::OnSocket(Action::Read)),
     ("GET", "/v1/ws/{*graph_id}", Need::OnSocket(Action::Read)),

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, ffi::OsString, fs::File, io::Read, path::Path};
 
 use super::{
-    ENV_PREFIX,
+    ENV_PREFIX, TOKEN_ENV_NAME,
     error::ConfigError,
     key::{Key, KeySpec},
     secret::HIDDEN,
@@ -39,6 +39,9 @@ impl Layers {
         for (name, value) in env {
             let Some(name) = name.to_str() else { continue };
             let Some(spec) = KEYS.iter().find(|spec| spec.env_name() == name) else {
+                if name == TOKEN_ENV_NAME {
+                    continue;
+                }
                 if name.starts_with(ENV_PREFIX) && !is_service_link(name, &value.to_string_lossy()) {
                     let known = KEYS.iter().map(|spec| spec.env_name());
                     return Err(unknown("environment variable".to_owned(), name, nearest(name, known)));

@@ -31,6 +31,9 @@ use crate::{auth::key_source::KeyPlace, bus::redis::Address, limits::address::Tr
 /// Environment variables that begin like this are ours, so a misspelt one is an error.
 pub const ENV_PREFIX: &str = "SYNAPTI_";
 
+/// Carries the token of commands that speak to a server; no setting.
+pub const TOKEN_ENV_NAME: &str = "SYNAPTI_TOKEN";
+
 /// What to tell whoever shares a Redis and not a database.
 const REDIS_WITH_A_FILE: &str = "SYNAPTI_REDIS_URL is set, and SYNAPTI_DATABASE_URL names a SQLite file: a file belongs to one node, \
     so there is nobody to hear over Redis. Several nodes need one PostgreSQL database";

@@ -1,6 +1,7 @@
 //! Access over HTTP: who asks, whether the table of rights lets them, and how they are told that it does not.
 
 use axum::{
+    RequestExt as _,
     body::Body,
     extract::{FromRequestParts as _, MatchedPath, Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -9,10 +10,13 @@ use axum::{
 };
 
 use super::{credentials, error::ApiError, path::InGraph, state::AppState};
-use crate::auth::{
-    Access, Denied,
-    jws::TokenError,
-    rights::{Need, need_of},
+use crate::{
+    auth::{
+        Access, Denied,
+        jws::TokenError,
+        rights::{Need, need_of},
+    },
+    transport::deferred::Deferred,
 };
 
 /// Keys of an identity provider that is away are asked for again about so often.
@@ -24,8 +28,13 @@ struct Identified(Result<Access, Denied>);
 
 /// Middleware: finds out who asks, for those who count requests as well.
 pub async fn identify(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
-    if !matches!(need(&request), Need::Nothing | Need::OnSocket(_)) {
-        let identified = who_asks(&app, request.headers()).await;
+    let need = need(&request);
+    if !matches!(need, Need::Nothing | Need::OnSocket(_)) {
+        let identified = if let Need::InStream(_) = need {
+            who_streams(&app, &mut request).await
+        } else {
+            who_asks(&app, request.headers()).await
+        };
         if let Ok(access) = &identified {
             request.extensions_mut().insert(access.clone());
         }
@@ -52,7 +61,7 @@ pub async fn guard(State(app): State<AppState>, request: Request, next: Next) ->
         Need::Nothing | Need::SignedIn | Need::OnSocket(_) => true,
         Need::Admin => access.is_admin(),
         // What is no id names no map; the handler says so.
-        Need::In(action) => {
+        Need::In(action) | Need::InStream(action) => {
             let graph = InGraph::from_request_parts(&mut parts, &()).await;
             graph.map_or(true, |InGraph(graph)| access.may(action, &graph))
         }
@@ -63,6 +72,8 @@ pub async fn guard(State(app): State<AppState>, request: Request, next: Next) ->
     let mut response = next.run(Request::<Body>::from_parts(parts, body)).await;
     if !app.auth.is_open() {
         keep_private(response.headers_mut());
+        // What comes later says of itself how it may be kept.
+        Deferred::then(&mut response, |answer| keep_private(answer.headers_mut()));
     }
     response
 }
@@ -79,6 +90,20 @@ async fn who_asks(app: &AppState, headers: &HeaderMap) -> Result<Access, Denied>
     }
     let shown = credentials::of_request(headers)?;
     app.auth.access(shown.as_ref().map(credentials::Shown::as_credential), None).await
+}
+
+/// As [`who_asks`], of a request that may show in its address who sends it.
+async fn who_streams(app: &AppState, request: &mut Request) -> Result<Access, Denied> {
+    if app.auth.is_open() {
+        return Ok(Access::open());
+    }
+    // What is no id names no map; a ticket for one does not matter then.
+    let graph = match request.extract_parts::<InGraph>().await {
+        Ok(InGraph(graph)) => Some(graph),
+        Err(_) => None,
+    };
+    let shown = credentials::of_socket(request.headers(), request.uri().query())?;
+    app.auth.access(shown.as_ref().map(credentials::Shown::as_credential), graph.as_ref()).await
 }
 
 /// What is no route needs nothing: there is nothing.

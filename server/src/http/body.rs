@@ -29,9 +29,7 @@ where
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         let is_json = is_json(request.headers());
-        let bytes = timeout(BODY_WITHIN, collect(request.with_limited_body().into_body()))
-            .await
-            .map_err(|_| ApiError::of_status(StatusCode::REQUEST_TIMEOUT))??;
+        let bytes = whole(request).await?;
         if bytes.is_empty() {
             return parse(b"{}").map(Self);
         }
@@ -40,6 +38,12 @@ where
         }
         parse(&bytes).map(Self)
     }
+}
+
+/// A body as it comes; the handler knows what may be in it.
+pub async fn whole(request: Request) -> Result<Vec<u8>, ApiError> {
+    let body = collect(request.with_limited_body().into_body());
+    timeout(BODY_WITHIN, body).await.map_err(|_| ApiError::of_status(StatusCode::REQUEST_TIMEOUT))?
 }
 
 /// The whole body. Copied as it comes: a body in chunks of one byte would else be a list of as many buffers.

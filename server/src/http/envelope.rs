@@ -18,6 +18,7 @@ use super::{
 use crate::{
     clock::Clock,
     telemetry::metrics::{self, Stopwatch, method_label},
+    transport::deferred::Deferred,
 };
 
 /// Seconds between the arrival of a request and its response, with six decimals.
@@ -44,15 +45,24 @@ pub async fn wrap(State(clock): State<Clock>, mut request: Request, next: Next) 
         tracing::error!(request_id = id.as_str(), route, "a handler panicked");
         ApiError::internal().into_response()
     });
-    write_error(&mut response, &id, &clock);
-
+    // What waits for a map to change does not count as work on it.
     let took = stopwatch.elapsed();
+    if Deferred::is_in(&response) {
+        let route = route.to_owned();
+        Deferred::then(&mut response, move |response| finish(response, &method, &route, took, &id, &clock));
+    } else {
+        finish(&mut response, &method, route, took, &id, &clock);
+    }
+    response
+}
+
+fn finish(response: &mut Response, method: &Method, route: &str, took: Duration, id: &RequestId, clock: &Clock) {
+    write_error(response, id, clock);
     let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, id.header_value());
     headers.insert(X_PROCESS_TIME, process_time(took));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    note(&method, route, response.status(), took, &id);
-    response
+    note(method, route, response.status(), took, id);
 }
 
 /// Gives every error the body that the API promises, also those that axum and its extractors made.

@@ -5,18 +5,20 @@ use std::sync::Arc;
 use axum::{
     Extension, Json,
     body::Body,
-    extract::{Query, State},
+    extract::{Query, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use synapti_crdt::map::EditError;
+use synapti_crdt::map::{EditError, MapEdit};
+use synapti_protocol::graph_id::GraphId;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
     access::forbidden,
     body::Valid,
+    compressed,
     dto::{CreateGraph, PatchGraph},
     error::{ApiError, ErrorBody},
     etag,
@@ -24,12 +26,18 @@ use super::{
     path::{self, InGraph},
     schema::Graph,
     state::AppState,
+    watch::Watch,
 };
 use crate::{
     auth::{Access, access::Readable, rights::Action},
     ids,
     room::{GraphView, RoomError},
     store::{GraphRecord, ListCursor, ListQuery},
+    transport::{
+        deferred::Deferred,
+        poll,
+        visitor::{Visitor, ip_of},
+    },
 };
 
 /// Rows of a page when the client does not say.
@@ -38,7 +46,7 @@ const LIST_LIMIT_DEFAULT: u32 = 50;
 const LIST_LIMIT_MAX: u32 = 500;
 
 /// On a map that is not all on disk, because the store is behind.
-const UNSAVED: HeaderName = HeaderName::from_static("synapti-unsaved");
+pub const UNSAVED: HeaderName = HeaderName::from_static("synapti-unsaved");
 
 /// One page of graphs, last modified first.
 #[derive(Debug, Serialize, ToSchema)]
@@ -78,6 +86,12 @@ pub struct ListParams {
     cursor: Option<String>,
 }
 
+/// How long to wait for a change.
+#[derive(Debug, Deserialize)]
+pub struct WaitParams {
+    wait: Option<String>,
+}
+
 /// Makes a graph
 ///
 /// Answers when it is saved. Without a body it is an empty map under a fresh id.
@@ -103,16 +117,26 @@ pub async fn create_graph(
     }
     let id = wanted_id.map_or_else(|| path::graph_id(&ids::fresh(now).to_string()), Ok)?;
     let init = wanted.into_edit(ids::fresh(now).to_string(), now.to_string());
-    let view = app.hub.create(&id, init).await.map_err(|error| match error {
+    let view = create(&app, &id, init).await?;
+    Ok(made(&id, &view))
+}
+
+/// Makes a map with its first edit.
+pub(super) async fn create(app: &AppState, id: &GraphId, first: MapEdit) -> Result<Arc<GraphView>, ApiError> {
+    app.hub.create(id, first).await.map_err(|error| match error {
         RoomError::Gone => {
             let message = "a graph with this id was deleted; ids are not given out again";
             ApiError::new(StatusCode::CONFLICT, "graph_deleted", message)
         }
         error => error.into(),
-    })?;
-    let mut response = graph(StatusCode::CREATED, &view);
+    })
+}
+
+/// Tells of a map that was made.
+pub(super) fn made(id: &GraphId, view: &Arc<GraphView>) -> Response {
+    let mut response = graph(StatusCode::CREATED, view);
     response.headers_mut().insert(header::LOCATION, location(&format!("/v1/graphs/{id}")));
-    Ok(response)
+    response
 }
 
 /// Lists the graphs that the caller may read, last modified first
@@ -144,6 +168,7 @@ pub async fn list_graphs(
 #[utoipa::path(get, path = "/v1/graphs/{graph_id}", tag = "graphs", params(
     ("graph_id" = String, Path, description = "The graph", example = "solar-system"),
     ("If-None-Match" = Option<String>, Header, description = "Tag of a state that the client has"),
+    ("wait" = Option<u32>, Query, description = "Seconds, at most 55, to wait for a change of that state", maximum = 55),
 ), responses(
     (status = 200, description = "The map", body = Graph, headers(
         ("ETag" = String, description = "Names its state"),
@@ -153,19 +178,43 @@ pub async fn list_graphs(
     (status = 400, description = "Not a graph id", body = ErrorBody),
     (status = 404, description = "No such graph", body = ErrorBody),
     (status = 410, description = "The graph was deleted", body = ErrorBody),
+    (status = 422, description = "Not a time that a client may wait", body = ErrorBody),
+    (status = 429, description = "As many requests and connections of this client wait as may", body = ErrorBody),
 ))]
 pub async fn get_graph(
     State(app): State<AppState>,
+    Extension(access): Extension<Access>,
     InGraph(id): InGraph,
-    headers: HeaderMap,
+    Query(WaitParams { wait }): Query<WaitParams>,
+    request: Request,
 ) -> Result<Response, ApiError> {
+    let visitor = Visitor { ip: ip_of(&request, &app.config.trusted_proxies), access };
+    let wait = wait.as_deref().map(poll::wait).transpose()?.unwrap_or_default();
+    let headers = request.into_parts().0.headers;
     let view = app.hub.view(&id).await?;
-    if etag::none_match_fails(&headers, &view.etag) {
-        let mut response = StatusCode::NOT_MODIFIED.into_response();
-        put_validators(&mut response, &view);
-        return Ok(response);
+    if wait.is_zero() || !etag::none_match_fails(&headers, &view.etag) {
+        return Ok(as_asked(&headers, &view));
     }
-    Ok(graph(StatusCode::OK, &view))
+    let watch = Watch::begin(&app, &id, &visitor, wait).await?;
+    let etag = view.etag.clone();
+    let accepted = headers.get(header::ACCEPT_ENCODING).cloned();
+    // Of a request that waits only this is kept.
+    let seen = headers.get_all(header::IF_NONE_MATCH).iter().map(|tags| (header::IF_NONE_MATCH, tags.clone()));
+    let seen: HeaderMap = seen.collect();
+    Ok(Deferred::response(async move {
+        let view = watch.changed(etag).await?;
+        Ok(compressed(accepted, as_asked(&seen, &view)).await)
+    }))
+}
+
+/// The map, unless the client has it.
+fn as_asked(headers: &HeaderMap, view: &Arc<GraphView>) -> Response {
+    if !etag::none_match_fails(headers, &view.etag) {
+        return graph(StatusCode::OK, view);
+    }
+    let mut response = StatusCode::NOT_MODIFIED.into_response();
+    put_validators(&mut response, view, &view.etag);
+    response
 }
 
 /// Changes topic or root of a graph
@@ -224,12 +273,13 @@ pub(super) fn location(path: &str) -> HeaderValue {
 pub(super) fn graph(status: StatusCode, view: &Arc<GraphView>) -> Response {
     let json = HeaderValue::from_static("application/json");
     let mut response = (status, [(header::CONTENT_TYPE, json)], Body::new(HeldJson::new(view))).into_response();
-    put_validators(&mut response, view);
+    put_validators(&mut response, view, &view.etag);
     response
 }
 
-fn put_validators(response: &mut Response, view: &GraphView) {
-    let etag = HeaderValue::from_str(&view.etag).expect("a tag is a quoted digest");
+/// What is said of a map's state, under the tag of this way to show it.
+pub(super) fn put_validators(response: &mut Response, view: &GraphView, etag: &str) {
+    let etag = HeaderValue::from_str(etag).expect("a tag is a quoted digest");
     response.headers_mut().insert(header::ETAG, etag);
     // A cache may keep it and must ask each time: maps change while one looks.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));

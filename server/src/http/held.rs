@@ -1,4 +1,4 @@
-//! A map's JSON on its way out, which keeps its share of what answers may hold until it has gone.
+//! A map on its way out, which keeps its share of what answers may hold until it has gone.
 
 use std::{
     convert::Infallible,
@@ -10,24 +10,37 @@ use std::{
 use axum::body::{Bytes, HttpBody};
 use hyper::body::{Frame, SizeHint};
 
-use crate::room::GraphView;
+use crate::{limits::budget::Share, room::GraphView};
 
 /// Handed out at once at most: the rest follows when the network has taken it.
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// The JSON of a view.
-pub(super) struct HeldJson {
+/// Bytes, and what their share goes with.
+pub(super) struct Held<T> {
     left: Bytes,
-    _view: Arc<GraphView>,
+    _paid: T,
 }
+
+/// The JSON of a view.
+pub(super) type HeldJson = Held<Arc<GraphView>>;
+
+/// A text that was made for one answer.
+pub(super) type HeldText = Held<Option<Share>>;
 
 impl HeldJson {
     pub(super) fn new(view: &Arc<GraphView>) -> Self {
-        Self { left: view.body.clone(), _view: view.clone() }
+        Self { left: view.body.clone(), _paid: view.clone() }
     }
 }
 
-impl HttpBody for HeldJson {
+impl HeldText {
+    pub(super) fn of(text: String, share: Option<Share>) -> Self {
+        let share = share.and_then(|share| share.shrunk_to(text.len()));
+        Self { left: text.into(), _paid: share }
+    }
+}
+
+impl<T: Unpin> HttpBody for Held<T> {
     type Data = Bytes;
     type Error = Infallible;
 

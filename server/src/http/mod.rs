@@ -3,7 +3,7 @@
 //! A request passes [`envelope`] (id, log, errors), [`host`], CORS, [`access::identify`], [`rate`], compression, [`origin`],
 //! [`access::guard`] and the body limit, and meets a handler; a failure of the domain becomes a status in [`domain_error`] and a body in [`envelope`].
 
-mod access;
+pub mod access;
 mod body;
 pub mod credentials;
 mod domain_error;
@@ -12,6 +12,7 @@ mod edges;
 pub mod envelope;
 pub mod error;
 mod etag;
+mod formats;
 mod graphs;
 mod held;
 mod host;
@@ -26,17 +27,23 @@ mod rate;
 pub mod request_id;
 mod schema;
 mod site;
+mod snapshot;
 pub mod state;
 mod tickets;
 mod versions;
+mod watch;
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
+    body::Body,
+    extract::{DefaultBodyLimit, Request},
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware,
+    response::Response,
 };
-use tower::util::option_layer;
+use std::{convert::Infallible, future::ready};
+
+use tower::{Layer as _, ServiceExt as _, service_fn, util::option_layer};
 use tower_http::{
     CompressionLevel,
     compression::{
@@ -47,10 +54,14 @@ use tower_http::{
     limit::RequestBodyLimitLayer,
 };
 
+pub use graphs::UNSAVED;
 pub use path::InGraph;
 pub use state::AppState;
 
-use crate::config::Config;
+use crate::{
+    config::Config,
+    transport::{poll, sse},
+};
 
 /// Smaller bodies fit into one packet as they are.
 const COMPRESS_BYTES_MIN: u64 = 1024;
@@ -59,26 +70,50 @@ const COMPRESS_BYTES_MIN: u64 = 1024;
 pub fn router(state: AppState, live: Router<AppState>) -> Router {
     let api: Router<AppState> = openapi::routes().into();
     let config = state.config.clone();
-    let compression = CompressionLayer::new()
-        // Maps compress well at any level, and somebody waits for them.
-        .quality(CompressionLevel::Fastest)
-        .compress_when(DefaultPredicate::new().and(SizeAbove::new(COMPRESS_BYTES_MIN)));
-    api.merge(live)
-        .merge(pages::files())
+    api.merge(pages::files())
+        .merge(formats::map_called_import())
         .fallback(async || error::ApiError::of_status(StatusCode::NOT_FOUND))
         .layer(body_limit(config.limits.message_bytes_max))
         // What says that it is larger is refused before it comes.
         .layer(announced_limit(config.limits.message_bytes_max))
+        // These have limits of their own.
+        .merge(files(&config))
+        .merge(live)
         .layer(middleware::from_fn_with_state(state.clone(), access::guard))
         .layer(middleware::from_fn_with_state(config.clone(), origin::guard))
         .layer(middleware::from_fn_with_state(state.clone(), rate::guard))
         .layer(middleware::from_fn_with_state(state.clone(), access::identify))
-        .layer(compression)
+        .layer(compression())
         .layer(option_layer(cors(&config)))
         // Around CORS, which answers by itself when a page asks first.
         .layer(middleware::from_fn_with_state(config.clone(), host::guard))
         .layer(middleware::from_fn_with_state(state.clock.clone(), envelope::wrap))
         .with_state(state)
+}
+
+/// Routes that take files, with their own limit.
+fn files(config: &Config) -> Router<AppState> {
+    let bytes_max = config.limits.sync_bytes_max;
+    Router::from(openapi::file_routes()).layer(body_limit(bytes_max)).layer(announced_limit(bytes_max))
+}
+
+fn compression() -> CompressionLayer<impl Predicate> {
+    CompressionLayer::new()
+        // Maps compress well at any level, and somebody waits for them.
+        .quality(CompressionLevel::Fastest)
+        .compress_when(DefaultPredicate::new().and(SizeAbove::new(COMPRESS_BYTES_MIN)))
+}
+
+/// A response as it leaves through the layers, for one that comes later.
+async fn compressed(accepted: Option<HeaderValue>, response: Response) -> Response {
+    let mut request = Request::new(Body::empty());
+    if let Some(accepted) = accepted {
+        request.headers_mut().insert(header::ACCEPT_ENCODING, accepted);
+    }
+    let mut response = Some(response);
+    let answer = service_fn(move |_: Request| ready(Ok::<_, Infallible>(response.take().unwrap_or_default())));
+    let Ok(response) = compression().layer(answer).oneshot(request).await;
+    response.map(Body::new)
 }
 
 fn announced_limit(bytes_max: usize) -> RequestBodyLimitLayer {
@@ -91,20 +126,25 @@ fn body_limit(bytes_max: usize) -> DefaultBodyLimit {
 
 /// What browsers are told about pages of other origins. Where none are configured they are told nothing, and refuse.
 fn cors(config: &Config) -> Option<CorsLayer> {
-    const EXPOSED: [HeaderName; 6] = [
+    const EXPOSED: [HeaderName; 10] = [
+        header::CONTENT_DISPOSITION,
         header::ETAG,
         header::LOCATION,
         header::RETRY_AFTER,
         header::CACHE_CONTROL,
         request_id::X_REQUEST_ID,
         envelope::X_PROCESS_TIME,
+        graphs::UNSAVED,
+        poll::CURSOR,
+        poll::DURABLE,
     ];
-    const ACCEPTED: [HeaderName; 5] = [
+    const ACCEPTED: [HeaderName; 6] = [
         header::AUTHORIZATION,
         header::CONTENT_TYPE,
         header::IF_MATCH,
         header::IF_NONE_MATCH,
         request_id::X_REQUEST_ID,
+        sse::LAST_EVENT_ID,
     ];
     let origins = &config.auth.allowed_origins;
     if origins.is_empty() {

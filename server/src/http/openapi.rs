@@ -10,7 +10,10 @@ use axum::{
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{edges, error::ErrorBody, graphs, nodes, openapi_access, ops, pages, state::AppState, tickets, versions};
+use super::{
+    edges, error::ErrorBody, formats, graphs, nodes, openapi_access, ops, pages, snapshot, state::AppState, tickets,
+    versions,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -32,7 +35,7 @@ use super::{edges, error::ErrorBody, graphs, nodes, openapi_access, ops, pages, 
         (name = "operations", description = "For whoever runs the server"),
     ),
     components(schemas(ErrorBody)),
-    paths(websocket, hocuspocus, pages::docs_description),
+    paths(websocket, live::sync, live::sse, hocuspocus, pages::docs_description),
 )]
 struct Description;
 
@@ -48,6 +51,8 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(ops::metrics))
         .routes(routes!(graphs::list_graphs, graphs::create_graph))
         .routes(routes!(graphs::get_graph, graphs::patch_graph, graphs::delete_graph))
+        .routes(routes!(formats::export_graph))
+        .routes(routes!(snapshot::get_snapshot))
         .routes(routes!(nodes::create_node))
         .routes(routes!(nodes::get_node, nodes::patch_node, nodes::delete_node))
         .routes(routes!(edges::create_edge))
@@ -58,10 +63,15 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(tickets::create_ticket))
 }
 
+/// Routes whose bodies are files: these may be larger than other bodies.
+pub fn file_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(formats::import_graph))
+}
+
 /// The description as JSON.
 pub fn description() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(|| {
-        let mut description = routes().into_openapi();
+        let mut description = routes().merge(file_routes()).into_openapi();
         openapi_access::describe(&mut description);
         description.to_pretty_json().expect("a description is plain data")
     });
@@ -76,6 +86,8 @@ async fn openapi_json() -> Response {
     let json = HeaderValue::from_static("application/json");
     ([(header::CONTENT_TYPE, json)], Bytes::from_static(description().as_bytes())).into_response()
 }
+
+mod live;
 
 /// Edits a map live (WebSocket)
 ///

@@ -39,7 +39,9 @@ fn describe_one(operation: &mut Operation, need: Need) {
     let (role, is_http) = match need {
         Need::Nothing => return,
         Need::SignedIn => ("a token".to_owned(), true),
-        Need::In(action) => (format!("the role {} or more in the graph", action.role().as_str()), true),
+        Need::In(action) | Need::InStream(action) => {
+            (format!("the role {} or more in the graph", action.role().as_str()), true)
+        }
         Need::OnSocket(action) => (format!("the role {} or more in the graph", action.role().as_str()), false),
         Need::Admin => ("an operator's token".to_owned(), true),
     };

@@ -1,7 +1,7 @@
 //! What stands in the path of a request.
 
 use axum::{
-    extract::{FromRequestParts, RawPathParams},
+    extract::{FromRequestParts, MatchedPath, RawPathParams},
     http::{StatusCode, request::Parts},
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
@@ -9,6 +9,10 @@ use synapti_protocol::graph_id::GraphId;
 
 use super::error::ApiError;
 use crate::{history::HistoryError, store::VersionId};
+
+/// Where maps are imported. A map may be called so as well: every other method here is about it.
+pub const IMPORT_ROUTE: &str = "/v1/graphs/import";
+const IMPORT_ID: &str = "import";
 
 /// The graph that `{graph_id}` names.
 #[derive(Debug)]
@@ -26,6 +30,9 @@ impl<S: Send + Sync> FromRequestParts<S> for InGraph {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        if parts.extensions.get::<MatchedPath>().is_some_and(|route| route.as_str() == IMPORT_ROUTE) {
+            return graph_id(IMPORT_ID).map(Self);
+        }
         graph_id(&param(parts, state, &["graph_id"]).await?).map(Self)
     }
 }

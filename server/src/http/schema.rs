@@ -49,6 +49,9 @@ pub struct Node {
     /// Its size, given or derived.
     #[schema(example = 1.2)]
     size: f64,
+    /// Which of `position`, `color` and `size` are given; the others are laid out or derived.
+    #[schema(example = json!(["color"]))]
+    given: Vec<String>,
     /// Whether it can be asked for children.
     expandable: bool,
     /// Whether its branch is folded away.

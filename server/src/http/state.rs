@@ -16,6 +16,7 @@ use crate::{
     limits::{address::AddressKey, requests::RequestRate, strain::Strain},
     store::SharedStore,
     telemetry::metrics::Stopwatch,
+    transport::gate::Gate,
 };
 
 /// Whose requests are counted together.
@@ -42,6 +43,8 @@ impl fmt::Display for Requester {
 pub struct AppState {
     /// The rooms.
     pub hub: Hub,
+    /// What lets clients in.
+    pub gate: Gate,
     /// Versions of maps.
     pub history: History,
     /// Where maps are kept; handlers only list and ask how it is.

@@ -17,14 +17,14 @@ use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    limits::connections::Connections,
+    limits::{budget::Share, connections::Connections},
     room::{
-        Entrant, Feed, GraphView, Joined, Restoring, RoomError, RoomHandle, SessionId,
+        Entrant, Feed, GraphView, Joined, Restoring, RoomError, RoomHandle, SessionId, Snapshot,
         actor::{Actor, RoomEnv},
         handle::CallError,
         lanes::{Lanes, NodeBudgets},
         open,
-        state::RoomLimits,
+        state::{RoomLimits, fits_empty},
     },
     store::{GraphKey, Lookup, StoreError},
     telemetry::metrics,
@@ -41,6 +41,9 @@ const TRIES_MAX: usize = 8;
 
 /// How long a call through the API waits for the store.
 const SAVED_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long an export or an import waits for others to be done.
+const FILE_WAITS: Duration = Duration::from_secs(5);
 
 /// How long the store has for one question on the way into a room.
 pub(crate) const STORE_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
@@ -116,12 +119,31 @@ impl Hub {
         timeout(SAVED_WITHIN, view).await.unwrap_or(Err(RoomError::Stalled))
     }
 
+    /// The map as one update, and the opening of its room that made it.
+    pub async fn snapshot(&self, id: &GraphId) -> Result<(RoomHandle, Arc<Snapshot>), RoomError> {
+        let call = |room: RoomHandle| async move { room.snapshot().await.map(|snapshot| (room, snapshot)) };
+        timeout(SAVED_WITHIN, self.call_fresh(id, call)).await.unwrap_or(Err(RoomError::Stalled))
+    }
+
+    /// Waits until an open room has what other nodes have saved, if there may be other nodes.
+    pub async fn freshen(&self, room: &RoomHandle) -> Result<(), RoomError> {
+        if !self.0.env.is_shared() || self.is_behind() {
+            return Ok(());
+        }
+        room.freshen().await.map_err(|error| match error {
+            CallError::Closed => RoomError::Panicked,
+            CallError::Room(error) => error,
+        })
+    }
+
     /// Makes a new graph with its first edit.
     pub async fn create(&self, id: &GraphId, init: MapEdit) -> Result<Arc<GraphView>, RoomError> {
         let topic = match &init {
             MapEdit::Init { topic, .. } => topic,
+            MapEdit::Import(map) => &map.topic,
             _ => "",
         };
+        fits_empty(&init, &self.0.limits.room)?;
         let (found, made) = in_time(self.0.env.store.create(id, topic, self.0.env.clock.now())).await?;
         let Lookup::Live(record) = found else { return Err(RoomError::Gone) };
         // Joining makes a graph too, and so does a call like this one that failed half way: nothing was ever written
@@ -183,6 +205,18 @@ impl Hub {
             // A map that is full, or closed meanwhile, has nothing on its way either.
             Ok(_) => Ok(()),
         }
+    }
+
+    /// A share of what files may hold that are being made into maps; waits for it, but not for long.
+    pub async fn import_share(&self, bytes: usize) -> Result<Option<Share>, RoomError> {
+        let share = timeout(FILE_WAITS, self.0.budgets.imports.take(bytes)).await;
+        share.map_err(|_| RoomError::AtCapacity { what: "files that are being imported" })
+    }
+
+    /// A share of what maps may hold that are on their way to clients, likewise.
+    pub async fn export_share(&self, bytes: usize) -> Result<Option<Share>, RoomError> {
+        let share = timeout(FILE_WAITS, self.0.budgets.views.take(bytes)).await;
+        share.map_err(|_| RoomError::AtCapacity { what: "large maps on their way to clients" })
     }
 
     /// Deletes a graph, and ends its sessions.

@@ -37,13 +37,21 @@ impl Edit {
     pub fn bytes(&self) -> usize {
         match self {
             Self::Update { update, .. } => update.len(),
-            Self::Map { edit, .. } => MAP_EDIT_BYTES + edit.text_bytes(),
+            Self::Map { edit, .. } => map_edit_bytes(edit),
         }
     }
 }
 
 /// What an edit of the map adds besides its texts, about; its real size is counted once it is integrated.
 const MAP_EDIT_BYTES: usize = 512;
+
+/// The same of each further node or edge that one edit brings.
+const MAP_PART_BYTES: usize = 192;
+
+/// What an edit of the map may add to the document, about.
+pub(super) fn map_edit_bytes(edit: &MapEdit) -> usize {
+    MAP_EDIT_BYTES + MAP_PART_BYTES * (edit.parts() - 1) + edit.text_bytes()
+}
 
 /// Edits in one batch at most: bounds how long a room integrates without looking up.
 const BATCH_EDITS_MAX: usize = 4096;

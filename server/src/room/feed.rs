@@ -71,6 +71,12 @@ impl Feed {
         self.head.load(Ordering::Acquire)
     }
 
+    /// Whether it can still be told what follows on a cursor.
+    pub fn reaches(&self, cursor: Cursor) -> bool {
+        let ring = self.ring.lock();
+        (ring.first..=ring.head()).contains(&cursor)
+    }
+
     /// Drops what stood in the ring at the last call already, so that a quiet room keeps nothing for its viewers. Who has
     /// not read it by now is sent a diff.
     pub fn age(&self) {

@@ -18,7 +18,8 @@ use tokio::{
 };
 
 use super::{
-    About, Cursor, Entrant, Feed, GraphView, RoomError, SessionId, SessionSlot,
+    About, Cursor, Entrant, Feed, GraphView, RoomError, SessionId, SessionSlot, Snapshot,
+    batch::map_edit_bytes,
     lanes::{self, Control, LaneEdit, LaneEnds, Lanes, NodeBudgets},
     reads::{Answer, Read, StateFrames},
 };
@@ -111,6 +112,8 @@ pub struct RoomHandle(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     id: GraphId,
+    /// Tells this opening from all others, on every node.
+    opening: u64,
     lanes: LaneEnds,
     states: ByteBudget,
     views: ByteBudget,
@@ -130,11 +133,9 @@ impl RoomHandle {
         let (ends, lanes) = lanes::lanes(budgets);
         let NodeBudgets { states, views, .. } = budgets.clone();
         let (key, recorded, document_bytes) = (OnceLock::new(), AtomicU64::new(0), AtomicUsize::new(0));
-        let slow_until = Mutex::new(None);
-        (
-            Self(Arc::new(Inner { id, lanes: ends, states, views, key, recorded, slow_until, document_bytes, feed })),
-            lanes,
-        )
+        let (opening, slow_until) = (rand::random(), Mutex::new(None));
+        let inner = Inner { id, opening, lanes: ends, states, views, key, recorded, slow_until, document_bytes, feed };
+        (Self(Arc::new(inner)), lanes)
     }
 
     /// The graph has been found in the store.
@@ -165,6 +166,11 @@ impl RoomHandle {
     /// The graph.
     pub fn id(&self) -> &GraphId {
         &self.0.id
+    }
+
+    /// A number that no other opening of a room has, on any node: what a cursor is good for.
+    pub fn opening(&self) -> u64 {
+        self.0.opening
     }
 
     /// What the room publishes.
@@ -221,6 +227,37 @@ impl RoomHandle {
         }
     }
 
+    /// The same, and who has gone lately.
+    pub async fn presence_news(&self) -> Result<Option<Bytes>, CallError> {
+        match self.read(Read::PresenceNews).await? {
+            Answer::Presence(frame) => Ok(frame),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Waits until a session's first so many edits have been looked at, and what was taken of them is on disk, unless the room
+    /// runs ahead of it; answers a `SyncStep1` frame that asks for what the map lacks.
+    pub async fn turn(&self, session: SessionId, edits: u64) -> Result<Bytes, CallError> {
+        match self.read(Read::Turn { after: (session, edits) }).await? {
+            Answer::Turn(question) => Ok(question),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The map as one update, with everything that is durable now.
+    pub async fn snapshot(&self) -> Result<Arc<Snapshot>, CallError> {
+        let share = self.share(&self.0.states, 1).await?;
+        match self.read(Read::Snapshot).await? {
+            Answer::Snapshot(snapshot) => {
+                if let Some(share) = share {
+                    snapshot.paid.pay(share, snapshot.update.len());
+                }
+                Ok(snapshot)
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// The map as JSON, with everything that is durable now.
     pub async fn view(&self) -> Result<Arc<GraphView>, CallError> {
         let share = self.share(&self.0.views, JSON_OF_MAP).await?;
@@ -253,7 +290,7 @@ impl RoomHandle {
 
     /// Edits the map; returns the map with the edit when it is durable.
     pub async fn edit(&self, edit: MapEdit) -> Result<Arc<GraphView>, CallError> {
-        let permit = self.0.lanes.permit(1024).await.map_err(|Closed| CallError::Closed)?;
+        let permit = self.0.lanes.permit(map_edit_bytes(&edit)).await.map_err(|Closed| CallError::Closed)?;
         let (reply, answer) = oneshot::channel();
         let message = Box::new(LaneEdit::Map { edit: Box::new(edit), reply, permit });
         self.0.lanes.edits.send(message).await.map_err(|_| CallError::Closed)?;

@@ -29,6 +29,9 @@ const NODE_LANES_BYTES_MAX: usize = 256 << 20;
 /// which somebody may take slowly: that must not keep people from their maps.
 const NODE_ANSWERS_BYTES_MAX: usize = 256 << 20;
 
+/// Bytes of files that are being made into maps. Reading one takes several times its size.
+const NODE_IMPORTS_BYTES_MAX: usize = 64 << 20;
+
 /// What all rooms of a node may hold together. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct NodeBudgets {
@@ -38,6 +41,8 @@ pub struct NodeBudgets {
     pub states: ByteBudget,
     /// Maps as JSON on their way to clients.
     pub views: ByteBudget,
+    /// Files from which maps are made.
+    pub imports: ByteBudget,
 }
 
 impl Default for NodeBudgets {
@@ -46,6 +51,7 @@ impl Default for NodeBudgets {
             lanes: ByteBudget::new(NODE_LANES_BYTES_MAX),
             states: ByteBudget::new(NODE_ANSWERS_BYTES_MAX),
             views: ByteBudget::new(NODE_ANSWERS_BYTES_MAX),
+            imports: ByteBudget::new(NODE_IMPORTS_BYTES_MAX),
         }
     }
 }

@@ -17,6 +17,7 @@ pub mod presence;
 pub mod reads;
 pub mod recorded;
 pub mod slot;
+pub mod snapshot;
 pub mod state;
 pub mod view;
 
@@ -27,7 +28,9 @@ use crate::store::StoreError;
 pub(crate) use decode::decode;
 pub use feed::{Cursor, Feed};
 pub use handle::{CallError, Joined, Restoring, RoomHandle, SyncReply, Welcome};
+pub(crate) use open::fresh_client_id;
 pub use slot::{Refusal, SessionSlot};
+pub use snapshot::Snapshot;
 pub use view::GraphView;
 
 /// Number of a session, unique in this process.

@@ -134,6 +134,6 @@ fn integrate(
 }
 
 /// An id for the server's own edits, never used before: 31 bits at random, as Yjs clients choose theirs.
-fn fresh_client_id() -> u64 {
+pub(crate) fn fresh_client_id() -> u64 {
     u64::from(rand::random_range(1..u32::MAX))
 }

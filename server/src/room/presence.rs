@@ -24,6 +24,9 @@ pub const PRESENCE_STATES_MAX: usize = 4096;
 /// A state that its owner has not renewed for this long is dropped, as Yjs clients do among themselves.
 const EXPIRE_AFTER_MS: u64 = 45_000;
 
+/// How long a state stays whose owner comes by from time to time and has not renewed it.
+const LINGERS_MS: u64 = 30_000;
+
 /// How long a state that has gone is remembered, so that an echo of it does not bring it back.
 const GONE_KEPT_MS: u64 = 60_000;
 
@@ -60,6 +63,8 @@ struct Present {
 enum Owner {
     Session(SessionId),
     Node(NodeId),
+    /// Somebody whose session is over and who will be back: they poll.
+    Away,
 }
 
 #[derive(Debug)]
@@ -85,6 +90,8 @@ pub struct Presence {
     dirty_own: BTreeSet<u64>,
     /// The frame for newcomers, until viewers are told of a change.
     everybody: Option<Bytes>,
+    /// The same with those who have gone.
+    news: Option<Bytes>,
 }
 
 impl Presence {
@@ -114,6 +121,8 @@ impl Presence {
         for entry in &entries {
             if may_own(entry.client) && self.is_own(session, joined, &entry) {
                 self.take(session, &entry, now_ms);
+            } else if entries.len() == 1 {
+                self.renew_away(&entry, now_ms);
             }
         }
         Ok(self.owned.get(&session).copied().filter(|&client| self.session_of(client) == Some(session)))
@@ -140,6 +149,21 @@ impl Presence {
         }
     }
 
+    /// As [`Presence::leave`], of somebody who will be back.
+    pub fn step_out(&mut self, session: SessionId) {
+        if let Some(client) = self.owned.remove(&session)
+            && let Some(present) = self.present.get_mut(&client)
+            && present.owner == Owner::Session(session)
+        {
+            present.owner = Owner::Away;
+        }
+    }
+
+    /// Whether somebody is shown who will be back.
+    pub fn has_away(&self) -> bool {
+        self.present.values().any(|present| present.owner == Owner::Away)
+    }
+
     /// Whether a session shows a client id as its own.
     pub fn shows(&self, session: SessionId) -> bool {
         self.owned.contains_key(&session)
@@ -149,7 +173,7 @@ impl Presence {
     pub fn session_of(&self, client: u64) -> Option<SessionId> {
         match self.present.get(&client)?.owner {
             Owner::Session(session) => Some(session),
-            Owner::Node(_) => None,
+            Owner::Node(_) | Owner::Away => None,
         }
     }
 
@@ -173,7 +197,7 @@ impl Presence {
         let stale: Vec<u64> = self
             .present
             .iter()
-            .filter(|(_, present)| present.renewed_ms + EXPIRE_AFTER_MS <= now_ms)
+            .filter(|(_, present)| present.renewed_ms + present.owner.expires_after_ms() <= now_ms)
             .map(|(&client, _)| client)
             .collect();
         for client in stale {
@@ -188,7 +212,7 @@ impl Presence {
 
     /// All changes since the last call as one frame; a state that has gone is sent as `null` with its last clock.
     pub fn take_changes(&mut self) -> Option<Bytes> {
-        self.everybody = None;
+        (self.everybody, self.news) = (None, None);
         let dirty = std::mem::take(&mut self.dirty);
         let changes: Vec<Entry<'_>> = dirty.iter().filter_map(|&client| self.entry(client)).collect();
         (!changes.is_empty()).then(|| frame(&changes))
@@ -219,6 +243,18 @@ impl Presence {
             self.everybody = Some(frame(&all));
         }
         self.everybody.clone()
+    }
+
+    /// As [`Presence::everybody`], and who has gone lately: for somebody who has missed some changes.
+    pub fn news(&mut self) -> Option<Bytes> {
+        if self.news.is_none() {
+            let mut clients: Vec<u64> = self.present.keys().chain(self.gone.keys()).copied().collect();
+            clients.sort_unstable();
+            clients.dedup();
+            let all: Vec<Entry<'_>> = clients.into_iter().filter_map(|client| self.entry(client)).collect();
+            self.news = (!all.is_empty()).then(|| frame(&all));
+        }
+        self.news.clone()
     }
 
     /// How many clients show a state.
@@ -279,6 +315,16 @@ impl Presence {
         self.changed(entry.client, owner);
     }
 
+    /// Somebody who is expected back says that they still are as they were.
+    fn renew_away(&mut self, entry: &Entry<'_>, now_ms: u64) {
+        if let Some(present) = self.present.get_mut(&entry.client)
+            && (present.owner, present.clock) == (Owner::Away, entry.clock)
+            && *present.state == *entry.state
+        {
+            present.renewed_ms = now_ms;
+        }
+    }
+
     fn remove(&mut self, client: u64, now_ms: u64) {
         if let Some(present) = self.present.remove(&client) {
             if self.gone.len() >= GONE_MAX {
@@ -292,8 +338,21 @@ impl Presence {
 
     fn changed(&mut self, client: u64, owner: Owner) {
         self.dirty.insert(client);
-        if matches!(owner, Owner::Session(_)) {
+        if !owner.is_node() {
             self.dirty_own.insert(client);
+        }
+    }
+}
+
+impl Owner {
+    fn is_node(self) -> bool {
+        matches!(self, Self::Node(_))
+    }
+
+    fn expires_after_ms(self) -> u64 {
+        match self {
+            Self::Session(_) | Self::Node(_) => EXPIRE_AFTER_MS,
+            Self::Away => LINGERS_MS,
         }
     }
 }

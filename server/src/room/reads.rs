@@ -6,7 +6,7 @@ use bytes::Bytes;
 use synapti_crdt::Replica;
 use synapti_protocol::{message, update};
 
-use super::{GraphView, RoomError, SessionId, SyncReply};
+use super::{Cursor, GraphView, RoomError, SessionId, Snapshot, SyncReply};
 use crate::limits::budget::Paid;
 
 /// A question that may have to wait until nothing is on its way to disk.
@@ -21,8 +21,17 @@ pub enum Read {
     },
     /// The map as JSON.
     View,
+    /// The map as one update.
+    Snapshot,
+    /// Nothing but that the reader's edits have been looked at, and that what was taken of them is on disk.
+    Turn {
+        /// Whose edits, and how many it has sent.
+        after: (SessionId, u64),
+    },
     /// Everybody's presence. Answered at once: presence is never saved.
     Presence,
+    /// The same, and who has gone lately.
+    PresenceNews,
 }
 
 /// What a room answers.
@@ -32,7 +41,11 @@ pub enum Answer {
     Sync(SyncReply),
     /// To [`Read::View`], and to an edit through the API once it is durable.
     View(Arc<GraphView>),
-    /// To [`Read::Presence`]: a whole frame, unless nobody shows anything.
+    /// To [`Read::Snapshot`].
+    Snapshot(Arc<Snapshot>),
+    /// To [`Read::Turn`]: a `SyncStep1` frame.
+    Turn(Bytes),
+    /// To [`Read::Presence`] and [`Read::PresenceNews`]: a whole frame, unless there is nothing to say.
     Presence(Option<Bytes>),
     /// The document has what the store has.
     Fresh,
@@ -94,6 +107,7 @@ pub struct ReadCache {
     question: Option<Bytes>,
     diffs: Vec<(Bytes, Arc<StateFrames>)>,
     view: Option<Arc<GraphView>>,
+    snapshot: Option<Arc<Snapshot>>,
     used: bool,
     lookups: Lookups,
 }
@@ -144,6 +158,16 @@ impl ReadCache {
         }
         self.diffs.push((state_vector.clone(), frames.clone()));
         frames
+    }
+
+    /// The map as one update.
+    pub fn snapshot(&mut self, replica: &Replica, cursor: Cursor, is_saved: bool) -> Arc<Snapshot> {
+        self.used = true;
+        match self.snapshot {
+            Some(_) => self.lookups.hits += 1,
+            None => self.lookups.misses += 1,
+        }
+        self.snapshot.get_or_insert_with(|| Arc::new(Snapshot::of(replica, cursor, is_saved))).clone()
     }
 
     /// The map as JSON.

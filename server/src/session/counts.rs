@@ -67,6 +67,10 @@ impl Counts {
         std::mem::take(&mut self.refused)
     }
 
+    pub(super) fn durable(&self) -> u64 {
+        self.durable
+    }
+
     pub(super) fn is_unsaved(&self) -> bool {
         self.is_unsaved
     }

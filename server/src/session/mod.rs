@@ -8,8 +8,10 @@ mod answer;
 mod counts;
 mod deletions;
 mod edits;
+mod exchange;
 mod extension;
 mod pace;
+mod paces;
 mod reasons;
 mod sending;
 mod standing;
@@ -39,12 +41,15 @@ use crate::{
 use answer::Answer;
 use counts::Counts;
 pub use counts::EditCounts;
+pub use exchange::FeedNews;
 use extension::Extension;
 pub use extension::refused;
 use pace::{Kind, Pace, Toll, TooFast};
+pub use paces::Paces;
 pub use reasons::refusal;
 use reasons::{call_refusal, malformed};
 use standing::Standing;
+pub use standing::is_edit;
 use work::{Done, Work};
 
 /// Bounds of one session's messages; 0 = no limit.
@@ -146,6 +151,16 @@ impl Session {
             probe: None,
             _membership: membership,
         }
+    }
+
+    /// Where the session is.
+    pub fn room(&self) -> &RoomHandle {
+        &self.room
+    }
+
+    /// What the room says to this session alone.
+    pub fn slot(&self) -> &Arc<SessionSlot> {
+        &self.slot
     }
 
     /// Whether the client may be read: not while its last message is still being dealt with, nor before the network has

@@ -40,7 +40,7 @@ impl Standing {
     /// After a refused edit nothing more is counted: an acknowledgement speaks of the first n edits, so it must not pass one
     /// that was refused.
     pub(super) fn judge(&mut self, update: &UpdateView<'_>, is_answer: bool) -> Verdict {
-        let is_empty = update.struct_count() == 0 && (is_answer || update.delete_set().next().is_none());
+        let is_empty = !is_edit(update, is_answer);
         match self {
             Self::Edits => Verdict::Passes,
             Self::Reads if is_empty => Verdict::CountsAsEmpty,
@@ -51,6 +51,11 @@ impl Standing {
             Self::IsTold => Verdict::Refused(None),
         }
     }
+}
+
+/// Whether an update would change the map, as far as can be told from it alone.
+pub fn is_edit(update: &UpdateView<'_>, is_answer: bool) -> bool {
+    update.struct_count() > 0 || (!is_answer && update.delete_set().next().is_some())
 }
 
 #[cfg(test)]

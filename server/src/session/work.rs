@@ -97,7 +97,9 @@ impl Work {
     }
 }
 
-async fn in_time(reading: impl Future<Output = Result<SyncReply, CallError>>) -> Result<SyncReply, CallError> {
+pub(super) async fn in_time(
+    reading: impl Future<Output = Result<SyncReply, CallError>>,
+) -> Result<SyncReply, CallError> {
     timeout(SYNCED_WITHIN, reading).await.unwrap_or(Err(CallError::Room(RoomError::Stalled)))
 }
 

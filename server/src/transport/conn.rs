@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf},
     net::TcpStream,
@@ -68,7 +69,7 @@ impl Traffic {
     }
 
     /// Whether the network has not taken all that it was given.
-    fn is_blocked(&self) -> bool {
+    pub fn is_blocked(&self) -> bool {
         self.blocked.load(Ordering::Relaxed)
     }
 }
@@ -89,6 +90,8 @@ pub struct Conn {
     traffic: Option<Arc<Traffic>>,
     written: u64,
     read: u64,
+    /// What is to be read before the stream.
+    unread: Bytes,
     stream: Option<TcpStream>,
     place: Option<SocketPlace>,
     tracker: TaskTracker,
@@ -99,7 +102,8 @@ pub struct Conn {
 impl Conn {
     /// Takes over an accepted socket; `place` is given back when the connection is really closed.
     pub fn new(stream: TcpStream, place: SocketPlace, tracker: TaskTracker) -> Self {
-        Self { traffic: None, written: 0, read: 0, stream: Some(stream), place: Some(place), tracker, over: false }
+        let (stream, place) = (Some(stream), Some(place));
+        Self { traffic: None, written: 0, read: 0, unread: Bytes::new(), stream, place, tracker, over: false }
     }
 
     /// Counters that somebody else can look at from now on, until [`Conn::unwatched`].
@@ -114,6 +118,11 @@ impl Conn {
         self
     }
 
+    /// Has these bytes read before all others.
+    pub fn unread(&mut self, bytes: Bytes) {
+        self.unread = bytes;
+    }
+
     /// Bytes read and written since the connection was accepted.
     pub fn passed(&self) -> (u64, u64) {
         (self.read, self.written)
@@ -122,6 +131,7 @@ impl Conn {
     /// Whether there may be something to read; if not, the task is woken when there is.
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         match &self.stream {
+            _ if !self.unread.is_empty() => Poll::Ready(()),
             // A connection that failed says so when it is read.
             Some(stream) => stream.poll_read_ready(cx).map(|_| ()),
             None => Poll::Ready(()),
@@ -152,6 +162,11 @@ impl Conn {
 
 impl AsyncRead for Conn {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.unread.is_empty() {
+            let bytes = self.unread.len().min(buf.remaining());
+            buf.put_slice(&self.unread.split_to(bytes));
+            return Poll::Ready(Ok(()));
+        }
         let (wanted, before) = (buf.remaining(), buf.filled().len());
         let read = self.stream()?.poll_read(cx, buf);
         match &read {

@@ -19,7 +19,7 @@ use crate::{
         turnstile::Turnstile,
     },
     room::{Refusal, SessionSlot},
-    session::SessionLimits,
+    session::{Paces, SessionLimits},
     transport::{socket::LargeMessages, visitor::Visitor},
 };
 
@@ -55,6 +55,7 @@ pub struct Gate(Arc<Inner>);
 struct Inner {
     parts: GateParts,
     large_messages: LargeMessages,
+    paces: Paces,
     sessions: AtomicU64,
 }
 
@@ -74,7 +75,8 @@ impl Admitted {
 impl Gate {
     /// A gate in front of a hub.
     pub fn new(parts: GateParts) -> Self {
-        Self(Arc::new(Inner { parts, large_messages: LargeMessages::default(), sessions: AtomicU64::new(1) }))
+        let (large_messages, paces) = (LargeMessages::default(), Paces::new(parts.limits));
+        Self(Arc::new(Inner { parts, large_messages, paces, sessions: AtomicU64::new(1) }))
     }
 
     /// Lets a client in, when it is its turn.
@@ -98,6 +100,25 @@ impl Gate {
         self.enter().await
     }
 
+    /// Lets a poll in: not refused when the node is overloaded, because polls are what it sends its clients to. Who has no place
+    /// in the feed costs as much as one that joins, and waits for its turn like that.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn admit_poll(&self, is_new: bool) -> Result<(), Refusal> {
+        self.is_staying()?;
+        if is_new { self.enter().await } else { Ok(()) }
+    }
+
+    /// A place among the connections for a client whose request waits.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn admit_waiting(&self, visitor: &Visitor) -> Result<Admitted, Refusal> {
+        let place = self.0.parts.connections.admit(visitor.ip, visitor.access.client()).await.map_err(full)?;
+        Ok(Admitted { place })
+    }
+
     /// Cancelled when the node goes.
     pub fn draining(&self) -> &CancellationToken {
         &self.0.parts.draining
@@ -106,6 +127,11 @@ impl Gate {
     /// The budget of large messages that are being read.
     pub fn large_messages(&self) -> LargeMessages {
         self.0.large_messages.clone()
+    }
+
+    /// The rates of clients whose sessions are single requests.
+    pub fn paces(&self) -> &Paces {
+        &self.0.paces
     }
 
     /// A number for a session; zero is the store's.
@@ -136,12 +162,16 @@ impl Gate {
         &self.0.parts.tracker
     }
 
-    fn is_open(&self) -> Result<(), Refusal> {
-        let GateParts { draining, strain, .. } = &self.0.parts;
-        if draining.is_cancelled() {
+    fn is_staying(&self) -> Result<(), Refusal> {
+        if self.0.parts.draining.is_cancelled() {
             return Err(Refusal::new(CloseCode::Restarting, CloseCode::Restarting.reason()));
         }
-        if let Some(what) = strain.current() {
+        Ok(())
+    }
+
+    fn is_open(&self) -> Result<(), Refusal> {
+        self.is_staying()?;
+        if let Some(what) = self.0.parts.strain.current() {
             return Err(Refusal::new(CloseCode::Overloaded, format!("this node is overloaded ({what}): use polling")));
         }
         Ok(())

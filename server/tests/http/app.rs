@@ -30,10 +30,17 @@ use synapti_server::{
         connections::{ConnectionLimits, Connections},
         requests::RequestRate,
         strain::Strain,
+        turnstile::Turnstile,
     },
     room::{actor::RoomEnv, state::RoomLimits},
+    session::SessionLimits,
     store::{SharedStore, SqliteStore},
     telemetry::metrics::Stopwatch,
+    transport::{
+        self,
+        deferred::finished,
+        gate::{Gate, GateParts},
+    },
 };
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -94,12 +101,29 @@ impl TestApp {
             },
             feed_bytes_max: config.limits.feed_bytes_max,
         };
-        let hub = Hub::new(room_env, limits, Connections::new(ConnectionLimits::default()), tracker);
+        let connections = Connections::new(ConnectionLimits::default());
+        let hub = Hub::new(room_env, limits, connections.clone(), tracker);
+        let gate = Gate::new(GateParts {
+            hub: hub.clone(),
+            connections,
+            turnstile: Turnstile::new(0),
+            strain: Strain::default(),
+            limits: SessionLimits {
+                message_bytes_max: config.limits.message_bytes_max,
+                sync_bytes_max: config.limits.sync_bytes_max,
+                messages_per_second: 0,
+                bytes_per_second: 0,
+            },
+            drain_within: config.shutdown_grace,
+            draining: draining.clone(),
+            tracker: TaskTracker::new(),
+        });
         let clock = Clock::system();
         let auth = Authenticator::new(&config.auth, clock.clone());
         let uptime = Stopwatch::start();
         let history = History::new(store.clone(), compactor, hub.clone(), clock.clone(), config.history);
         let state = AppState {
+            gate: gate.clone(),
             history,
             hub,
             store: store.clone(),
@@ -114,7 +138,8 @@ impl TestApp {
             store_up: watch::Sender::new(true).subscribe(),
             config,
         };
-        let live = Router::new().route("/v1/panic", get(async || -> StatusCode { panic!("as the test wants") }));
+        let live =
+            transport::routes(gate).route("/v1/panic", get(async || -> StatusCode { panic!("as the test wants") }));
         Self { router: http::router(state, live), store, draining, _folder: folder }
     }
 
@@ -147,7 +172,7 @@ impl TestApp {
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = finished(self.router.clone().oneshot(request).await.unwrap()).await;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         Answer { status: parts.status, headers: parts.headers, body }

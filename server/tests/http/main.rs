@@ -8,6 +8,7 @@ mod conditional;
 mod description;
 mod edges;
 mod envelope;
+mod formats;
 mod fuzz;
 mod graphs;
 mod hostile;

@@ -1,6 +1,6 @@
 /** Colours that nodes have when nobody chose one; the server's `crdt/src/map/color.rs` says the same. */
-import type { NodeData } from './schema.ts'
-import type { Tree } from './tree.ts'
+import type { NodeData } from '../../client/src/schema/schema.ts'
+import type { Tree } from '../../client/src/schema/tree.ts'
 
 const ROOT_COLOR = '#8B5CF6'
 const GENERAL_COLOR = '#6B7280'

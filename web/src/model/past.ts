@@ -1,6 +1,6 @@
 /** How a map was: the server's JSON of a version, read as what is drawn. */
-import type { MapModel } from './mirror.ts'
-import { derive } from './tree.ts'
+import type { MapModel } from '../../client/src/schema/mirror.ts'
+import { derive } from '../../client/src/schema/tree.ts'
 
 export interface NodeJson {
   readonly id: string

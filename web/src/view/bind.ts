@@ -3,8 +3,8 @@
  * stays with its letters. While an input method composes, the field is not touched; it catches up at the end.
  */
 import * as Y from 'yjs'
-import { Local } from '../model/edits.ts'
-import { Shadow } from '../model/text.ts'
+import { Local } from '../../client/src/schema/edits.ts'
+import { Shadow } from '../../client/src/schema/text.ts'
 
 export interface BindOptions {
   /** A title: line breaks that are pasted become spaces. */

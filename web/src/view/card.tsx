@@ -1,7 +1,7 @@
 /** One node as a card. */
 import { memo } from './memo.ts'
 import { isBright } from '../model/color.ts'
-import type { NodeData } from '../model/schema.ts'
+import type { NodeData } from '../../client/src/schema/schema.ts'
 import type { Board } from './board.ts'
 import { caretIn } from './caret.ts'
 import { addChild, rename, toggle } from './commands.ts'

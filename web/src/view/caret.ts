@@ -1,6 +1,6 @@
 /** Where somebody else's caret is in a title. */
 import * as Y from 'yjs'
-import { nodeMap, rootsOf } from '../model/schema.ts'
+import { nodeMap, rootsOf } from '../../client/src/schema/schema.ts'
 
 /** Null when what they sent is no place in this title. */
 export const caretIn = (doc: Y.Doc, node: string, caret: unknown): number | null => {

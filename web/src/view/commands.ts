@@ -1,7 +1,7 @@
 /** What people can do, whether by key, button or pointer. */
 import { branchColor } from '../model/color.ts'
-import { addNode, beginMap, followRootTitle, moveNode, removeBranch, setCollapsed, type Spot } from '../model/edits.ts'
-import { branch, siblingsUnder } from '../model/tree.ts'
+import { addNode, beginMap, followRootTitle, moveNode, removeBranch, setCollapsed, type Spot } from '../../client/src/schema/edits.ts'
+import { branch, siblingsUnder } from '../../client/src/schema/tree.ts'
 import type { Board } from './board.ts'
 import { shownTitle } from './measure.ts'
 import { type Direction, shift, walk } from './walk.ts'
@@ -34,7 +34,7 @@ export const begin = (board: Board, topic: string): void =>
   step(board, null, () => board.selectAndReveal(beginMap(board.session.doc, topic, new Date())))
 
 const add = (board: Board, spot: Spot, color: string | null): void => step(board, spot.parent, () => {
-  const id = addNode(board.session.doc, spot, color)
+  const id = addNode(board.session.doc, spot, { color })
   if (id === null) return
   board.refresh()
   board.editing.value = { id, initial: null, isNew: true, before: '' }

@@ -1,8 +1,8 @@
 /** The side panel: the whole title, the summary that people write together, and the colour. */
 import { useLayoutEffect, useRef } from 'preact/hooks'
 import { PALETTE } from '../model/color.ts'
-import { editableText, setColor } from '../model/edits.ts'
-import { nodeMap, rootsOf, SUMMARY_LENGTH_MAX, textOf } from '../model/schema.ts'
+import { editableText, setColor } from '../../client/src/schema/edits.ts'
+import { nodeMap, rootsOf, SUMMARY_LENGTH_MAX, textOf } from '../../client/src/schema/schema.ts'
 import { bindText } from './bind.ts'
 import type { Board } from './board.ts'
 import { redo, undo } from './commands.ts'

@@ -1,7 +1,7 @@
 /** Where a dragged card would land. */
-import type { Spot } from '../model/edits.ts'
-import { isInBranch, siblingsUnder, type Tree } from '../model/tree.ts'
-import type { Side } from '../model/place.ts'
+import type { Spot } from '../../client/src/schema/edits.ts'
+import { isInBranch, siblingsUnder, type Tree } from '../../client/src/schema/tree.ts'
+import type { Side } from '../../client/src/schema/place.ts'
 import { type Box, GAP_X, type Layout, middleOf } from './layout.ts'
 
 /** How near, in map pixels, the pointer must be to a card. */

@@ -1,8 +1,8 @@
 /** The field in which a title is typed. */
 import { useLayoutEffect, useRef } from 'preact/hooks'
 import type * as Y from 'yjs'
-import { editableText } from '../model/edits.ts'
-import { TITLE_LENGTH_MAX } from '../model/schema.ts'
+import { editableText } from '../../client/src/schema/edits.ts'
+import { TITLE_LENGTH_MAX } from '../../client/src/schema/schema.ts'
 import { bindText } from './bind.ts'
 import type { Board } from './board.ts'
 import { redo, stopEditing, undo } from './commands.ts'

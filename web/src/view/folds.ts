@@ -1,5 +1,5 @@
 /** What somebody who may only read has opened and closed: for themselves, over what the map says. */
-import type { MapModel } from '../model/mirror.ts'
+import type { MapModel } from '../../client/src/schema/mirror.ts'
 
 export class Folds {
   private own = new Map<string, boolean>()

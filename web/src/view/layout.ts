@@ -2,9 +2,9 @@
  * A tidy layout: the root in the middle, its branches to both sides, each branch in a block of its own, so that no two
  * cards ever overlap. It follows from the map alone: everybody who has the map open sees the same.
  */
-import { type Side, sideOf } from '../model/place.ts'
-import type { NodeData } from '../model/schema.ts'
-import type { Tree } from '../model/tree.ts'
+import { type Side, sideOf } from '../../client/src/schema/place.ts'
+import type { NodeData } from '../../client/src/schema/schema.ts'
+import type { Tree } from '../../client/src/schema/tree.ts'
 
 export interface Size {
   readonly w: number

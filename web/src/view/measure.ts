@@ -2,7 +2,7 @@
  * How large cards are. The browser itself is asked, because only it knows how it breaks lines; all cards that are new
  * are asked for at once, which costs one layout, and answers are kept.
  */
-import type { MapModel } from '../model/mirror.ts'
+import type { MapModel } from '../../client/src/schema/mirror.ts'
 import type { Size } from './layout.ts'
 
 /** The style of a card: the root, a branch of the root or floating topic, or anything below. */

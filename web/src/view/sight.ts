@@ -1,5 +1,5 @@
 /** What has to be drawn: cards and curves in sight, and some around it so that a small move draws nothing anew. */
-import type { MapModel } from '../model/mirror.ts'
+import type { MapModel } from '../../client/src/schema/mirror.ts'
 import { type Bounds, type Box, middleOf } from './layout.ts'
 
 /** How much is drawn around the frame, as a share of its size. */

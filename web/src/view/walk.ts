@@ -1,7 +1,7 @@
 /** Where the arrow keys lead: by what one sees, not by the order in which the map is stored. */
-import { siblingsUnder, type Tree } from '../model/tree.ts'
-import type { Side } from '../model/place.ts'
-import type { Spot } from '../model/edits.ts'
+import { siblingsUnder, type Tree } from '../../client/src/schema/tree.ts'
+import type { Side } from '../../client/src/schema/place.ts'
+import type { Spot } from '../../client/src/schema/edits.ts'
 import { type Box, type Layout, middleOf } from './layout.ts'
 
 export type Direction = 'up' | 'down' | 'left' | 'right'

@@ -2,7 +2,7 @@
 
 use yrs::{Any, Map, ReadTxn, TransactionMut};
 
-use super::{EditError, MapEdit, NewNode, ParentRef, edge, node, write};
+use super::{EditError, MapEdit, NewNode, ParentRef, edge, import, node, write};
 use crate::map::outline::Outline;
 use crate::map::read::child_map;
 use crate::map::roots::{MapRoots, SCHEMA};
@@ -17,6 +17,7 @@ use crate::map::roots::{MapRoots, SCHEMA};
 pub fn apply_edit(txn: &mut TransactionMut<'_>, roots: &MapRoots, edit: &MapEdit) -> Result<(), EditError> {
     match edit {
         MapEdit::Init { topic, root, created_at } => init(txn, roots, topic, root.as_ref(), created_at),
+        MapEdit::Import(map) => import::import(txn, roots, map),
         MapEdit::PatchMeta { topic, root } => patch_meta(txn, roots, topic.as_deref(), root.as_deref()),
         MapEdit::AddNode(new) => node::add(txn, roots, new),
         MapEdit::PatchNode { id, patch } => node::patch(txn, roots, id, patch),

@@ -1,6 +1,6 @@
 //! Cross links.
 
-use yrs::{Map, MapPrelim, ReadTxn, TransactionMut};
+use yrs::{Map, MapPrelim, MapRef, ReadTxn, TransactionMut};
 
 use super::write::{number, set};
 use super::{EdgePatch, EditError, NewEdge, check};
@@ -17,11 +17,16 @@ pub(super) fn add(txn: &mut TransactionMut<'_>, roots: &MapRoots, new: &NewEdge)
     check_loop(&new.source, &new.target)?;
 
     let edge = roots.edges.insert(txn, new.id.as_str(), MapPrelim::default());
-    set(txn, &edge, "source", new.source.as_str());
-    set(txn, &edge, "target", new.target.as_str());
-    set(txn, &edge, "relationship", new.relationship.as_str());
-    set(txn, &edge, "strength", number(new.strength));
+    write(txn, &edge, new);
     Ok(())
+}
+
+/// Writes what a new edge says.
+pub(super) fn write(txn: &mut TransactionMut<'_>, edge: &MapRef, new: &NewEdge) {
+    set(txn, edge, "source", new.source.as_str());
+    set(txn, edge, "target", new.target.as_str());
+    set(txn, edge, "relationship", new.relationship.as_str());
+    set(txn, edge, "strength", number(new.strength));
 }
 
 pub(super) fn patch(

@@ -6,6 +6,7 @@
 mod apply;
 mod check;
 mod edge;
+mod import;
 mod node;
 mod place;
 mod size;
@@ -14,6 +15,8 @@ mod write;
 
 pub use apply::apply_edit;
 pub use size::takes_away;
+
+use std::sync::Arc;
 
 use super::state::{Proposed, Source};
 
@@ -29,6 +32,8 @@ pub enum MapEdit {
         /// RFC 3339.
         created_at: String,
     },
+    /// Makes an empty document the map of a file. Refused when there is anything in it. Shared, because maps are large.
+    Import(Arc<ImportedMap>),
     /// Changes what is said of the map as a whole.
     PatchMeta {
         /// What the map is about.
@@ -121,6 +126,30 @@ impl NewNode {
             state: None,
         }
     }
+}
+
+/// A map that was read from a file.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ImportedMap {
+    /// What it is about.
+    pub topic: String,
+    /// RFC 3339.
+    pub created_at: String,
+    /// The id of the root; `None` only without nodes.
+    pub root: Option<String>,
+    /// All nodes, with parents that are among them and form no cycle.
+    pub nodes: Vec<ImportedNode>,
+    /// Cross links between them.
+    pub edges: Vec<NewEdge>,
+}
+
+/// One node of a map that was read from a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImportedNode {
+    /// The node. Its `parent` is `Topic` or `Under`; `before` and `after` say nothing.
+    pub node: NewNode,
+    /// Its place among its siblings.
+    pub order: String,
 }
 
 /// What a node shall hang under.

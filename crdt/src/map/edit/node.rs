@@ -23,18 +23,29 @@ pub(super) fn add(txn: &mut TransactionMut<'_>, roots: &MapRoots, new: &NewNode)
 
     name_root(txn, roots, &outline, &new.id);
     rekey(txn, roots, &outline, &slot);
+    let parent = gap.parent.map(|parent| outline.ids[parent].as_str());
+    write(txn, roots, new, parent, slot.keys.first().map(String::as_str));
+    Ok(())
+}
+
+/// Writes a node that is not there yet.
+pub(super) fn write(
+    txn: &mut TransactionMut<'_>,
+    roots: &MapRoots,
+    new: &NewNode,
+    parent: Option<&str>,
+    order: Option<&str>,
+) {
     let node = roots.nodes.insert(txn, new.id.as_str(), MapPrelim::default());
     // Both texts always exist: two people who made one at the same time would lose what one of them typed.
     node.insert(txn, "title", TextPrelim::new(new.title.as_str()));
     node.insert(txn, "summary", TextPrelim::new(new.summary.as_str()));
-    let parent = gap.parent.map(|parent| outline.ids[parent].as_str());
     set(txn, &node, "parent", parent_value(parent));
-    for key in &slot.keys {
-        set(txn, &node, "order", key.as_str());
+    if let Some(order) = order {
+        set(txn, &node, "order", order);
     }
     set(txn, &node, "source", new.source.as_str());
     write_optional(txn, &node, &optional_values(new));
-    Ok(())
 }
 
 pub(super) fn patch(

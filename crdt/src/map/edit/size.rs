@@ -2,14 +2,26 @@
 
 use yrs::{MapRef, ReadTxn};
 
-use super::{EdgePatch, MapEdit, NewNode, NodePatch, ParentRef};
+use super::{EdgePatch, MapEdit, NewEdge, NewNode, NodePatch, ParentRef};
 use crate::map::read::{child_map, text};
 use crate::map::roots::MapRoots;
 
 impl MapEdit {
-    /// Whether it adds a node.
-    pub fn adds_node(&self) -> bool {
-        matches!(self, Self::AddNode(_) | Self::Init { root: Some(_), .. })
+    /// How many nodes it adds.
+    pub fn nodes_added(&self) -> usize {
+        match self {
+            Self::AddNode(_) | Self::Init { root: Some(_), .. } => 1,
+            Self::Import(map) => map.nodes.len(),
+            _ => 0,
+        }
+    }
+
+    /// How many nodes and edges it writes, at least one for what it says of the map or of one of them.
+    pub fn parts(&self) -> usize {
+        match self {
+            Self::Import(map) => 1 + map.nodes.len() + map.edges.len(),
+            _ => 1,
+        }
     }
 
     /// Bytes of all texts that it brings.
@@ -18,6 +30,11 @@ impl MapEdit {
             Self::Init { topic, root, created_at } => {
                 topic.len() + root.as_ref().map_or(0, new_node_bytes) + created_at.len()
             }
+            Self::Import(map) => {
+                let nodes = map.nodes.iter().map(|imported| new_node_bytes(&imported.node) + imported.order.len());
+                let edges = map.edges.iter().map(new_edge_bytes);
+                map.topic.len() + map.created_at.len() + nodes.sum::<usize>() + edges.sum::<usize>()
+            }
             Self::PatchMeta { topic, root } => bytes([topic, root]),
             Self::AddNode(new) => new_node_bytes(new),
             Self::PatchNode { patch, .. } => {
@@ -25,7 +42,7 @@ impl MapEdit {
                 let optional = [color, run].map(|value| value.as_ref().unwrap_or(&None));
                 bytes([title, summary]) + bytes(optional) + parent.as_ref().map_or(0, parent_bytes)
             }
-            Self::AddEdge(new) => new.id.len() + new.source.len() + new.target.len() + new.relationship.len(),
+            Self::AddEdge(new) => new_edge_bytes(new),
             Self::PatchEdge { patch, .. } => bytes([&patch.source, &patch.target, &patch.relationship]),
             Self::RemoveNode { .. } | Self::RemoveEdge { .. } => 0,
         }
@@ -53,7 +70,7 @@ pub fn takes_away<T: ReadTxn>(txn: &T, roots: &MapRoots, edit: &MapEdit) -> bool
         MapEdit::PatchMeta { topic, root } => {
             root.is_none() && is_no_longer(txn, &roots.meta, "topic", topic.as_deref())
         }
-        MapEdit::Init { .. } | MapEdit::AddNode(_) | MapEdit::AddEdge(_) => false,
+        MapEdit::Init { .. } | MapEdit::Import(_) | MapEdit::AddNode(_) | MapEdit::AddEdge(_) => false,
     }
 }
 
@@ -89,6 +106,10 @@ fn new_node_bytes(new: &NewNode) -> usize {
     id.len() + title.len() + summary.len() + parent_bytes(parent) + bytes([color, run])
 }
 
+fn new_edge_bytes(new: &NewEdge) -> usize {
+    new.id.len() + new.source.len() + new.target.len() + new.relationship.len()
+}
+
 fn parent_bytes(parent: &ParentRef) -> usize {
     match parent {
         ParentRef::Under(id) => id.len(),
@@ -103,7 +124,7 @@ fn bytes<const N: usize>(texts: [&Option<String>; N]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::map::{Children, NewEdge};
+    use crate::map::Children;
     use crate::{AsideLimits, Op, Replica};
 
     fn map() -> Replica {

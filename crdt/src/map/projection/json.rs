@@ -39,6 +39,8 @@ pub struct NodeJson {
     /// Its own size, or one derived from its parent's.
     #[serde(serialize_with = "number")]
     pub size: f64,
+    /// Which of place, colour and size are its own; the others follow from layout and parent.
+    pub given: Vec<Given>,
     /// Whether the AI may be asked for its children.
     pub expandable: bool,
     /// Its parent in the tree; null for the root and for floating topics.
@@ -58,6 +60,30 @@ pub struct NodeJson {
     /// `proposed`, or absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<Proposed>,
+}
+
+/// What somebody may give to a node, and what otherwise follows from layout and parent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Given {
+    /// Its place.
+    Position,
+    /// Its colour.
+    Color,
+    /// Its size.
+    Size,
+}
+
+impl Given {
+    /// Reads the word that stands for it in the JSON.
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "position" => Some(Self::Position),
+            "color" => Some(Self::Color),
+            "size" => Some(Self::Size),
+            _ => None,
+        }
+    }
 }
 
 /// A place, rounded to two decimals.

@@ -4,7 +4,7 @@ mod json;
 
 use std::collections::BTreeSet;
 
-pub use json::{EdgeJson, GraphJson, MetadataJson, NodeJson, PositionJson};
+pub use json::{EdgeJson, Given, GraphJson, MetadataJson, NodeJson, PositionJson};
 
 use super::color::{GENERAL_COLOR, ROOT_COLOR, ROOT_SIZE, child_size, lighter};
 use super::layout::{LayoutNode, layout};
@@ -118,6 +118,7 @@ impl<'a> View<'a> {
             position: PositionJson::rounded(self.places[index]),
             color: self.colors[index].clone(),
             size: self.sizes[index],
+            given: given(node),
             expandable: node.expandable,
             parent_id: place.parent.map(|parent| self.ids[parent].to_owned()),
             connections: self.connections(index),
@@ -173,6 +174,16 @@ impl<'a> View<'a> {
             derived: true,
         })
     }
+}
+
+/// What a node says itself.
+fn given(node: &NodeState) -> Vec<Given> {
+    let says = [
+        (node.pos.is_some(), Given::Position),
+        (node.color.is_some(), Given::Color),
+        (node.size.is_some(), Given::Size),
+    ];
+    says.into_iter().filter_map(|(says, what)| says.then_some(what)).collect()
 }
 
 /// Colours and sizes: each node's own, else what follows from its parent's.

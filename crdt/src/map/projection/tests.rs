@@ -86,7 +86,7 @@ fn a_map_reads_as_the_published_json() {
         json!({
             "id": "r", "title": "Tides", "summary": "",
             "position": {"x": 0, "y": 0, "z": 0},
-            "color": "#8B5CF6", "size": 1.5, "expandable": true,
+            "color": "#8B5CF6", "size": 1.5, "given": [], "expandable": true,
             "parent_id": null, "connections": ["b", "c"], "order": "", "depth": 0,
             "collapsed": false, "source": null, "run": null,
         })
@@ -96,7 +96,7 @@ fn a_map_reads_as_the_published_json() {
         json!({
             "id": "b", "title": "Moon", "summary": "",
             "position": {"x": 1, "y": 0, "z": 3},
-            "color": "#10b981", "size": 2, "expandable": false,
+            "color": "#10b981", "size": 2, "given": ["position", "color", "size"], "expandable": false,
             "parent_id": "r", "connections": ["a", "r"], "order": "a1", "depth": 1,
             "collapsed": true, "source": "ai", "run": "job", "state": "proposed",
         })

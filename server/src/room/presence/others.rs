@@ -70,7 +70,7 @@ impl Presence {
     pub fn clients_of(&self, node: Option<NodeId>) -> Vec<u64> {
         let is_of = |owner: Owner| match (owner, node) {
             (Owner::Node(owner), Some(node)) => owner == node,
-            (Owner::Session(_), None) => true,
+            (Owner::Session(_) | Owner::Away, None) => true,
             _ => false,
         };
         let mut clients: Vec<u64> =
@@ -110,12 +110,6 @@ impl Presence {
                 self.remove(client, now_ms);
             }
         }
-    }
-}
-
-impl Owner {
-    fn is_node(self) -> bool {
-        matches!(self, Self::Node(_))
     }
 }
 

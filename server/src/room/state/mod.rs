@@ -40,7 +40,7 @@ use follow::Follow;
 pub use follow::{TailError, TailRead};
 use history::RoomHistory;
 use restore::Restore;
-pub use size::Size;
+pub use size::{Size, fits_empty};
 use tail::Compaction;
 pub use tail::Tail;
 use topic::ListedTopic;
@@ -215,20 +215,27 @@ impl RoomState {
     /// A session has gone. Edits that it sent before stay.
     pub fn leave(&mut self, session: SessionId, now_ms: u64) {
         self.note_author(session);
-        if let Some(member) = self.members.remove(&session) {
+        let member = self.members.remove(&session);
+        let lingers = member.as_ref().is_some_and(|member| member.is.lingers);
+        if let Some(member) = member {
             self.owners.leave(session, member.is.principal, now_ms);
         }
         self.to_ask.remove(&session);
         self.held.remove(&session);
-        self.presence.leave(session, now_ms);
+        if lingers {
+            self.presence.step_out(session);
+        } else {
+            self.presence.leave(session, now_ms);
+        }
         self.flush_presence(now_ms);
     }
 
     /// Somebody asks. The answer comes as an effect, at once or when nothing is in flight.
     pub fn read(&mut self, request: RequestId, read: Read) {
-        if let Read::Presence = read {
-            let everybody = self.presence.everybody();
-            self.effects.push(Effect::Answer(request, Answer::Presence(everybody)));
+        if let Read::Presence | Read::PresenceNews = read {
+            let is_news = matches!(read, Read::PresenceNews);
+            let frame = if is_news { self.presence.news() } else { self.presence.everybody() };
+            self.effects.push(Effect::Answer(request, Answer::Presence(frame)));
             return;
         }
         if self.life == Life::Deleted {
@@ -319,9 +326,9 @@ impl RoomState {
         }
     }
 
-    /// Whether nobody is here and nothing is under way.
+    /// Whether nobody is here, or expected back, and nothing is under way.
     pub fn is_idle(&self) -> bool {
-        self.is_saved() && !self.compaction.is_under_way && !self.history.is_under_way
+        self.is_saved() && !self.presence.has_away() && !self.compaction.is_under_way && !self.history.is_under_way
     }
 
     /// Whether nobody is here and all is saved; a compaction may be given up, and the next start removes what is left of it.

@@ -63,7 +63,7 @@ impl RoomState {
     /// Whether edits that the reader sent before are still in the lane: everybody reads their own writes.
     fn is_early(&self, read: &Read) -> bool {
         match read {
-            Read::Sync { after: Some((session, edits)), .. } => {
+            Read::Sync { after: Some((session, edits)), .. } | Read::Turn { after: (session, edits) } => {
                 self.members.get(session).is_some_and(|member| member.edits < *edits)
             }
             _ => false,
@@ -85,7 +85,13 @@ impl RoomState {
                     GraphView { is_saved: !*has_unsaved, ..view }
                 }))
             }
+            Read::Snapshot => {
+                let is_saved = !self.has_unsaved;
+                Answer::Snapshot(self.cache.snapshot(&self.replica, self.published, is_saved))
+            }
+            Read::Turn { .. } => Answer::Turn(self.cache.question(&self.replica)),
             Read::Presence => Answer::Presence(self.presence.everybody()),
+            Read::PresenceNews => Answer::Presence(self.presence.news()),
         }
     }
 }

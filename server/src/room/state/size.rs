@@ -1,16 +1,22 @@
 //! How large a map is, and what may still be added to it.
 
-use synapti_crdt::Replica;
+use synapti_crdt::{Replica, map::MapEdit};
 use synapti_protocol::{
     limits::DOCUMENT_STRUCTS_MAX,
     update::{self, ContentKind, Struct, StructKind},
 };
 
 use super::RoomLimits;
-use crate::room::{RoomError, batch::Edit};
+use crate::room::{
+    RoomError,
+    batch::{Edit, map_edit_bytes},
+};
 
 /// Blocks that one edit through the API adds at most, about; what it added is counted once it is integrated.
 const MAP_EDIT_STRUCTS: usize = 64;
+
+/// The same of each further node or edge that one edit brings.
+const MAP_PART_STRUCTS: usize = 10;
 
 /// A full map still takes edits that only delete; they split blocks, though, and may do so up to this many.
 const DELETING_STRUCTS_MAX: usize = DOCUMENT_STRUCTS_MAX / 4 * 5;
@@ -63,10 +69,13 @@ impl Size {
     pub(super) fn of_edit(edit: &Edit) -> Self {
         match edit {
             Edit::Update { update, .. } => Self::of_update(update),
-            Edit::Map { edit: map_edit, .. } => {
-                Self { bytes: edit.bytes(), structs: MAP_EDIT_STRUCTS, nodes: usize::from(map_edit.adds_node()) }
-            }
+            Edit::Map { edit, .. } => Self::of_map_edit(edit),
         }
+    }
+
+    fn of_map_edit(edit: &MapEdit) -> Self {
+        let structs = MAP_EDIT_STRUCTS + MAP_PART_STRUCTS * (edit.parts() - 1);
+        Self { bytes: map_edit_bytes(edit), structs, nodes: edit.nodes_added() }
     }
 
     pub(super) fn add(&mut self, other: Self) {
@@ -93,6 +102,15 @@ impl Size {
     pub(super) fn takes_deletion(self, more: Self) -> bool {
         self.structs + more.structs <= DELETING_STRUCTS_MAX
     }
+}
+
+/// Whether an empty map takes this edit: asked before there is one.
+///
+/// # Errors
+/// Says which limit it meets.
+pub fn fits_empty(edit: &MapEdit, limits: &RoomLimits) -> Result<(), RoomError> {
+    let met = Size::default().exceeded_with(Size::of_map_edit(edit), limits);
+    met.map_or(Ok(()), |limit| Err(limit.into()))
 }
 
 impl From<Limit> for RoomError {

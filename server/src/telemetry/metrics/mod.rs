@@ -6,6 +6,7 @@ mod cluster;
 mod database;
 mod describe;
 mod rates;
+mod transports;
 
 use std::{
     sync::LazyLock,
@@ -21,6 +22,8 @@ pub use bus::{Dropped, Ignored};
 use cluster::ClusterMetrics;
 use database::DatabaseMetrics;
 use rates::{ErrorRate, HitRate};
+pub use transports::PresentGuard;
+use transports::TransportMetrics;
 
 /// How often the exporter's buffers are drained and the rates are renewed.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
@@ -59,6 +62,8 @@ const CLOSE_CODES: [u16; 15] =
 pub struct Metrics {
     /// Open WebSocket connections.
     pub websocket_connections: Gauge,
+    /// Clients that are served without a WebSocket.
+    pub transports: TransportMetrics,
     /// Connections to the database.
     pub database: DatabaseMetrics,
     /// Connections of clients that there may be; 0 = no limit.
@@ -178,6 +183,7 @@ impl Metrics {
         let closes = |code: String| counter!("synapti_closes_total", "code" => code);
         let metrics = Self {
             websocket_connections: gauge!("websocket_connections"),
+            transports: TransportMetrics::new(),
             database: DatabaseMetrics::install(),
             connections_max: gauge!("synapti_connections_max"),
             draining: gauge!("synapti_draining"),

@@ -52,6 +52,18 @@ impl Default for LargeMessages {
     }
 }
 
+impl LargeMessages {
+    /// Waits for a part of the budget for a message of so many bytes; a small one needs none.
+    pub(in crate::transport) async fn take(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
+        if bytes <= LARGE_FROM_BYTES {
+            return None;
+        }
+        let units = bytes.min(LARGE_BYTES_MAX as u64).div_ceil(UNIT_BYTES) as u32;
+        // The budget is never closed.
+        self.0.clone().acquire_many_owned(units).await.ok()
+    }
+}
+
 type Acquiring = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send>>;
 
 /// Where in a client's stream of frames the reading is.

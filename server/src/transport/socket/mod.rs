@@ -10,5 +10,5 @@ mod wire;
 pub(super) use farewell::{Goodbye, close, reading_failed};
 pub use incoming::LargeMessages;
 pub(super) use life::Life;
-pub(super) use upgrade::Upgrade;
+pub(super) use upgrade::{Upgrade, is_extended};
 pub(super) use wire::{Wire, message_bytes_max};

@@ -8,7 +8,7 @@ use axum::{
 };
 use bytes::Bytes;
 use hyper::upgrade::OnUpgrade;
-use hyper_util::{rt::TokioIo, server::conn::auto::upgrade::downcast};
+use hyper_util::rt::TokioIo;
 use tokio_tungstenite::tungstenite::{self, handshake::server::create_response_with_body};
 
 use crate::{http::credentials::subprotocols, transport::conn::Conn};
@@ -21,6 +21,11 @@ const PLAIN: &str = "y-sync";
 
 /// Asks for what [`EXTENDED`] adds where a client cannot name a subprotocol.
 const EXTENDED_PARAMETER: &str = "ext=1";
+
+/// Whether the address asks for what `synapti.v1` adds.
+pub(in crate::transport) fn is_extended(query: Option<&str>) -> bool {
+    query.unwrap_or_default().split('&').any(|parameter| parameter == EXTENDED_PARAMETER)
+}
 
 /// A connection that is being upgraded.
 pub(in crate::transport) struct Upgrade {
@@ -41,9 +46,7 @@ impl Upgrade {
         if let Some(subprotocol) = subprotocol {
             response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol));
         }
-        let parameters = request.uri().query().unwrap_or_default();
-        let is_extended =
-            subprotocol == Some(EXTENDED) || parameters.split('&').any(|parameter| parameter == EXTENDED_PARAMETER);
+        let is_extended = subprotocol == Some(EXTENDED) || is_extended(request.uri().query());
         Ok((Self { upgrade: hyper::upgrade::on(&mut request), is_extended }, response))
     }
 
@@ -51,7 +54,7 @@ impl Upgrade {
     pub(in crate::transport) async fn finish(self) -> Option<(Conn, Bytes)> {
         let upgraded = self.upgrade.await.ok()?;
         // Every connection is made by our own acceptor.
-        let parts = downcast::<TokioIo<Conn>>(upgraded).ok()?;
+        let parts = upgraded.downcast::<TokioIo<Conn>>().ok()?;
         Some((parts.io.into_inner(), parts.read_buf))
     }
 }

@@ -17,14 +17,14 @@ use crate::room::slot::LOOK_EVERY;
 /// The timer is made when the end is as near as this: looks come somewhat late when the machine is busy.
 const NEAR: Duration = LOOK_EVERY.saturating_mul(4);
 
-pub(super) struct Expiry {
+pub(in crate::transport) struct Expiry {
     at: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Expiry {
     /// In so long, if ever.
-    pub(super) fn within(within: Option<Duration>) -> Self {
+    pub(in crate::transport) fn within(within: Option<Duration>) -> Self {
         // What is too far away for the clock is never.
         let at = within.and_then(|within| Instant::now().checked_add(within));
         let mut expiry = Self { at, timer: None };
@@ -33,7 +33,7 @@ impl Expiry {
     }
 
     /// To be called now and then.
-    pub(super) fn look(&mut self) {
+    pub(in crate::transport) fn look(&mut self) {
         if let Some(at) = self.at
             && self.timer.is_none()
             && at.saturating_duration_since(Instant::now()) <= NEAR
@@ -43,7 +43,7 @@ impl Expiry {
     }
 
     /// Whether it is over. Wakes the task when it will be.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> bool {
+    pub(in crate::transport) fn poll(&mut self, cx: &mut Context<'_>) -> bool {
         self.timer.as_mut().is_some_and(|timer| timer.as_mut().poll(cx) == Poll::Ready(()))
     }
 }

@@ -32,8 +32,9 @@ use crate::{
     session::{Session, SessionLimits, Telling, refusal, refused},
     telemetry::metrics,
 };
-use expiry::Expiry;
+pub(super) use expiry::Expiry;
 use place::Place;
+pub(super) use socket::RECONNECT_AFTER_MS;
 use socket::Socket;
 
 /// How long the last edits of a client that has gone may wait for their room.

@@ -26,7 +26,7 @@ use crate::{
 const FLUSH_BYTES_MAX: usize = 64 << 10;
 
 /// When clients of a node that goes should come back: somewhere else at once, but not all in the same moment.
-const RECONNECT_AFTER_MS: std::ops::Range<u64> = 200..1_500;
+pub(in crate::transport) const RECONNECT_AFTER_MS: std::ops::Range<u64> = 200..1_500;
 
 /// One client's WebSocket and its place in a room.
 pub(super) struct Socket {

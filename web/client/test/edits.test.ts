@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as Y from 'yjs'
-import { addNode, beginMap, editableText, followRootTitle, Local, moveNode, removeBranch, setCollapsed, setColor } from '../src/model/edits.ts'
-import { Mirror } from '../src/model/mirror.ts'
-import { nodeMap, rootsOf } from '../src/model/schema.ts'
+import { addNode, beginMap, editableText, followRootTitle, Local, moveNode, removeBranch, setCollapsed, setColor } from '../src/schema/edits.ts'
+import { Mirror } from '../src/schema/mirror.ts'
+import { nodeMap, rootsOf } from '../src/schema/schema.ts'
 
 const newMap = () => {
   const doc = new Y.Doc()
   const root = beginMap(doc, 'Topic', new Date('2026-01-01T00:00:00Z'))
-  const add = (parent: string, at = 99): string => addNode(doc, { parent, at }, null) ?? assert.fail('no node')
+  const add = (parent: string, at = 99): string => addNode(doc, { parent, at }) ?? assert.fail('no node')
   const tree = () => new Mirror(doc, () => {}).read().tree
   return { doc, root, add, tree }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { branch, compareBytes, derive, isInBranch, type ParentLink, type TreeInput } from '../src/model/tree.ts'
+import { branch, compareBytes, derive, isInBranch, type ParentLink, type TreeInput } from '../src/schema/tree.ts'
 
 interface Case {
   name: string
@@ -10,7 +10,7 @@ interface Case {
   expect: { root: string | null, topics: string[], orphans: string[], children: Record<string, string[]>, preorder: string[] }
 }
 
-const cases = JSON.parse(readFileSync(new URL('../../../crdt/tests/vectors/tree.json', import.meta.url), 'utf8')) as Case[]
+const cases = JSON.parse(readFileSync(new URL('../../../../crdt/tests/vectors/tree.json', import.meta.url), 'utf8')) as Case[]
 
 const linkOf = (parent: unknown): ParentLink => parent === undefined || parent === null ? null : typeof parent === 'string' ? parent : false
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { between, isKey, tryBetween, tryManyBetween } from '../src/model/order.ts'
-import { placeAmong, sideOf } from '../src/model/place.ts'
-import { compareBytes } from '../src/model/tree.ts'
-import { Random } from './random.ts'
+import { between, isKey, tryBetween, tryManyBetween } from '../src/schema/order.ts'
+import { placeAmong, sideOf } from '../src/schema/place.ts'
+import { compareBytes } from '../src/schema/tree.ts'
+import { Random } from './support/random.ts'
 
 /** The same cases as in the server's `crdt/src/map/order/tests.rs`. */
 const CASES: Array<[string | null, string | null, string]> = [

@@ -18,6 +18,9 @@ export interface Spot {
   readonly side?: Side
 }
 
+/** A spot that may leave its place open: then it is the last one. */
+export type NewSpot = Omit<Spot, 'at'> & { readonly at?: number }
+
 const outline = (roots: Roots): Tree => {
   const nodes = [...roots.nodes].flatMap(([id, node]) => node instanceof Y.Map ? [readNode(id, node)] : [])
   return derive(nodes, readRoot(roots))
@@ -43,8 +46,15 @@ export const beginMap = (doc: Y.Doc, topic: string, now: Date): string => {
   return id
 }
 
-/** Adds an empty node. Returns its id, null when the parent is gone. */
-export const addNode = (doc: Y.Doc, spot: Spot, color: string | null): string | null => {
+/** What a new node holds; an absent colour follows from the parent's. */
+export interface NodeContent {
+  readonly title?: string
+  readonly summary?: string
+  readonly color?: string | null
+}
+
+/** Adds a node, as the last child unless `at` says otherwise. Returns its id, null when the parent is gone. */
+export const addNode = (doc: Y.Doc, spot: NewSpot, { title = '', summary = '', color = null }: NodeContent = {}): string | null => {
   const roots = rootsOf(doc)
   const tree = outline(roots)
   if (spot.parent !== null && !tree.places.has(spot.parent)) return null
@@ -52,7 +62,7 @@ export const addNode = (doc: Y.Doc, spot: Spot, color: string | null): string | 
   doc.transact(() => {
     nameRoot(roots, tree)
     const slot = makeRoom(roots, tree, spot, null)
-    const node = writeNode(roots, id, '', spot.parent, slot.key)
+    const node = writeNode(roots, id, title, spot.parent, slot.key, summary)
     if (color !== null) node.set('color', color)
     // Who adds something under a closed branch wants to see it.
     if (spot.parent !== null) open(roots, spot.parent)
@@ -61,7 +71,7 @@ export const addNode = (doc: Y.Doc, spot: Spot, color: string | null): string | 
 }
 
 /** Moves a node with its branch. False when that cannot be: the root stays, and nothing goes under itself. */
-export const moveNode = (doc: Y.Doc, id: string, spot: Spot): boolean => {
+export const moveNode = (doc: Y.Doc, id: string, spot: NewSpot): boolean => {
   const roots = rootsOf(doc)
   const tree = outline(roots)
   const node = nodeMap(roots, id)
@@ -129,11 +139,11 @@ export const followRootTitle = (doc: Y.Doc, before: string): void => {
   if (title !== '') doc.transact(() => set(roots.meta, 'topic', title), local)
 }
 
-const writeNode = (roots: Roots, id: string, title: string, parent: string | null, order: string): Y.Map<unknown> => {
+const writeNode = (roots: Roots, id: string, title: string, parent: string | null, order: string, summary = ''): Y.Map<unknown> => {
   const node = new Y.Map<unknown>()
   // Both texts always exist: two people who made one at the same time would lose what one of them typed.
   node.set('title', new Y.Text(title))
-  node.set('summary', new Y.Text())
+  node.set('summary', new Y.Text(summary))
   node.set('parent', parent)
   node.set('order', order)
   node.set('source', 'human')
@@ -147,13 +157,13 @@ const open = (roots: Roots, id: string): void => {
 }
 
 /** The key of a newcomer at `spot`; siblings that have to make room get new ones. */
-const makeRoom = (roots: Roots, tree: Tree, spot: Spot, moving: string | null): Slot => {
+const makeRoom = (roots: Roots, tree: Tree, spot: NewSpot, moving: string | null): Slot => {
   const siblings = siblingsUnder(tree, spot.parent).filter(id => id !== moving)
   const orders = siblings.map(id => {
     const order = nodeMap(roots, id)?.get('order')
     return typeof order === 'string' ? order : ''
   })
-  const slot = placeAmong(orders, Math.min(spot.at, siblings.length), spot.side)
+  const slot = placeAmong(orders, Math.min(spot.at ?? siblings.length, siblings.length), spot.side)
   for (const [at, key] of slot.rekeyed) {
     const sibling = nodeMap(roots, siblings[at] ?? '')
     if (sibling !== null) set(sibling, 'order', key)

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as Y from 'yjs'
-import { diff, Shadow, type Splice } from '../src/model/text.ts'
-import { Random } from './random.ts'
+import { diff, Shadow, type Splice } from '../src/schema/text.ts'
+import { Random } from './support/random.ts'
 
 const apply = (text: string, { at, remove, insert }: Splice): string => text.slice(0, at) + insert + text.slice(at + remove)
 

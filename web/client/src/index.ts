@@ -1,0 +1,5 @@
+export type { TokenSource } from './access.ts'
+export type { Notice, Role } from './notice.ts'
+export type { Closed, Status, SynaptiEvents, SynaptiOptions } from './options.ts'
+export { SynaptiProvider } from './provider.ts'
+export type { TransportName } from './transport.ts'
