@@ -32,4 +32,4 @@ deny: ## Licences, sources and known faults of the dependencies
 
 clean: ## Remove what was built; the data stays
 	cargo clean
-	rm -rf tests/clients/node_modules tests/browser/node_modules tests/deploy/node_modules web/node_modules web/dist/site web/.test web/client/node_modules web/client/dist web/client/.test
+	rm -rf tests/clients/node_modules tests/hocuspocus/node_modules tests/browser/node_modules tests/deploy/node_modules web/node_modules web/dist/site web/.test web/client/node_modules web/client/dist web/client/.test

@@ -40,6 +40,10 @@ run_clients() {
   cd "$root/tests/clients" && TEST_BINARY="$(target_directory)/debug/synapti" npm test --silent
 }
 
+run_hocuspocus() {
+  cd "$root/tests/hocuspocus" && TEST_BINARY="$(target_directory)/debug/synapti" npm test --silent
+}
+
 run_browser() {
   cd "$root/tests/browser" && TEST_BINARY="$(target_directory)/debug/synapti" npm test --silent
 }
@@ -111,6 +115,11 @@ if step 'npm packages' npm install_packages tests/clients && step 'server for th
   step 'tests with faults of the machine' faults run_faults
   step 'tests of a cluster' cluster run_cluster
   step 'attacks' attacks run_attacks
+  if step 'packages of the Hocuspocus tests' npm-hocuspocus install_packages tests/hocuspocus; then
+    step 'tests with the Hocuspocus provider' hocuspocus run_hocuspocus
+  else
+    failed_steps+=('tests with the Hocuspocus provider (not run)')
+  fi
   if step 'packages of the deployment tests' npm-deploy install_packages tests/deploy; then
     step 'tests of the deployment' deploy run_deploy
   else
@@ -125,11 +134,11 @@ if step 'npm packages' npm install_packages tests/clients && step 'server for th
     failed_steps+=('tests with a browser (not run)')
   fi
 else
-  failed_steps+=('tests with real clients (not run)' 'tests of the client package with the server (not run)' 'tests with faults (not run)' 'tests of a cluster (not run)' 'attacks (not run)' 'tests of the deployment (not run)' 'crashes (not run)' 'tests with a browser (not run)')
+  failed_steps+=('tests with real clients (not run)' 'tests of the client package with the server (not run)' 'tests with the Hocuspocus provider (not run)' 'tests with faults (not run)' 'tests of a cluster (not run)' 'attacks (not run)' 'tests of the deployment (not run)' 'crashes (not run)' 'tests with a browser (not run)')
 fi
 
 # Cargo prints "test result: ok. 12 passed; 0 failed; …" per binary, node "ℹ pass 12" and "ℹ fail 0" at its end.
-counted=$(cat "$logs/rust" "$logs/clients" "$logs/faults" "$logs/cluster" "$logs/attacks" "$logs/deploy" "$logs/web-test" "$logs/client-test" "$logs/client-server" "$logs/browser" 2>/dev/null | awk '
+counted=$(cat "$logs/rust" "$logs/clients" "$logs/hocuspocus" "$logs/faults" "$logs/cluster" "$logs/attacks" "$logs/deploy" "$logs/web-test" "$logs/client-test" "$logs/client-server" "$logs/browser" 2>/dev/null | awk '
   /^test result:/ { passed += $4; failed += $6 }
   /^ℹ pass / { passed += $3 }
   /^ℹ (fail|cancelled) / { failed += $3 }

@@ -20,7 +20,9 @@ fn frame(address: &str, body: &[u8]) -> Vec<u8> {
 fn auth(kind: u64, texts: &[&str]) -> Vec<u8> {
     let mut body = vec![2];
     write_var_uint(&mut body, kind);
-    texts.iter().for_each(|text| write_var_str(&mut body, text));
+    for text in texts {
+        write_var_str(&mut body, text);
+    }
     body
 }
 

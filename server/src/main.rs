@@ -15,7 +15,7 @@ use synapti_server::{
         edit,
         export::{self, ExportRequest, Place},
         import::{self, ImportRequest},
-        watch,
+        output, watch,
     },
     config::{Config, ConfigError, TOKEN_ENV_NAME},
     http::openapi,
@@ -138,7 +138,10 @@ async fn speak(command: Command, token: Option<Token>) -> anyhow::Result<()> {
     task.spawn(async move {
         let out = &mut std::io::stdout();
         match command {
-            Command::Watch(request) => watch::run(&request, token, out, &stop).await,
+            Command::Watch(request) => tokio::select! {
+                watched = watch::run(&request, token, out, &stop) => watched,
+                () = output::reader_gone() => Ok(()),
+            },
             Command::Edit(request) => edit::run(*request, token, Clock::system(), out).await,
             _ => Ok(()),
         }

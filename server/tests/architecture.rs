@@ -164,6 +164,15 @@ fn only_the_app_picks_a_backend() {
 }
 
 #[test]
+fn clients_know_a_server_only_by_its_addresses() {
+    let words =
+        ["crate::store", "crate::room", "crate::hub", "crate::journal", "crate::session", "crate::bus", "crate::app"];
+    never("`remote` and `commands` import nothing of a server's inside", &words, |path| {
+        within(path, &["server/src/remote/", "server/src/commands/"])
+    });
+}
+
+#[test]
 fn only_main_and_config_read_the_environment() {
     let words = ["env::var", "env::vars", "env::var_os", "env::vars_os", "env::args", "env::args_os"];
     never("only `main` and `config` read the environment", &words, |path| {

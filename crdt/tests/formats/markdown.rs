@@ -122,7 +122,8 @@ fn nothing_is_no_outline_and_an_empty_map_is_one() {
 
 #[test]
 fn nesting_and_number_are_bounded() {
-    let nested = |levels: usize| (0..levels).map(|level| format!("{}- x\n", "  ".repeat(level))).collect::<String>();
+    let nested =
+        |levels: usize| (0..levels).flat_map(|level| ["  ".repeat(level), "- x\n".to_owned()]).collect::<String>();
     let deepest = imported(Format::Markdown, nested(101).as_bytes());
     assert_eq!(deepest.nodes.last().unwrap().depth, 100);
     assert!(export::markdown(&deepest).is_ok());

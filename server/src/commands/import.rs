@@ -81,7 +81,8 @@ pub async fn into_server(
     let bytes = request.file.read().map_err(ImportError::Input)?;
     let mut path = format!("/v1/graphs/import?format={}", request.format.name());
     if let Some(id) = &request.id {
-        path.push_str(&format!("&id={}", utf8_percent_encode(id.as_str(), NON_ALPHANUMERIC)));
+        path.push_str("&id=");
+        path.extend(utf8_percent_encode(id.as_str(), NON_ALPHANUMERIC));
     }
     let ask = Ask::post(server.path(&path), request.format.content_type(), bytes, ANSWER_WITHIN);
     let ask = Ask { body_bytes_max: ANSWER_BYTES_MAX, ..ask };

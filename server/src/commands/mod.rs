@@ -4,6 +4,7 @@
 pub mod edit;
 pub mod export;
 pub mod import;
+pub mod output;
 pub mod watch;
 
 use std::io;
@@ -14,7 +15,7 @@ use crate::remote::{Closed, Event};
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The server, or this side, has ended it for good.
-    #[error("{}", .0.reason)]
+    #[error("{}{}", .0.reason, advice(.0.code))]
     Closed(Closed),
     /// Nobody was reached in time.
     #[error("no connection within {seconds} seconds (--timeout): {trouble}")]
@@ -64,6 +65,16 @@ impl Failure {
     /// Whether it is only that nobody reads the output any more.
     pub fn is_closed_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+/// What to do about the end of a connection, where its reason does not say.
+const fn advice(code: u16) -> &'static str {
+    match code {
+        401 | 4401 => "; put a token that is good for this map into the environment variable SYNAPTI_TOKEN",
+        404 | 4404 => "; look at the id in the address, or ask somebody who may make maps",
+        413 | 4413 => "; make the edit, or the map, smaller",
+        _ => "",
     }
 }
 

@@ -128,6 +128,8 @@ fn unknown_names_are_refused_with_the_nearest_known_one() {
 fn service_links_of_kubernetes_are_not_mistakes() {
     let links = [
         ("SYNAPTI_SERVICE_HOST", "10.0.0.1"),
+        // Of commands that speak to a server; no setting.
+        ("SYNAPTI_TOKEN", "a.b.c"),
         ("SYNAPTI_SERVICE_PORT", "8080"),
         ("SYNAPTI_SERVICE_PORT_HTTP", "8080"),
         ("SYNAPTI_PORT", "tcp://10.0.0.1:8080"),

@@ -87,7 +87,7 @@ pub async fn export_graph(
     let tag = match format {
         Format::Json => view.etag.clone(),
         // Another text of the same state.
-        other => format!("{}.{}\"", view.etag.trim_end_matches('"'), other.extension()),
+        Format::Markdown => format!("{}.{}\"", view.etag.trim_end_matches('"'), format.extension()),
     };
     if etag::none_match_fails(&headers, &tag) {
         let mut response = StatusCode::NOT_MODIFIED.into_response();

@@ -91,6 +91,12 @@ pub fn router(state: AppState, live: Router<AppState>) -> Router {
         .with_state(state)
 }
 
+/// Routes that take files, with their own limit.
+fn files(config: &Config) -> Router<AppState> {
+    let bytes_max = config.limits.sync_bytes_max;
+    Router::from(openapi::file_routes()).layer(body_limit(bytes_max)).layer(announced_limit(bytes_max))
+}
+
 fn compression() -> CompressionLayer<impl Predicate> {
     CompressionLayer::new()
         // Maps compress well at any level, and somebody waits for them.
@@ -108,12 +114,6 @@ async fn compressed(accepted: Option<HeaderValue>, response: Response) -> Respon
     let answer = service_fn(move |_: Request| ready(Ok::<_, Infallible>(response.take().unwrap_or_default())));
     let Ok(response) = compression().layer(answer).oneshot(request).await;
     response.map(Body::new)
-}
-
-/// Routes that take files, with their own limit.
-fn files(config: &Config) -> Router<AppState> {
-    let bytes_max = config.limits.sync_bytes_max;
-    Router::from(openapi::file_routes()).layer(body_limit(bytes_max)).layer(announced_limit(bytes_max))
 }
 
 fn announced_limit(bytes_max: usize) -> RequestBodyLimitLayer {

@@ -123,7 +123,7 @@ fn websocket() {}
 /// who has the role editor or more in it. `hasUnsyncedChanges` is false only when all of this client's edits are on disk.
 ///
 /// Each document shows its own token; one with an empty token is opened with that of the request for the socket, if that has
-/// one. What is refused is refused for one document, with *PermissionDenied* or *CLOSE* and a reason; another try on the same socket
+/// one. What is refused is refused for one document, with the message `PermissionDenied` or `CLOSE` and a reason; another try on the same socket
 /// is welcome. Viewers and commenters get the scope `readonly`. Before a token ends the client is asked for a new one.
 ///
 /// Close codes: 1008 too much; 1012 restarting; 1013 at capacity or the store does not answer; 4205 too much before the first

@@ -46,6 +46,12 @@ impl Gone {
         Self::new(why, format!("{reason} ({code})"))
     }
 
+    /// Whoever came to edit may only look.
+    pub fn read_only(why: &str) -> Self {
+        let token = "SYNAPTI_TOKEN has to be of an editor or owner";
+        Self::new(Why::Final(CloseCode::Forbidden.code()), format!("this map is read-only for you ({why}): {token}"))
+    }
+
     /// Something came that no server of ours sends.
     pub fn nonsense(error: &DecodeError) -> Self {
         Self::new(Why::Broken, format!("the server sent what is no message: {error}"))

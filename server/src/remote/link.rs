@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{
     choose::{Choice, Chooser},
+    event::{Closed, Event},
     gone::{Gone, Why},
     http::Token,
     line::{Line, Step},
@@ -36,43 +37,6 @@ const MESSAGE_OVERHEAD_BYTES: usize = 64;
 
 /// Edits that may wait to become durable; who has more waits for the first of them.
 pub const PENDING_MAX: usize = 256;
-
-/// Something happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// A connection brings messages.
-    Connected(Transport),
-    /// It has ended, and there will be another one.
-    Disconnected {
-        /// Why.
-        reason: String,
-        /// What comes next.
-        next: Transport,
-        /// After which time.
-        wait: Duration,
-    },
-    /// The copy has everything that the server had when it was asked; comes on each connection.
-    Synced,
-    /// The copy has changed by exactly this update.
-    Update(Vec<u8>),
-    /// Somebody came or went.
-    Presence(Presence),
-    /// News about the connection, for people.
-    Notice(String),
-    /// The first so many edits of this client are on the server's disk.
-    Durable(u64),
-    /// It is over, and trying again is pointless. Stays the last event.
-    Closed(Closed),
-}
-
-/// The end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Closed {
-    /// A close code or an HTTP status; 0 when the reason lies here.
-    pub code: u16,
-    /// For people.
-    pub reason: String,
-}
 
 /// An edit that is not durable yet.
 #[derive(Debug)]
@@ -232,7 +196,9 @@ impl Link {
     fn hear(&mut self, heard: Heard) {
         match heard {
             Heard::Message(message) => {
-                self.note_connected();
+                if !is_notice(&message) {
+                    self.note_connected();
+                }
                 if let Err(gone) = self.take(&message) {
                     self.lose(gone);
                 }
@@ -245,6 +211,10 @@ impl Link {
 
     /// A better transport that brings something takes over; the document does not mind hearing things twice.
     fn hear_of_better(&mut self, heard: Heard) {
+        // Who is about to be sent away is told so first.
+        if matches!(&heard, Heard::Message(message) if is_notice(message)) {
+            return;
+        }
         let Some(wire) = self.better.take() else { return };
         if matches!(heard, Heard::Message(_)) {
             self.chooser.better();
@@ -286,7 +256,7 @@ impl Link {
                 let presence = self.people.hear(&said);
                 self.tell_presence(presence);
             }
-            Message::Auth(AuthMessage::PermissionDenied(reason)) => return Err(read_only(reason)),
+            Message::Auth(AuthMessage::PermissionDenied(reason)) => return Err(Gone::read_only(reason)),
             Message::Ack(count) => self.note_durable(count),
             Message::Notice(json) => self.notice(json)?,
             Message::QueryAwareness => {}
@@ -347,7 +317,7 @@ impl Link {
             "role" => {
                 let role = notice["role"].as_str().unwrap_or_default();
                 return if self.writes && matches!(role, "viewer" | "commenter") {
-                    Err(read_only(role))
+                    Err(Gone::read_only(role))
                 } else {
                     Ok(())
                 };
@@ -385,7 +355,10 @@ impl Link {
         let lasted = line.connected_at.map(|since| now - since);
         gone.retry_after = gone.retry_after.or(line.retry_after);
         if let Some(words) = line.last_words.take() {
-            gone.reason = words;
+            gone.reason = match gone.why {
+                Why::Final(code) => format!("{words} ({code})"),
+                _ => words,
+            };
         }
         for pending in &mut self.pending {
             pending.position = None;
@@ -416,10 +389,7 @@ fn carried(update: &[u8]) -> Vec<u8> {
     }
 }
 
-fn read_only(why: &str) -> Gone {
-    let why = plain(why);
-    Gone::new(
-        Why::Final(4403),
-        format!("this map is read-only for you ({why}): SYNAPTI_TOKEN has to be of an editor or owner"),
-    )
+/// A notice may be the last word as well as the first, so that it makes no connection.
+fn is_notice(bytes: &[u8]) -> bool {
+    matches!(message::parse(bytes), Ok(Message::Notice(_)))
 }

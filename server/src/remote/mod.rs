@@ -6,6 +6,7 @@
 //! settings.
 
 mod choose;
+mod event;
 mod events;
 mod gone;
 pub mod http;
@@ -22,6 +23,7 @@ mod wire;
 mod ws;
 
 pub use choose::Choice;
-pub use link::{Closed, Event, Link, PENDING_MAX};
+pub use event::{Closed, Event};
+pub use link::{Link, PENDING_MAX};
 pub use people::{Person, Presence};
 pub use wire::Transport;

@@ -43,15 +43,17 @@ async fn listen(opening: &Opening, news: &mpsc::Sender<Heard>) -> Result<(), Gon
                 return Ok(());
             }
         }
-        answer = wait(&http, opening, &answer).await?;
+        answer = wait(&http, opening, &answer, &question).await?;
     }
 }
 
 /// Waits for what comes after an answer.
-async fn wait(http: &Http, opening: &Opening, last: &Answer) -> Result<Answer, Gone> {
+async fn wait(http: &Http, opening: &Opening, last: &Answer, question: &[u8]) -> Result<Answer, Gone> {
     let within = Duration::from_secs(WAIT_SECONDS) + ON_THE_WAY;
+    // The question is for the case that the server has forgotten what the cursor stands for.
+    let body = frame([question]);
     let asked_at = Instant::now();
-    let answer = http.ask(sync(opening, WAIT_SECONDS, cursor_of(last).as_deref(), Vec::new(), within)).await?;
+    let answer = http.ask(sync(opening, WAIT_SECONDS, cursor_of(last).as_deref(), body, within)).await?;
     if answer.body.is_empty() {
         sleep_until(asked_at + EVERY_MIN).await;
     }

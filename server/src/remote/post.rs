@@ -92,10 +92,10 @@ impl<'a> Post<'a> {
         }
     }
 
-    /// The edits; without a cursor, after what the client had when it came, so that the answer need not say all.
+    /// The edits, after what the client had when it came: without a good cursor, the answer need not say more than what came since.
     fn body(&self) -> Vec<u8> {
-        let known = self.cursor.is_none().then(|| message::encode_step1(&self.opening.state_vector));
-        frame(known.iter().map(Vec::as_slice).chain(self.waiting.iter().map(AsRef::as_ref)))
+        let known = message::encode_step1(&self.opening.state_vector);
+        frame(std::iter::once(known.as_slice()).chain(self.waiting.iter().map(AsRef::as_ref)))
     }
 
     /// Takes an answer in; how long to wait before the rest is sent again.

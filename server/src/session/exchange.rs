@@ -59,7 +59,7 @@ impl Session {
     ///
     /// # Errors
     /// Why the client has to be refused.
-    pub async fn hand_over(&mut self, frame: &Bytes) -> Result<(), Refusal> {
+    pub async fn receive_and_wait(&mut self, frame: &Bytes) -> Result<(), Refusal> {
         self.receive(frame)?;
         while self.work.is_some() || self.later.is_some() {
             self.wait().await?;
@@ -67,7 +67,7 @@ impl Session {
         Ok(())
     }
 
-    /// Waits until what was handed over is on disk, or cannot be yet; answers a `SyncStep1` frame that asks for what is missing.
+    /// Waits until what was received is on disk, or cannot be yet; answers a `SyncStep1` frame that asks for what is missing.
     /// [`Session::take_durable`] says how far it came.
     ///
     /// # Errors
@@ -86,7 +86,7 @@ impl Session {
         timeout_at(until, settled).await.map_or(Ok(None), |settled| settled.map(Some))
     }
 
-    /// Everything beyond a state vector, which the caller has checked, with the edits that were handed over.
+    /// Everything beyond a state vector, which the caller has checked, with the edits that were received.
     ///
     /// # Errors
     /// Why the client has to be refused.

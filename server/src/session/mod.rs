@@ -6,6 +6,8 @@
 
 mod answer;
 mod counts;
+mod deletions;
+mod edits;
 mod exchange;
 mod extension;
 mod pace;
@@ -46,8 +48,8 @@ use pace::{Kind, Pace, Toll, TooFast};
 pub use paces::Paces;
 pub use reasons::refusal;
 use reasons::{call_refusal, malformed};
+use standing::Standing;
 pub use standing::is_edit;
-use standing::{Standing, Verdict};
 use work::{Done, Work};
 
 /// Bounds of one session's messages; 0 = no limit.
@@ -348,42 +350,6 @@ impl Session {
         news.refusal.map_or(Ok(()), Err)
     }
 
-    fn update(&mut self, update: &[u8], is_answer: bool) -> Result<(), Refusal> {
-        // Every client answers the greeting, mostly with nothing; who counts acknowledgements counts that as an edit.
-        let is_told = !matches!(self.told, Told::Nothing);
-        if update == EMPTY_UPDATE && !is_told {
-            return Ok(());
-        }
-        // Before it waits in a lane and shares a batch with others.
-        let view = update::scan(update).map_err(malformed)?;
-        let update = match self.standing.judge(&view, is_answer) {
-            Verdict::Passes => update,
-            Verdict::CountsAsEmpty if !is_told => return Ok(()),
-            Verdict::CountsAsEmpty => &EMPTY_UPDATE,
-            Verdict::Refused(word) => {
-                metrics::get().edits_refused.increment(1);
-                match &mut self.told {
-                    Told::Counts(counts) => {
-                        counts.refuse(is_answer);
-                        // Each is answered for itself, so none has to fear for those after it.
-                        self.standing = Standing::Reads;
-                    }
-                    _ => self.answer.say(word),
-                }
-                return Ok(());
-            }
-        };
-        self.edits += 1;
-        if let Told::Counts(counts) = &mut self.told {
-            counts.note(self.edits, is_answer);
-        }
-        // A copy: what was received would keep the whole read buffer.
-        if let Err(update) = self.room.try_update(self.id, Bytes::copy_from_slice(update)) {
-            self.work = Some(Work::update(&self.room, self.id, update));
-        }
-        Ok(())
-    }
-
     /// Of what a client says of itself too fast only the newest is passed on.
     fn awareness(&mut self, payload: Bytes) {
         if let Err(at) = self.pace.presence() {
@@ -400,6 +366,8 @@ impl Session {
     fn finish(&mut self, done: Done) -> Result<(), Refusal> {
         match done {
             Done::Handed | Done::Due(None) => {}
+            Done::Deleted { is_news: true } => self.refuse(true, None),
+            Done::Deleted { is_news: false } => self.hand_over(&EMPTY_UPDATE, true),
             Done::Due(Some(frame)) => return self.take(message::parse(&frame).map_err(malformed)?),
             Done::Synced(reply) => self.answer.state(&reply, true),
             Done::CaughtUp { reply, is_asked } => {

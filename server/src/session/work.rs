@@ -14,7 +14,7 @@ use bytes::Bytes;
 use tokio::time::timeout;
 
 use super::{
-    call_refusal,
+    call_refusal, deletions,
     pace::{Pace, Toll},
 };
 use crate::room::{About, CallError, Refusal, RoomError, RoomHandle, SessionId, SyncReply};
@@ -39,6 +39,8 @@ pub(super) enum Done {
     Due(Option<Bytes>),
     /// Everybody's presence, if anybody shows any.
     Presence(Option<Bytes>),
+    /// Whether the map lacks something that a reader has deleted.
+    Deleted { is_news: bool },
 }
 
 impl Work {
@@ -66,6 +68,15 @@ impl Work {
     pub(super) fn presence(room: &RoomHandle) -> Self {
         let room = room.clone();
         Self(Box::pin(async move { room.presence().await.map(Done::Presence) }))
+    }
+
+    /// Finds out whether the map knows of all deletions in `update`; `known` is what the client has of it.
+    pub(super) fn deleted(room: &RoomHandle, known: Bytes, update: Bytes) -> Self {
+        let room = room.clone();
+        Self(Box::pin(async move {
+            let reply = in_time(room.sync(known, None)).await?;
+            Ok(Done::Deleted { is_news: !deletions::are_known(&update, reply.frames.iter()) })
+        }))
     }
 
     pub(super) fn update(room: &RoomHandle, session: SessionId, update: Bytes) -> Self {

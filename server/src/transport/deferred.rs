@@ -96,7 +96,9 @@ fn has(response: &Response, name: &HeaderName, value: &HeaderValue) -> bool {
 
 /// The answer, with what the layers have put on its frame.
 fn fill(frame: Response, mut answer: Response) -> Response {
-    let (frame, _) = frame.into_parts();
+    let (mut frame, _) = frame.into_parts();
+    // That of a frame without a body says nothing of the answer's.
+    frame.headers.remove(header::CONTENT_LENGTH);
     for (name, value) in &frame.headers {
         if !answer.headers().contains_key(name) || (name == header::VARY && !has(&answer, name, value)) {
             answer.headers_mut().append(name, value.clone());
@@ -119,6 +121,7 @@ mod tests {
         frame.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
         frame.insert(header::VARY, HeaderValue::from_static("b"));
         frame.insert(header::SERVER, HeaderValue::from_static("frame"));
+        frame.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         Deferred::then(&mut response, |answer| {
             answer.headers_mut().insert(header::AGE, HeaderValue::from_static("1"));
         });
@@ -129,7 +132,7 @@ mod tests {
             (&headers[header::CACHE_CONTROL], &headers[header::SERVER]),
             (&"no-store".parse().unwrap(), &"frame".parse().unwrap())
         );
-        assert!(headers.contains_key(header::AGE));
+        assert!(headers.contains_key(header::AGE) && !headers.contains_key(header::CONTENT_LENGTH));
         assert_eq!(headers.get_all(header::VARY).iter().count(), 2);
         assert_eq!(headers.get_all(header::CACHE_CONTROL).iter().count(), 1);
     }

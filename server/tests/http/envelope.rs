@@ -146,6 +146,7 @@ async fn a_page_whose_name_points_here_can_neither_read_nor_write() {
         (Method::GET, "/"),
         (Method::GET, "/docs/"),
         (Method::GET, "/v1/ws/m"),
+        (Method::GET, "/v1/hocuspocus"),
         (Method::GET, "/live/no"),
     ] {
         let answer = app.send(asked_as(method.clone(), path, &["evil.example:8080"])).await;

@@ -1,25 +1,14 @@
 /** Tokens and roles, with the unmodified y-websocket. */
 import assert from 'node:assert/strict'
-import { createHmac } from 'node:crypto'
 import { after, test } from 'node:test'
 import { connect, converged, join, leave, roomId, synced } from '../lib/client.mjs'
 import { toJSON } from '../lib/map.mjs'
 import { RawClient } from '../lib/raw.mjs'
 import { Server } from '../lib/server.mjs'
+import { guarded, token } from '../lib/token.mjs'
 import { until, within } from '../lib/wait.mjs'
 
-const SECRET = 'correct horse battery staple 0123456789'
-
-const server = await Server.start({ after }, { env: { SYNAPTI_AUTH_MODE: 'required', SYNAPTI_AUTH_SECRET: SECRET } })
-
-const base64url = text => Buffer.from(text).toString('base64url')
-
-/** A token as any library makes it, good for `seconds`. */
-const token = (graphs, { sub = 'ada', seconds = 600, ...claims } = {}) => {
-  const payload = { sub, exp: Math.floor(Date.now() / 1000) + seconds, graphs, ...claims }
-  const signed = `${base64url('{"alg":"HS256","typ":"JWT"}')}.${base64url(JSON.stringify(payload))}`
-  return `${signed}.${createHmac('sha256', SECRET).update(signed).digest('base64url')}`
-}
+const server = await Server.start({ after }, { env: guarded })
 
 const closing = client => within('the provider is told to stop', new Promise(resolve => client.provider.once('closed', resolve)))
 

@@ -59,6 +59,21 @@ test('many documents share a socket, and none hears of another', async t => {
   await saved(again)
 })
 
+test('a provider that is made anew at once, under the same name, is a new one', async t => {
+  const name = mapName('anew')
+  const shared = socket(t, server)
+  let ada = await join(t, server, name, { on: shared })
+  let written = ''
+  for (let round = 0; round < 20; round++) {
+    write(ada, `${round} `)
+    written += `${round} `
+    leave(ada)
+    ada = open(t, server, name, { on: shared })
+    await saved(ada)
+  }
+  await reads(written, ada)
+})
+
 test('a large document does not keep the others of its socket waiting', async t => {
   const [large, small] = [mapName('large'), mapName('small')]
   const writer = await join(t, server, large)

@@ -1,6 +1,8 @@
 /** How long to stay away. Everybody draws lots, so that not all come back at once. */
 
 const FIRST_MS = 250
+/** A network that comes and goes is worth a try every second or so. */
+const EASED_FAILURES = 2
 /** More doublings than this are of no use. */
 const DOUBLINGS_MAX = 20
 
@@ -20,21 +22,29 @@ export class Backoff {
   reset (): void {
     this.failures = 0
   }
+
+  /** It worked, though not for long: the next pauses are short ones. */
+  ease (): void {
+    this.failures = Math.min(this.failures, EASED_FAILURES)
+  }
 }
 
 /** Growing intervals around a middle, for tries that nobody waits for. */
 export class Intervals {
-  private tries = 0
+  private failures = 0
 
   constructor (private readonly first_ms: number, private readonly most_ms: number, private readonly random: () => number) {}
 
   next (): number {
-    const middle_ms = Math.min(this.most_ms, this.first_ms * 2 ** Math.min(this.tries, DOUBLINGS_MAX))
-    this.tries++
+    const middle_ms = Math.min(this.most_ms, this.first_ms * 2 ** Math.min(this.failures, DOUBLINGS_MAX))
     return Math.round(middle_ms * (0.75 + this.random() / 2))
   }
 
+  failed (): void {
+    this.failures++
+  }
+
   reset (): void {
-    this.tries = 0
+    this.failures = 0
   }
 }

@@ -36,5 +36,7 @@ export const CLIMB_MS_MAX = 300_000
 /** Where the better way has worked before, it is tried again sooner. */
 export const KNOWN_SHARE = 0.2
 export const BUSY_MS = 15_000
+/** Who did too much, or has too many connections, stays away for this long at least. */
+export const TOO_MUCH_MS = 4000
 /** Timers take no more than this. */
 export const RENEW_MS_MAX = 86_400_000

@@ -8,14 +8,14 @@
  */
 import { isShowable } from './access.ts'
 import { Backoff, Intervals } from './backoff.ts'
-import { Bans } from './bans.ts'
+import { Choice } from './choice.ts'
 import {
-  BUSY_MS, CLIMB_FIRST_MS, CLIMB_MS_MAX, type ConnectorHost, FIRST_WORD_MS, GOOD_AFTER_MS, HEAD_START_MS, KNOWN_SHARE, OPEN_WITHIN_MS,
-  RENEW_MS_MAX, STEADY_AFTER_MS, SYNC_WITHIN_MS
+  CLIMB_FIRST_MS, CLIMB_MS_MAX, type ConnectorHost, FIRST_WORD_MS, GOOD_AFTER_MS, HEAD_START_MS, KNOWN_SHARE, OPEN_WITHIN_MS,
+  RENEW_MS_MAX, STEADY_AFTER_MS, SYNC_WITHIN_MS, TOO_MUCH_MS
 } from './connector-host.ts'
 import { Link } from './link.ts'
 import { Timers } from './timers.ts'
-import { type End, FULL, isBusy, isFinal, LOST, OVERLOADED, type TransportName, UNAUTHENTICATED } from './transport.ts'
+import { type End, isBusy, isFinal, LOST, OVERLOADED, TOO_MUCH, type TransportName, UNAUTHENTICATED } from './transport.ts'
 
 export class Connector {
   current: Link | null = null
@@ -24,9 +24,10 @@ export class Connector {
   private isWanted = false
   /** Not wanted any more, but by the server. */
   private isStopped = false
-  private remembered: TransportName | null = null
+  /** Better ways are being tried beside the current one. */
+  private isClimbing = false
   private readonly worked = new Set<TransportName>()
-  private readonly bans: Bans
+  private readonly choice: Choice
   private readonly timers = new Timers()
   private readonly backoff: Backoff
   private readonly climbs: Intervals
@@ -37,7 +38,7 @@ export class Connector {
     const { random } = host.route
     this.backoff = new Backoff(host.maxBackoff_ms, random)
     this.climbs = new Intervals(CLIMB_FIRST_MS, CLIMB_MS_MAX, random)
-    this.bans = new Bans(host.now_ms)
+    this.choice = new Choice(host.transports, host.now_ms, random)
   }
 
   get wanted (): boolean {
@@ -86,8 +87,8 @@ export class Connector {
       if (race !== this.race) return
       if (access.isRefusedAgain) return this.stop({ code: UNAUTHENTICATED, reason: 'the token was refused, and there is no other', isServer: true })
       if (token !== null && !isShowable(token)) return this.refused({ code: UNAUTHENTICATED, reason: 'the token is empty or has characters in it that no token has', token })
-      this.queue = this.order()
-      if (this.queue.length === 0) return this.later(this.bans.left_ms)
+      this.queue = this.choice.order()
+      if (this.queue.length === 0) return this.later(this.choice.opensIn_ms)
       this.next()
     }, (error: unknown) => {
       if (race !== this.race) return
@@ -96,19 +97,13 @@ export class Connector {
     })
   }
 
-  /** What worked last goes first. */
-  private order (): TransportName[] {
-    const open = this.host.transports.filter(name => !this.bans.has(name))
-    return open.filter(name => name === this.remembered).concat(open.filter(name => name !== this.remembered))
-  }
-
   private next (): void {
     this.timers.clear('head start')
     if (this.current !== null || !this.isWanted) return
     const name = this.queue.shift()
     if (name === undefined) {
       if (this.rising.length === 0) this.later(this.backoff.next())
-    } else if (this.bans.has(name) || this.rising.some(link => link.name === name)) this.next()
+    } else if (!this.choice.isOpen(name) || this.rising.some(link => link.name === name)) this.next()
     else {
       this.timers.set('head start', HEAD_START_MS[name], () => this.next())
       this.open(name)
@@ -148,21 +143,18 @@ export class Connector {
     if (this.timers.has('head start')) this.timers.set('head start', FIRST_WORD_MS, () => this.next())
   }
 
-  private rank (name: TransportName): number {
-    return this.host.transports.indexOf(name)
-  }
-
   private synced (link: Link): void {
     const before = this.current
     this.timers.clear('head start')
     this.drop(link)
-    if (before !== null && this.rank(before.name) < this.rank(link.name)) return link.close()
+    if (before !== null && this.choice.rank(before.name) < this.choice.rank(link.name)) return link.close()
     this.current = link
     this.queue = []
-    this.remembered = link.name
+    this.isClimbing = false
+    this.choice.remembered = link.name
     this.worked.add(link.name)
     this.host.access.granted()
-    for (const other of this.rising.filter(({ name }) => this.rank(name) >= this.rank(link.name))) {
+    for (const other of this.rising.filter(({ name }) => this.choice.rank(name) >= this.choice.rank(link.name))) {
       this.drop(other)
       other.close()
     }
@@ -184,13 +176,17 @@ export class Connector {
     if (wasCurrent) this.lose(link)
     this.host.onClose(link.name, end)
     if (!this.isWanted) return
-    if (end.code === OVERLOADED || link.fallback !== null) this.ban(link)
+    if (end.code === OVERLOADED || link.fallback !== null) this.choice.overloaded(link.name, link.fallback)
     if (this.current !== null) {
       // The current one hears for itself whether it may stay.
       if (end.code === UNAUTHENTICATED) this.host.access.refuse(end.token ?? null)
-      if (this.rising.length === 0) this.climbLater()
+      if (this.rising.length > 0) return
+      if (this.isClimbing) this.climbs.failed()
+      this.isClimbing = false
+      this.climbLater()
       return
     }
+    if (wasCurrent) this.queue = []
     const isLast = this.queue.length === 0 && this.rising.length === 0
     // Where the server was reached before, a refusal that is not its own comes from something on the way, and passes.
     if (isFinal(end.code) && (end.isServer === true || (isLast && this.worked.size === 0))) return this.stop(end)
@@ -198,9 +194,15 @@ export class Connector {
     if (wasCurrent) return this.later(this.pauseAfter(link, end))
     if (isBusy(end.code)) {
       this.queue = []
-      if (this.rising.length === 0) this.later(this.backoff.next(end.retryAfter_ms ?? 0))
-      if (end.code === FULL) this.preferOthers(link.name, end.retryAfter_ms ?? 0)
-    } else if (wasRacing || !this.timers.has('head start') && !this.rising.some(({ isHeard }) => isHeard)) this.next()
+      const wait_ms = this.busyPause(end)
+      if (this.rising.length === 0) this.later(wait_ms)
+      this.choice.full(link.name, wait_ms)
+    } else if (wasRacing || this.isIdle) this.next()
+  }
+
+  /** Nothing is waited for that would lead on. */
+  private get isIdle (): boolean {
+    return !this.timers.has('head start') && !this.timers.has('again') && !this.rising.some(({ isHeard }) => isHeard)
   }
 
   private lose (link: Link): void {
@@ -209,9 +211,9 @@ export class Connector {
     this.timers.clear('renew')
     const lived_ms = this.host.now_ms() - link.synced_ms
     if (lived_ms >= GOOD_AFTER_MS) this.backoff.reset()
-    if (lived_ms >= STEADY_AFTER_MS && this.rank(link.name) === 0) this.climbs.reset()
-    const isLast = this.rank(link.name) === this.host.transports.length - 1
-    if (!isLast && this.bans.lived(link.name, lived_ms >= GOOD_AFTER_MS, CLIMB_FIRST_MS)) this.remembered = null
+    else this.backoff.ease()
+    if (lived_ms >= STEADY_AFTER_MS && this.choice.rank(link.name) === 0) this.climbs.reset()
+    this.choice.lived(link.name, lived_ms >= GOOD_AFTER_MS)
     this.host.onLost()
   }
 
@@ -219,26 +221,15 @@ export class Connector {
   private pauseAfter (link: Link, end: End): number {
     // The server has spread its clients over a time of its choice.
     if (link.away_ms !== null) return link.away_ms
-    return this.backoff.next(isBusy(end.code) ? end.retryAfter_ms ?? 0 : 0)
+    return isBusy(end.code) ? this.busyPause(end) : this.backoff.next()
   }
 
-  /** An overloaded server wants to be asked in a cheaper way for a while. */
-  private ban (link: Link): void {
-    const wait_ms = link.fallback?.retryAfter_ms ?? BUSY_MS
-    const named = this.host.transports.findIndex(name => name === link.fallback?.transport)
-    const cheapest = named < 0 ? this.host.transports.length - 1 : named
-    for (const name of this.host.transports.slice(0, cheapest)) this.bans.set(name, wait_ms * (1 + this.host.route.random() / 4))
-    if (cheapest === 0) this.bans.set(link.name, wait_ms)
-    if (this.remembered !== null && this.bans.has(this.remembered)) this.remembered = null
-  }
-
-  /** Where there is no place for one kind of connection, there may be one for a cheaper kind. */
-  private preferOthers (name: TransportName, wait_ms: number): void {
-    if (this.rank(name) < this.host.transports.length - 1) this.bans.set(name, wait_ms + BUSY_MS)
+  private busyPause ({ code, retryAfter_ms }: End): number {
+    return this.backoff.next(retryAfter_ms ?? (code === TOO_MUCH ? TOO_MUCH_MS : 0))
   }
 
   private refused (end: End): void {
-    for (const link of this.rising.splice(0)) {
+    for (const link of this.rising.filter(({ token }) => token === end.token)) {
       this.drop(link)
       link.close()
     }
@@ -255,25 +246,26 @@ export class Connector {
   private climbLater (): void {
     this.timers.clear('climb')
     const { current } = this
-    if (current === null || this.rank(current.name) === 0) return
-    const isKnown = this.host.transports.slice(0, this.rank(current.name)).some(name => this.worked.has(name))
+    if (current === null || this.choice.rank(current.name) === 0) return
+    const isKnown = this.choice.better(current.name).some(name => this.worked.has(name))
     const delay_ms = this.climbs.next() * (isKnown ? KNOWN_SHARE : 1)
-    this.timers.set('climb', Math.max(delay_ms, this.bans.left_ms), () => this.climb())
+    this.timers.set('climb', Math.max(delay_ms, this.choice.opensIn_ms), () => this.climb())
   }
 
   private climb (): void {
     const { current } = this
     if (current === null) return
-    const better = this.host.transports.slice(0, this.rank(current.name))
-      .filter(name => !this.bans.has(name) && !this.rising.some(link => link.name === name))
+    const better = this.choice.better(current.name)
+      .filter(name => this.choice.isOpen(name) && !this.rising.some(link => link.name === name))
     if (better.length === 0 || !this.host.isOnline()) return this.climbLater()
+    this.isClimbing = true
     for (const name of better) this.open(name)
   }
 
   private renewLater (): void {
     const wait_ms = this.host.access.renewIn_ms
-    if (wait_ms === null) this.timers.clear('renew')
-    else this.timers.set('renew', Math.min(wait_ms, RENEW_MS_MAX), () => { void this.renew() })
+    this.timers.clear('renew')
+    if (wait_ms !== null) this.timers.set('renew', Math.min(wait_ms, RENEW_MS_MAX), () => { void this.renew() })
   }
 
   /** The connection with the old token stays until the one with the new one is in step. */
@@ -299,11 +291,10 @@ export class Connector {
     this.race++
     this.queue = []
     this.timers.clearAll()
-    const { current, rising } = this
+    const { current, links } = this
     this.current = null
     this.rising = []
-    for (const link of rising) link.close()
-    current?.close()
+    for (const link of links) link.close()
     if (current !== null) this.host.onLost()
   }
 }

@@ -2,6 +2,7 @@
 import * as decoding from 'lib0/decoding'
 import { applyAwarenessUpdate, type Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
+import type { Fallback } from './choice.ts'
 import * as wire from './message.ts'
 import { type Notice, parseNotice } from './notice.ts'
 import { type End, type Listener, LOST, type Open, type Route, type Transport, type TransportName } from './transport.ts'
@@ -32,7 +33,7 @@ export class Link implements Listener {
   synced_ms = 0
   /** What the server said of its going, and of being overloaded. */
   away_ms: number | null = null
-  fallback: { readonly transport: string, readonly retryAfter_ms: number | null } | null = null
+  fallback: Fallback | null = null
   private readonly transport: Transport
   private readonly sent: Sent
   /** The server has been brought all that it lacked: from here on single updates follow. */

@@ -31,6 +31,7 @@ export const openPoll: Open = (route, listener) => {
   let refusals = 0
   let isShort = false
   let longest_s = WAIT_S
+  let isLate = false
 
   const close = (): void => {
     isClosed = true
@@ -50,7 +51,10 @@ export const openPoll: Open = (route, listener) => {
   /** Asks once; answers whether there was news. */
   const ask = async (wait_s: number): Promise<boolean> => {
     const late = new AbortController()
-    timers.set('late', wait_s * 1000 + LATE_MS, () => late.abort(new Error('the server does not answer')))
+    timers.set('late', wait_s * 1000 + LATE_MS, () => {
+      isLate = true
+      late.abort(new Error('the server does not answer'))
+    })
     const stop = () => late.abort()
     abort.signal.addEventListener('abort', stop)
     try {
@@ -93,10 +97,13 @@ export const openPoll: Open = (route, listener) => {
   const refused = async (why: End, took_ms: number): Promise<void> => {
     if (isClosed) return
     refusals++
-    const isCut = why.code === LOST && took_ms >= CUT_FROM_MS && took_ms < longest_s * 1000
-    if (refusals > SOFT_REFUSALS_MAX || (why.code !== TOO_MUCH && !isCut)) return end(why)
+    // A kept connection may be closed by the other side just when it is used again: one failure is none.
+    const isBroken = why.code === LOST && !isLate
+    const mayBeChance = isBroken && refusals === 1
+    const isCut = isBroken && took_ms >= CUT_FROM_MS && took_ms < longest_s * 1000
+    if (refusals > SOFT_REFUSALS_MAX || (why.code !== TOO_MUCH && !isCut && !mayBeChance)) return end(why)
     if (isCut) longest_s = Math.max(1, Math.floor(took_ms / 2000))
-    else {
+    if (why.code === TOO_MUCH) {
       // As a rule it is the waiting that is too much.
       isShort = true
       await pause((why.retryAfter_ms ?? 0) + jittered(SHORT_EVERY_MS))

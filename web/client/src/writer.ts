@@ -8,7 +8,7 @@ import { Backoff } from './backoff.ts'
 import { endFrom, sync } from './http.ts'
 import { isStep1, isStep2, STEP1, syncMessage } from './message.ts'
 import { Timers } from './timers.ts'
-import { type End, isBusy, type Listener, type Route } from './transport.ts'
+import { type End, isBusy, type Listener, LOST, type Route } from './transport.ts'
 
 /** A request is well below what servers and proxies take; one edit may be larger. */
 const BATCH_BYTES_MAX = 256 * 1024
@@ -34,6 +34,8 @@ export class Writer {
   private isBroken = false
   private isUnderWay = false
   private isClosed = false
+  /** Requests in a row that came to nothing. */
+  private failures = 0
   private posted_ms = -Infinity
   private readonly timers = new Timers()
   private readonly pauses: Backoff
@@ -105,6 +107,7 @@ export class Writer {
     try {
       const answer = await sync(this.route, { messages, cursor: this.cursor, signal: abort.signal })
       this.timers.clear('answer')
+      this.failures = 0
       if (this.isClosed) return
       this.cursor = answer.cursor
       this.listener.behind(answer.isBehind)
@@ -112,7 +115,7 @@ export class Writer {
       if (edits.length > 0) await this.count(edits.length, end, answer.durable, answer.messages.find(isStep1))
     } catch (error) {
       this.timers.clear('answer')
-      if (!this.isClosed) await this.refused(endFrom(error), edits, shown)
+      if (!this.isClosed) await this.refused(endFrom(error), edits, shown, abort.signal.aborted)
     }
   }
 
@@ -144,15 +147,18 @@ export class Writer {
     if (!this.isClosed) this.listener.message(question ?? syncMessage(STEP1, EMPTY_STATE_VECTOR))
   }
 
-  private async refused (end: End, edits: Uint8Array[], shown: Uint8Array | null): Promise<void> {
+  private async refused (end: End, edits: Uint8Array[], shown: Uint8Array | null, isLate: boolean): Promise<void> {
     this.shown ??= shown
+    this.failures++
+    // A kept connection may be closed by the other side just when it is used again. Taking an edit twice does no harm.
+    const mayBeChance = end.code === LOST && this.failures === 1 && !isLate
     if (edits.length > 0 && end.code === EDITS_REFUSED) {
       this.isBroken = true
       this.edits = []
       this.listener.denied(end.reason)
-    } else if (isBusy(end.code)) {
+    } else if (isBusy(end.code) || mayBeChance) {
       if (!this.isBroken && !this.edits.some(isStep2)) this.edits.unshift(...edits)
-      await this.pause(end.retryAfter_ms ?? 0)
+      if (!mayBeChance) await this.pause(end.retryAfter_ms ?? 0)
     } else this.onEnd(end)
   }
 

@@ -9,12 +9,24 @@ test('the pause is anything from nothing up to a limit that doubles, and what th
   assert.equal(most.next(7000), 37_000)
   most.reset()
   assert.equal(most.next(), 250)
+  for (let more = 0; more < 20; more++) most.next()
+  most.ease()
+  assert.equal(most.next(), 1000)
+  most.reset()
+  most.ease()
+  assert.equal(most.next(), 250)
   const least = new Backoff(30_000, () => 0)
   assert.deepEqual([least.next(), least.next(), least.next(500)], [0, 0, 500])
 })
 
-test('intervals grow around their middle', () => {
+test('intervals grow with each failure, around their middle', () => {
   const middle = new Intervals(15_000, 300_000, () => 0.5)
-  assert.deepEqual([1, 2, 3, 4, 5, 6, 7].map(() => middle.next()), [15_000, 30_000, 60_000, 120_000, 240_000, 300_000, 300_000])
+  const next = () => {
+    const interval_ms = middle.next()
+    assert.equal(middle.next(), interval_ms)
+    middle.failed()
+    return interval_ms
+  }
+  assert.deepEqual([1, 2, 3, 4, 5, 6, 7].map(next), [15_000, 30_000, 60_000, 120_000, 240_000, 300_000, 300_000])
   assert.equal(new Intervals(15_000, 300_000, () => 0).next(), 11_250)
 })

@@ -247,7 +247,19 @@ test('Retry-After is kept, and no other way is tried meanwhile', async t => {
   await pass(1950)
   assert.deepEqual(names(), ['ws', 'sse'])
   await pass(500)
-  assert.deepEqual(names(), ['ws', 'sse', 'sse'])
+  assert.deepEqual(names(), ['ws', 'sse', 'poll'])
+})
+
+test('who did too much stays away for some seconds', async t => {
+  const { begin, newest, sync, names, pass } = await setUp(t)
+  await begin()
+  sync(newest('ws'))
+  await pass(20_000)
+  newest('ws').listener.ended({ code: 1008, reason: 'too many messages', isServer: true })
+  await pass(3900)
+  assert.deepEqual(names(), ['ws'])
+  await pass(200)
+  assert.deepEqual(names(), ['ws', 'ws'])
 })
 
 test('a node that goes is come back to when it said', async t => {
@@ -260,6 +272,22 @@ test('a node that goes is come back to when it said', async t => {
   assert.deepEqual(names(), ['ws'])
   await pass(100)
   assert.deepEqual(names(), ['ws', 'ws'])
+})
+
+test('a try in the background that fails does not shorten the pause that the server asked for', async t => {
+  const { begin, newest, sync, names, pass } = await setUp(t, { random: 0.5 })
+  await begin()
+  newest('ws').listener.ended(lost)
+  sync(newest('sse'))
+  await pass(15_100)
+  assert.deepEqual(names(), ['ws', 'sse', 'ws'])
+  newest('sse').listener.ended({ code: 1013, reason: 'full', isServer: true, retryAfter_ms: 10_000 })
+  await pass(1000)
+  newest('ws').listener.ended(lost)
+  await pass(8900)
+  assert.deepEqual(names(), ['ws', 'sse', 'ws'])
+  await pass(500)
+  assert.equal(names().length, 4)
 })
 
 test('an overloaded server is polled, and asked for a socket only when it said', async t => {

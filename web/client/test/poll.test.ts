@@ -69,7 +69,7 @@ test('where waiting is too much, short questions are asked', async t => {
   assert.deepEqual(waits(), [0, 25, 0, 0])
 })
 
-test('where long questions are cut, shorter ones are asked; one that fails at once ends it', async t => {
+test('where long questions are cut, shorter ones are asked; two that fail at once end it', async t => {
   const { server, waits, pass } = await setUp(t)
   server.newest.answer([])
   await settle()
@@ -81,7 +81,18 @@ test('where long questions are cut, shorter ones are asked; one that fails at on
   await settle()
   server.newest.fail()
   await settle()
+  assert.deepEqual(waits(), [0, 25, 5, 5, 5])
+  server.newest.fail()
+  await settle()
   assert.equal(server.heard.at(-1), 'ended 1006 network error')
+})
+
+test('a waiting question without an answer ends it', async t => {
+  const { server, pass } = await setUp(t)
+  server.isAlone = false
+  server.newest.answer([])
+  await pass(15_200)
+  assert.equal(server.heard.at(-1), 'ended 1006 the server does not answer')
 })
 
 test('a question without an answer ends it', async t => {
@@ -98,12 +109,20 @@ test('a page in place of an answer is no answer', async t => {
   assert.match(server.heard[0] ?? '', /^ended 1006 something on the way/)
 })
 
-test('an answer that is cut off is no answer', async t => {
-  const { server } = await setUp(t)
-  server.newest.respond(new Response(new Uint8Array([200]), { headers: { 'synapti-cursor': 'c' } }))
-  await settle()
-  assert.deepEqual(server.heard, ['ended 1006 the answer is cut off'])
-})
+for (const body of [new Uint8Array([200]), new Uint8Array(0)]) {
+  test(`an answer that is cut off is no answer, and its cursor does not count: ${body.length} bytes`, async t => {
+    const { server } = await setUp(t)
+    server.newest.answer([])
+    await settle()
+    const before = server.newest.url.searchParams.get('cursor')
+    server.newest.respond(new Response(body, { headers: { 'synapti-cursor': 'beyond' } }))
+    await settle()
+    assert.equal(server.newest.url.searchParams.get('cursor'), before)
+    server.newest.respond(new Response(body, { headers: { 'synapti-cursor': 'beyond' } }))
+    await settle()
+    assert.equal(server.heard.at(-1), 'ended 1006 the answer is cut off')
+  })
+}
 
 test('Retry-After in seconds and as a date', t => {
   stopClock(t)

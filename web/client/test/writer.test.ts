@@ -130,7 +130,23 @@ test('a farewell takes along what has not left yet', async t => {
   assert.equal(server.newest.init.keepalive, true)
 })
 
-for (const [status, code] of [[400, 4400], [404, 4404], [410, 4410], [413, 4413], [401, 4401], [502, 1006]] as const) {
+test('a request that fails by chance is made again, once, with all that was in it', async t => {
+  const { server, writer, bodies } = setUp(t)
+  writer.edit(update(1))
+  server.newest.answer([question], { 'synapti-durable': '1' })
+  await settle()
+  writer.edit(update(2))
+  writer.presence(shown(2))
+  await settle()
+  server.newest.fail()
+  await settle()
+  assert.deepEqual(bodies().at(-1), [update(2), shown(2)])
+  server.newest.fail()
+  await settle()
+  assert.deepEqual(server.heard, ['acknowledged 1', 'ended 1006'])
+})
+
+for (const [status, code] of [[400, 4400], [404, 4404], [410, 4410], [413, 4413], [401, 4401]] as const) {
   test(`${status} ends it with ${code}`, async t => {
     const { server, writer } = setUp(t)
     writer.edit(update(1))

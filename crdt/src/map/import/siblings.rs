@@ -25,11 +25,12 @@ pub(super) fn orders(nodes: &[Placed<'_>], root: Option<usize>) -> Vec<String> {
     let alone = root.map(|root| vec![root]);
     let mut orders = vec![String::new(); nodes.len()];
     for family in families.into_values().chain(alone) {
-        match kept(nodes, &family) {
-            Some(kept) => family.iter().zip(kept).for_each(|(&at, key)| key.clone_into(&mut orders[at])),
-            None => {
-                family.iter().zip(order::n_between(None, None, family.len())).for_each(|(&at, key)| orders[at] = key)
-            }
+        let keys = match kept(nodes, &family) {
+            Some(kept) => kept.into_iter().map(str::to_owned).collect(),
+            None => order::n_between(None, None, family.len()),
+        };
+        for (at, key) in family.into_iter().zip(keys) {
+            orders[at] = key;
         }
     }
     orders

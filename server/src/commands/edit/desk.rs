@@ -20,7 +20,6 @@ pub(super) struct Desk {
     timeout: Duration,
     /// When the server has to have moved on.
     until: Instant,
-    is_connected: bool,
     is_synced: bool,
     durable: u64,
     /// What went wrong last.
@@ -39,7 +38,7 @@ impl Desk {
     pub fn new(link: Link, clock: Clock, timeout: Duration) -> Self {
         let until = Instant::now() + timeout;
         let trouble = "the server has not answered".to_owned();
-        Self { link, clock, timeout, until, is_connected: false, is_synced: false, durable: 0, trouble }
+        Self { link, clock, timeout, until, is_synced: false, durable: 0, trouble }
     }
 
     /// Waits until the copy is whole.
@@ -88,9 +87,7 @@ impl Desk {
             tell(&notice);
         }
         match event {
-            Event::Connected(_) => {
-                (self.is_connected, self.trouble) = (true, "the server has not confirmed it".to_owned())
-            }
+            Event::Connected(_) => "the server has not confirmed it".clone_into(&mut self.trouble),
             Event::Synced => {
                 self.is_synced = true;
                 self.moved_on();

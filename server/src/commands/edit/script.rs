@@ -1,8 +1,11 @@
 //! Many edits, one JSON object for each line, acknowledged line by line.
 
-use std::{collections::VecDeque, io::Write};
+use std::{
+    collections::VecDeque,
+    io::{self, Write},
+};
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::{
     desk::{Desk, Made},
@@ -13,6 +16,18 @@ use crate::{
     commands::Failure,
     remote::{PENDING_MAX, plain::plain},
 };
+
+/// What became of a line.
+#[derive(Debug, Default, Serialize)]
+struct Answer<'a> {
+    line: usize,
+    ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    durable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+}
 
 /// A line that has been read and not been answered.
 struct Waiting {
@@ -79,17 +94,21 @@ impl<'a> Script<'a> {
 
     /// Answers the lines of which the outcome is known, in their order.
     fn answer(&mut self) -> Result<(), Failure> {
-        while let Some(first) = self.waiting.front() {
-            let answer = match &first.outcome {
-                Ok(made) if self.desk.is_durable(made) => acknowledged(first.line, made),
-                Ok(_) => break,
+        while let Some(Waiting { line, outcome }) =
+            self.waiting.pop_front_if(|first: &mut Waiting| match &first.outcome {
+                Ok(made) => self.desk.is_durable(made),
+                Err(_) => true,
+            })
+        {
+            match outcome {
+                Ok(made) => {
+                    self.line(&Answer { line, ok: true, id: made.id.as_deref(), durable: true, error: None })?;
+                }
                 Err(error) => {
                     self.refused += 1;
-                    json!({"line": first.line, "ok": false, "error": error})
+                    self.line(&Answer { line, error: Some(&error), ..Answer::default() })?;
                 }
-            };
-            self.waiting.pop_front();
-            self.line(&answer)?;
+            }
         }
         Ok(())
     }
@@ -98,22 +117,14 @@ impl<'a> Script<'a> {
     fn give_up(&mut self, failure: &Failure) -> Result<(), Failure> {
         for Waiting { line, outcome } in std::mem::take(&mut self.waiting) {
             let error = outcome.err().unwrap_or_else(|| failure.to_string());
-            self.line(&json!({"line": line, "ok": false, "durable": false, "error": error}))?;
+            self.line(&Answer { line, error: Some(&error), ..Answer::default() })?;
         }
         Ok(())
     }
 
-    fn line(&mut self, answer: &Value) -> Result<(), Failure> {
+    fn line(&mut self, answer: &Answer<'_>) -> Result<(), Failure> {
+        let answer = serde_json::to_string(answer).map_err(io::Error::from)?;
         writeln!(self.out, "{answer}")?;
         Ok(self.out.flush()?)
     }
-}
-
-fn acknowledged(line: usize, made: &Made) -> Value {
-    let mut answer = json!({"line": line, "ok": true});
-    if let Some(id) = &made.id {
-        answer["id"] = json!(id);
-    }
-    answer["durable"] = json!(true);
-    answer
 }

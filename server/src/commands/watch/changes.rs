@@ -11,6 +11,8 @@ pub struct View {
     pub state: MapState,
     /// Each node's parent in the tree.
     parents: BTreeMap<String, Option<String>>,
+    /// The root's id.
+    pub root: Option<String>,
     /// Ids, depth first in sibling order, with their depths.
     pub outline: Vec<(String, u32)>,
 }
@@ -77,7 +79,8 @@ impl View {
         let id = |index: usize| ids[index].clone();
         let parents = tree.nodes.iter().enumerate().map(|(at, node)| (id(at), node.parent.map(id))).collect();
         let outline = tree.preorder().into_iter().map(|at| (id(at), tree.nodes[at].depth)).collect();
-        Self { parents, outline, state }
+        let root = tree.root.map(id);
+        Self { state, parents, root, outline }
     }
 
     /// What a node hangs under.

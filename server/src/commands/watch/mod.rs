@@ -111,7 +111,7 @@ impl Watcher<'_> {
         }
         match event {
             Event::Connected(transport) => {
-                self.event(|| json!({"event": "transport", "transport": transport.as_str()}))?
+                self.event(|| json!({"event": "transport", "transport": transport.as_str()}))?;
             }
             Event::Disconnected { reason, .. } => self.trouble.clone_from(reason),
             Event::Synced if self.view.is_none() => {

@@ -26,6 +26,7 @@ pub fn line(change: &Change, before: &View, after: &View) -> String {
     let parent = |id: Option<&str>| id.map_or("as a topic of its own".to_owned(), |id| format!("under {}", title(id)));
     match change {
         Change::Topic(topic) => format!("~ topic: {}", quoted(topic)),
+        Change::Added(id) if after.root.as_ref() == Some(id) => format!("+ {} as the root", title(id)),
         Change::Added(id) => format!("+ {} {}", title(id), parent(after.parent(id))),
         Change::Removed { title, .. } => format!("- {}", quoted(title)),
         Change::Renamed { id, before } => format!("~ {} → {}", quoted(before), title(id)),

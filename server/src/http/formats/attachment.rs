@@ -19,7 +19,9 @@ pub(super) fn named(topic: &str, id: &GraphId, format: Format) -> HeaderValue {
     if !name.is_ascii() {
         // RFC 8187.
         const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-        value.push_str(&format!("; filename*=UTF-8''{}.{extension}", utf8_percent_encode(&name, ESCAPED)));
+        value.push_str("; filename*=UTF-8''");
+        value.extend(utf8_percent_encode(&name, ESCAPED));
+        value.extend([".", extension]);
     }
     HeaderValue::from_str(&value).unwrap_or_else(|_| HeaderValue::from_static("attachment"))
 }

@@ -139,7 +139,9 @@ impl Document {
                 Ok(ClientMessage::Token { token, has_version }) => {
                     let Refused { step1, dropped } = std::mem::take(refused);
                     let mut inbox = Inbox::default();
-                    step1.iter().for_each(|step1| inbox.push(step1));
+                    if let Some(step1) = step1 {
+                        inbox.push(&step1);
+                    }
                     self.come(token, has_version, inbox, dropped, link);
                 }
                 Ok(ClientMessage::Close) => self.stage = Stage::Left,
@@ -238,6 +240,13 @@ impl Document {
                 let opening = Box::pin(link.entry.clone().join(pass, self.name.graph.clone()));
                 let coming = Coming { opening, inbox, receipts, missed: 0, known: Some(known) };
                 self.stage = Stage::Coming(Box::new(coming));
+            }
+            // What comes after it is for a new place: of a provider that was made anew.
+            Ended::Left if !open.inbox.is_empty() => {
+                self.stage = Stage::Silent(Inbox::default());
+                while let Some(message) = open.inbox.pop() {
+                    self.receive(&message, link)?;
+                }
             }
             Ended::Left | Ended::Socket(_) => {}
         }

@@ -43,13 +43,18 @@ impl Inbox {
         self.messages.iter()
     }
 
-    pub(super) fn waiting(&self) -> Waiting {
+    fn waiting(&self) -> Waiting {
         Waiting { messages: self.messages.len(), bytes: self.bytes }
     }
 }
 
 impl Waiting {
-    pub(super) fn and(self, other: Self) -> Self {
+    /// What waits in all of them.
+    pub(super) fn of<'a>(inboxes: impl Iterator<Item = &'a Inbox>) -> Self {
+        inboxes.map(Inbox::waiting).fold(Self::default(), Self::and)
+    }
+
+    fn and(self, other: Self) -> Self {
         Self { messages: self.messages + other.messages, bytes: self.bytes + other.bytes }
     }
 

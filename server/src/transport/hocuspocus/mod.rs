@@ -10,6 +10,7 @@ mod inbox;
 mod link;
 mod open;
 mod receipts;
+mod silence;
 mod socket;
 mod term;
 

@@ -20,13 +20,7 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use super::{
-    document::Document,
-    inbox::{Inbox, Waiting},
-    link::Link,
-    open::Open,
-    receipts::QUIET_FOR,
-};
+use super::{document::Document, inbox::Waiting, link::Link, open::Open, receipts::QUIET_FOR, silence};
 use crate::{
     limits::rate::Rate,
     room::{
@@ -38,15 +32,6 @@ use crate::{
 
 /// Documents of one socket: open, coming, or refused.
 const DOCUMENTS_MAX: usize = 256;
-
-/// Of these, those that have not shown a token.
-const SILENT_DOCUMENTS_MAX: usize = 100;
-
-/// Messages of documents that have not shown a token.
-const SILENT_MESSAGES_MAX: usize = 1_000;
-
-/// Their bytes.
-const SILENT_BYTES_MAX: usize = 5 << 20;
 
 /// How long a socket has to show the first token that is good.
 const KNOWN_WITHIN: Duration = Duration::from_mins(1);
@@ -71,9 +56,6 @@ const SHARES_MAX: usize = 4;
 
 /// Messages that are read before other things have their turn.
 const READS_PER_ROUND: usize = 16;
-
-/// Hocuspocus' close code for a client that goes beyond what it may have.
-const RESET: u16 = 4205;
 
 /// Hocuspocus' close code for a client that does not show who it is in time.
 const TIMED_OUT: u16 = 4408;
@@ -149,18 +131,22 @@ impl Socket {
         let before = self.open_count();
         for at in 0..self.documents.len() {
             self.documents[at].poll(cx, &mut self.link)?;
-            if let Some(probe) = self.documents[at].open_mut().and_then(|open| open.take_probe()) {
+            if let Some(probe) = self.documents[at].open_mut().and_then(Open::take_probe) {
                 self.show_life(probe)?;
             }
         }
         self.documents.retain(|document| !document.has_left());
-        if self.open_count() < before
-            && let Some(open) = self.documents.iter().find_map(Document::open)
-        {
-            // The client can be asked for signs of life where it still is.
-            self.link.entry.watch(open.slot());
+        if self.open_count() < before {
+            self.keep_watch();
         }
         ControlFlow::Continue(())
+    }
+
+    /// The client has left a document: it can be asked for signs of life where it still is.
+    fn keep_watch(&self) {
+        if let Some(open) = self.documents.iter().find_map(Document::open) {
+            self.link.entry.watch(open.slot());
+        }
     }
 
     fn poll_time(&mut self, cx: &mut Context<'_>) -> ControlFlow<Goodbye> {
@@ -174,7 +160,7 @@ impl Socket {
         }
         while self.tick.as_mut().poll(cx).is_ready() {
             self.tick.as_mut().reset(wakes);
-            self.documents.iter_mut().filter_map(Document::open_mut).for_each(|open| open.look());
+            self.documents.iter_mut().filter_map(Document::open_mut).for_each(Open::look);
             self.look_after()?;
         }
         if self.departs.is_none() && self.stops.as_mut().poll(cx).is_ready() {
@@ -190,7 +176,7 @@ impl Socket {
     }
 
     fn may_read(&self) -> bool {
-        let waiting = waiting(self.documents.iter().filter_map(Document::inbox));
+        let waiting = Waiting::of(self.documents.iter().filter_map(Document::inbox));
         self.paused.is_none()
             && self.link.wire.may_read()
             && self.link.said() < SAID_MAX
@@ -247,7 +233,11 @@ impl Socket {
         }
         let Some(at) = known.or_else(|| self.begin(address, body)) else { return ControlFlow::Continue(()) };
         self.documents[at].receive(body, &mut self.link)?;
-        self.check_silent()
+        if self.documents[at].has_left() {
+            self.documents.remove(at);
+            self.keep_watch();
+        }
+        silence::check(&self.documents)
     }
 
     /// The first message about a document. Returns its place, if it may have one.
@@ -267,23 +257,6 @@ impl Socket {
             self.link.say(&address.encode().into(), encode_denied(&refusal));
         }
         None
-    }
-
-    /// Who shows no token may not make this node keep much.
-    fn check_silent(&self) -> ControlFlow<Goodbye> {
-        let silent = || self.documents.iter().filter_map(Document::silent);
-        let waiting = waiting(silent());
-        let what = if silent().count() > SILENT_DOCUMENTS_MAX {
-            format!("more than {SILENT_DOCUMENTS_MAX} documents")
-        } else if waiting.messages > SILENT_MESSAGES_MAX {
-            format!("more than {SILENT_MESSAGES_MAX} messages")
-        } else if waiting.bytes > SILENT_BYTES_MAX {
-            format!("more than {SILENT_BYTES_MAX} bytes")
-        } else {
-            return ControlFlow::Continue(());
-        };
-        let reason = format!("{what} before their Auth message: send that first");
-        ControlFlow::Break(Goodbye::Close { code: RESET, reason, may_read: true })
     }
 
     /// Takes what a message costs that is for no room; a client that sends too many is not read for a while.
@@ -328,7 +301,7 @@ impl Socket {
                 Poll::Ready(Err(_)) => return ControlFlow::Break(Goodbye::Gone),
                 Poll::Ready(Ok(())) => {
                     self.link.flushed();
-                    self.documents.iter_mut().filter_map(Document::open_mut).for_each(|open| open.flushed());
+                    self.documents.iter_mut().filter_map(Document::open_mut).for_each(Open::flushed);
                 }
             }
         }
@@ -369,7 +342,7 @@ impl Socket {
         life.look(&mut link.wire, is_kept_waiting)?;
         let open = || documents.iter().filter_map(Document::open);
         if life.is_too_slow(open().any(Open::is_answering)) {
-            documents.iter_mut().filter_map(Document::open_mut).for_each(|open| open.shed());
+            documents.iter_mut().filter_map(Document::open_mut).for_each(Open::shed);
         } else if life.wants_message() {
             let listens = documents.iter().find(|document| document.open().is_some());
             match listens {
@@ -387,8 +360,4 @@ impl Socket {
     fn open_count(&self) -> usize {
         self.documents.iter().filter(|document| document.open().is_some()).count()
     }
-}
-
-fn waiting<'a>(inboxes: impl Iterator<Item = &'a Inbox>) -> Waiting {
-    inboxes.map(Inbox::waiting).fold(Waiting::default(), Waiting::and)
 }

@@ -133,7 +133,7 @@ impl Exchange {
     /// Hands over what the client says, and waits until it is on disk; answers what is asked of the client in return.
     async fn hand_over(&self, session: &mut Session, until: Instant) -> Result<Option<Bytes>, Refusal> {
         for frame in self.asked.edits.iter().chain(&self.asked.presence) {
-            session.hand_over(frame).await?;
+            session.receive_and_wait(frame).await?;
         }
         if self.asked.edits.is_empty() { Ok(None) } else { session.settle(until).await }
     }

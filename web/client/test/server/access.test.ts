@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { test, type TestContext } from 'node:test'
 import type { TransportName } from '../../src/index.ts'
-import { by, join, mapId, open, saved, sees, startServer, until } from '../support/world.ts'
+import { by, join, mapId, open, saved, sees, startProxy, startServer, until } from '../support/world.ts'
 
 const SECRET = 'a secret of these tests that is long enough'
 const NAMES: readonly TransportName[] = ['ws', 'sse', 'poll']
@@ -14,8 +14,8 @@ const token = (role: string, lives_s = 3600, sub = 'ada'): string => {
   return `${body}.${createHmac('sha256', SECRET).update(body).digest('base64url')}`
 }
 
-const setUp = async (t: TestContext) => {
-  const server = await startServer(t, { env: { SYNAPTI_AUTH_MODE: 'required', SYNAPTI_AUTH_SECRET: SECRET } })
+const setUp = async (t: TestContext, env: Record<string, string> = {}) => {
+  const server = await startServer(t, { env: { SYNAPTI_AUTH_MODE: 'required', SYNAPTI_AUTH_SECRET: SECRET, ...env } })
   return { server, id: mapId() }
 }
 
@@ -122,4 +122,34 @@ test('after a stop another token begins anew', async t => {
   await saved(one)
   const reader = await join(t, server.http, id, { token: token('viewer') })
   assert.equal(reader.map.get('kept'), 1)
+})
+
+/** What somebody may have at once; connections are counted by the holder of the token. */
+const ONE_CONNECTION = { SYNAPTI_LIMITS_MAX_CONNECTIONS_PER_CLIENT: '1' }
+
+test('a waiting poll that is not allowed is replaced by short ones', async t => {
+  const { server, id } = await setUp(t, ONE_CONNECTION)
+  const proxy = await startProxy(t, server)
+  const holder = await join(t, server.http, id, { transports: ['ws'], token: token('owner') })
+  const one = await join(t, proxy.http, id, { transports: ['poll'], token: token('owner') })
+  await until('it asks without waiting again and again', () => proxy.count(/sync\?wait=0/) >= 4)
+  holder.map.set('a', 1)
+  await sees(one, 'a', 1)
+  one.map.set('b', 2)
+  await sees(holder, 'b', 2)
+  assert.ok(!one.log.includes('disconnected'))
+})
+
+test('one tab too many goes on with short polls, and takes a socket when there is one', async t => {
+  const { server, id } = await setUp(t, ONE_CONNECTION)
+  const holder = await join(t, server.http, id, { token: token('owner') })
+  const one = open(t, server.http, id, { token: token('owner') })
+  await by(one, 'poll', 40_000)
+  holder.map.set('a', 1)
+  await sees(one, 'a', 1)
+  one.map.set('b', 2)
+  await saved(one)
+  holder.provider.destroy()
+  await by(one, 'ws', 90_000)
+  assert.deepEqual(one.map.toJSON(), { a: 1, b: 2 })
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TransportName } from '../../src/index.ts'
-import { by, fresh, join, mapId, open, saved, sees, startProxy, startServer, synced, until } from '../support/world.ts'
+import { fresh, join, mapId, open, saved, sees, startProxy, startServer, synced, until } from '../support/world.ts'
 
 const NAMES: readonly TransportName[] = ['ws', 'sse', 'poll']
 
@@ -129,16 +129,4 @@ test('two who only poll see each other', async t => {
   one.map.set('a', 1)
   await sees(other, 'a', 1)
   await until('the other is seen', () => other.provider.awareness.getStates().get(one.doc.clientID)?.['name'] === 'one')
-})
-
-test('a waiting poll that is not allowed is replaced by short ones', async t => {
-  const server = await startServer(t, { env: { SYNAPTI_LIMITS_MAX_CONNECTIONS_PER_CLIENT: '1' } })
-  const id = mapId()
-  const holder = await join(t, server.http, id, { transports: ['ws'] })
-  const one = await join(t, server.http, id, { transports: ['poll'] })
-  holder.map.set('a', 1)
-  await sees(one, 'a', 1)
-  one.map.set('b', 2)
-  await sees(holder, 'b', 2)
-  await by(one, 'poll')
 })

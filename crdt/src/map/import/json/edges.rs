@@ -66,7 +66,7 @@ pub(super) fn cross_links(
     let tells_the_tree = !is_ours(nodes);
     let repeats = |edge: &Edge| edge.is_contains && shape.parents[edge.target] == Some(edge.source);
     let links = edges.into_iter().filter(|edge| !(tells_the_tree && repeats(edge)));
-    let id_of = |at: usize| nodes[at].node.id.clone();
+    let id_of = |at: usize| nodes[at].new.id.clone();
     let link = |edge: Edge| NewEdge {
         id: edge.id.unwrap_or_else(&mut *fresh_id),
         source: id_of(edge.source),

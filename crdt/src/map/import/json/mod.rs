@@ -80,8 +80,8 @@ fn build(
     problems.none()?;
 
     let edges = edges::cross_links(edges, &nodes, &shape, fresh_id);
-    let topic = topic.unwrap_or_else(|| shape.root.map(|root| nodes[root].node.title.clone()).unwrap_or_default());
-    let root = shape.root.map(|root| nodes[root].node.id.clone());
+    let topic = topic.unwrap_or_else(|| shape.root.map(|root| nodes[root].new.title.clone()).unwrap_or_default());
+    let root = shape.root.map(|root| nodes[root].new.id.clone());
     let nodes = placed(nodes, &shape);
     Ok(Import { map: ImportedMap { topic, created_at, root, nodes, edges }, id })
 }
@@ -90,13 +90,13 @@ fn placed(nodes: Vec<Node>, shape: &Shape) -> Vec<ImportedNode> {
     let places: Vec<Placed<'_>> = nodes
         .iter()
         .zip(&shape.parents)
-        .map(|(node, &parent)| Placed { id: &node.node.id, parent, order: node.order.as_deref() })
+        .map(|(node, &parent)| Placed { id: &node.new.id, parent, order: node.order.as_deref() })
         .collect();
     let orders = orders(&places, shape.root);
-    let ids: Vec<String> = nodes.iter().map(|node| node.node.id.clone()).collect();
+    let ids: Vec<String> = nodes.iter().map(|node| node.new.id.clone()).collect();
     let imported = nodes.into_iter().zip(orders).zip(&shape.parents).map(|((node, order), parent)| {
         let parent = parent.map_or(ParentRef::Topic, |parent| ParentRef::Under(ids[parent].clone()));
-        ImportedNode { node: crate::map::NewNode { parent, ..node.node }, order }
+        ImportedNode { node: crate::map::NewNode { parent, ..node.new }, order }
     });
     imported.collect()
 }

@@ -10,7 +10,8 @@ use crate::map::{NewNode, Source, import::Problems, projection::Given};
 pub(super) struct Node {
     /// Which row it is.
     pub row: usize,
-    pub node: NewNode,
+    /// What it says of itself, without a parent.
+    pub new: NewNode,
     /// Which parent it says that it has.
     pub says: Parent,
     /// Its neighbours, as far as it says.
@@ -49,10 +50,10 @@ pub(super) fn read(rows: Vec<Option<NodeRow>>, problems: &mut Problems) -> Vec<N
 pub(super) fn index<'a>(nodes: &'a [Node], problems: &mut Problems) -> HashMap<&'a str, usize> {
     let mut index: HashMap<&str, usize> = HashMap::with_capacity(nodes.len());
     for (at, node) in nodes.iter().enumerate() {
-        match index.entry(&node.node.id) {
+        match index.entry(&node.new.id) {
             Entry::Vacant(free) => drop(free.insert(at)),
             Entry::Occupied(first) => {
-                let (id, first) = (&node.node.id, nodes[*first.get()].row);
+                let (id, first) = (&node.new.id, nodes[*first.get()].row);
                 let message = format!("`{id}` is the id of nodes[{first}] as well: give each node its own");
                 problems.add(format!("nodes[{}].id", node.row), message);
             }
@@ -97,5 +98,5 @@ fn node(at: usize, row: NodeRow, fields: &mut Fields<'_>) -> Option<Node> {
     let connections = fields.connections(row.connections);
     let order = fields.text("order", row.order);
     // Without an id nothing can be told of it beyond that.
-    id.map(|id| Node { row: at, node: NewNode { id, ..read }, says, connections, order, is_ours: given.is_some() })
+    id.map(|id| Node { row: at, new: NewNode { id, ..read }, says, connections, order, is_ours: given.is_some() })
 }

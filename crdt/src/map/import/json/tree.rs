@@ -88,7 +88,7 @@ fn report_circles(nodes: &[Node], parents: &[Option<usize>], problems: &mut Prob
             current = parents[at];
         }
         if let Some(at) = current.filter(|&at| visited_by[at] == start) {
-            let (id, row) = (&nodes[at].node.id, nodes[at].row);
+            let (id, row) = (&nodes[at].new.id, nodes[at].row);
             let message = format!("the parents of `{id}` form a circle: one of them must have the parent null");
             problems.add(format!("nodes[{row}].parent_id"), message);
         }

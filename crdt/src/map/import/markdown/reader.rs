@@ -32,7 +32,7 @@ pub(super) struct Reader {
 /// A run of text.
 struct Text {
     is: Run,
-    text: String,
+    so_far: String,
     /// Where each open link begins, and where it leads.
     links: Vec<(usize, String)>,
     urls: Vec<String>,
@@ -72,13 +72,13 @@ impl Reader {
         match event {
             Event::Start(tag) => return self.start(tag),
             Event::End(tag) => self.end(tag),
-            Event::Text(text) | Event::Code(text) => self.words().text.push_str(&text),
+            Event::Text(text) | Event::Code(text) => self.words().so_far.push_str(&text),
             Event::SoftBreak | Event::HardBreak => self.line_break(),
-            Event::Html(html) => self.words().text.push_str(&html),
+            Event::Html(html) => self.words().so_far.push_str(&html),
             Event::InlineHtml(html) if html.starts_with("<br") => self.line_break(),
             // The space before a comment goes with it; what is between other tags stays.
             Event::InlineHtml(html) if html.starts_with("<!--") => {
-                let text = &mut self.words().text;
+                let text = &mut self.words().so_far;
                 text.truncate(text.trim_end_matches(' ').len());
             }
             // Not asked for, or nothing that a reader would see.
@@ -103,7 +103,7 @@ impl Reader {
             Tag::HtmlBlock => self.begin(Run::Html),
             Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. } => {
                 let words = self.words();
-                words.links.push((words.text.len(), dest_url.into_string()));
+                words.links.push((words.so_far.len(), dest_url.into_string()));
             }
             // These stand within words.
             Tag::Emphasis | Tag::Strong | Tag::Strikethrough | Tag::Superscript | Tag::Subscript => {}
@@ -154,18 +154,18 @@ impl Reader {
 
     fn begin(&mut self, is: Run) {
         self.flush();
-        self.text = Some(Text { is, text: String::new(), links: Vec::new(), urls: Vec::new() });
+        self.text = Some(Text { is, so_far: String::new(), links: Vec::new(), urls: Vec::new() });
     }
 
     fn words(&mut self) -> &mut Text {
-        let fresh = || Text { is: Run::Words, text: String::new(), links: Vec::new(), urls: Vec::new() };
+        let fresh = || Text { is: Run::Words, so_far: String::new(), links: Vec::new(), urls: Vec::new() };
         self.text.get_or_insert_with(fresh)
     }
 
     /// Titles have one line; summaries keep theirs.
     fn line_break(&mut self) {
         let is_title = self.is_title();
-        self.words().text.push(if is_title { ' ' } else { '\n' });
+        self.words().so_far.push(if is_title { ' ' } else { '\n' });
     }
 
     /// Whether the text that is being read is a title.
@@ -183,23 +183,23 @@ impl Reader {
         let words = self.words();
         let Some((from, url)) = words.links.pop() else { return };
         let is_address = url.contains("://") || url.starts_with("mailto:");
-        let said = words.text.get(from..).unwrap_or_default();
+        let said = words.so_far.get(from..).unwrap_or_default();
         if !is_address || said == url || url.strip_prefix("mailto:") == Some(said) {
             return;
         }
         if is_title {
             words.urls.push(url);
         } else if said.is_empty() {
-            words.text.push_str(&url);
+            words.so_far.push_str(&url);
         } else {
-            words.text.push_str(&format!(" ({url})"));
+            words.so_far.extend([" (", &url, ")"]);
         }
     }
 
     /// The text is whole: it goes where it belongs.
     fn flush(&mut self) {
         let is_title = self.is_title();
-        let Some(Text { is, text, urls, .. }) = self.text.take() else { return };
+        let Some(Text { is, so_far: text, urls, .. }) = self.text.take() else { return };
         if is == Run::Html {
             return self.html(text.trim());
         }
@@ -209,7 +209,9 @@ impl Reader {
         let draft = &mut self.outline.drafts[place];
         if is_title {
             draft.title = text;
-            urls.iter().for_each(|url| draft.say(url));
+            for url in &urls {
+                draft.say(url);
+            }
             if let Some((_, has_title)) = self.items.last_mut() {
                 *has_title = true;
             }
