@@ -83,6 +83,30 @@ test('a connection that is to be closed after its request is', async t => {
   await until('the next is answered', () => answers(kept).length === 2)
 })
 
+test('the body of a request that waits is never taken for a request', async t => {
+  const id = roomId('body')
+  const etag = (await server.request('POST', '/v1/graphs', { id })).headers.get('etag')
+  const smuggled = request('GET', '/live')
+  for (const [framing, body] of [
+    [`content-length: ${smuggled.length}\r\n`, smuggled],
+    ['transfer-encoding: chunked\r\n', `${smuggled.length.toString(16)}\r\n${smuggled}\r\n0\r\n\r\n`],
+    [`content-length: ${smuggled.length}\r\nexpect: 100-continue\r\n`, smuggled]
+  ]) {
+    const said = await socket(t)
+    said.connection.write(request('GET', `/v1/graphs/${id}?wait=2`, { headers: `if-none-match: ${etag}\r\n${framing}` }))
+    await waiting(1)
+    said.connection.write(body)
+    await until('it is answered', () => answers(said).some(answer => answer.startsWith('HTTP/1.1 304')))
+    said.connection.write(request('GET', '/nowhere'))
+    await until('the next is answered, or the connection is over', () => said.over || /HTTP\/1.1 404/.test(said.text))
+    assert.ok(!said.text.includes('alive'), framing)
+  }
+  const head = await socket(t)
+  head.connection.write(request('HEAD', `/v1/graphs/${id}?wait=50`, { headers: `if-none-match: ${etag}\r\n` }))
+  await until('it is answered', () => answers(head).length === 1)
+  assert.match(head.text, /^HTTP\/1.1 304 /)
+})
+
 test('who hangs up does not wait any more', async t => {
   const id = roomId('hangs-up')
   const { cursor } = await post(server.http, id)
