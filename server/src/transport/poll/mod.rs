@@ -15,7 +15,7 @@ use axum::{
 };
 use bytes::Bytes;
 use synapti_protocol::{graph_id::GraphId, message};
-use tokio::time::{Duration, Instant};
+use tokio::time::{Duration, Instant, timeout_at};
 
 use super::{
     cursor::ClientCursor,
@@ -41,6 +41,9 @@ pub use reply::{CURSOR, DURABLE};
 /// How long a client waits for its edits to be on disk.
 const SAVED_WITHIN: Duration = Duration::from_secs(10);
 
+/// Of this, what is kept for the way to the disk.
+const SETTLED_WITHIN: Duration = Duration::from_secs(2);
+
 /// Bytes of the feed in one answer, about; the cursor says where the next one begins.
 const FEED_BYTES_MAX: usize = 1 << 20;
 
@@ -63,8 +66,8 @@ async fn sync(
 ) -> Result<Response, ApiError> {
     let params = Params::parse(request.uri())?;
     let visitor = Visitor { ip: ip_of(&request, &app.config.trusted_proxies), access };
-    let body = PollBody::read(request, body_bytes_max(&app), &app.gate.large_messages()).await?;
-    let asked = Asked::parse(&body.bytes)?;
+    let body = PollBody::read(request, body_bytes_max(&app), &app.gate, &visitor).await?;
+    let asked = Asked::parse(&body.bytes, &app.gate.session_limits())?;
     if asked.changes && !visitor.access.may(Action::Edit, &graph) {
         metrics::get().edits_refused.increment(1);
         return Err(forbidden());
@@ -122,7 +125,7 @@ impl Exchange {
         let id = SessionId(app.gate.next_session());
         let may_edit = access.may(Action::Edit, graph);
         let principal = if may_edit { Principal(access.principal()) } else { Principal::READER };
-        let entrant = Entrant::of(principal).told().lingering();
+        let entrant = Entrant::of(principal).told().lingering_for(Principal(access.principal()));
         let may_create = access.may(Action::Create, graph);
         let (room, joined) = app.hub.join(graph, id, entrant, may_create).await?;
         let role = access.role_in(graph).ok_or_else(forbidden)?;
@@ -132,9 +135,14 @@ impl Exchange {
 
     /// Hands over what the client says, and waits until it is on disk; answers what is asked of the client in return.
     async fn hand_over(&self, session: &mut Session, until: Instant) -> Result<Option<Bytes>, Refusal> {
-        for frame in self.asked.edits.iter().chain(&self.asked.presence) {
-            session.receive_and_wait(frame).await?;
-        }
+        let all = async {
+            for frame in self.asked.edits.iter().chain(&self.asked.presence) {
+                session.receive_and_wait(frame).await?;
+            }
+            Ok::<_, Refusal>(())
+        };
+        // What is not handed over by then, because the client is too fast, is simply not durable.
+        timeout_at(until - SETTLED_WITHIN, all).await.unwrap_or(Ok(()))?;
         if self.asked.edits.is_empty() { Ok(None) } else { session.settle(until).await }
     }
 
