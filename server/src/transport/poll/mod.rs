@@ -99,6 +99,10 @@ impl Exchange {
         let until = Instant::now() + SAVED_WITHIN;
         let mut session = self.join().await?;
         let question = self.hand_over(&mut session, until).await.map_err(to_api_error)?;
+        if session.take_refused().all() > 0 {
+            // Deletions, which only the room can tell from those that it has.
+            return Err(forbidden());
+        }
         let has_edits = !self.asked.edits.is_empty();
         let durable = has_edits.then(|| session.take_durable().all());
         let mut speaker = Speaker {
@@ -114,7 +118,13 @@ impl Exchange {
             Ok(news) if !has_edits && news.updates.is_empty() && !self.params.wait.is_zero() => {
                 Ok(Begun::Waits(Box::new(self.wait(speaker, news).await?)))
             }
-            news => speaker.reply(news, question, durable).await.map(Begun::Done),
+            news => {
+                if news.is_err() && self.params.cursor.is_some() {
+                    // After a restart everybody comes with a cursor of before.
+                    self.app.gate.admit_poll(true).await.map_err(to_api_error)?;
+                }
+                speaker.reply(news, question, durable).await.map(Begun::Done)
+            }
         }
     }
 
@@ -193,10 +203,12 @@ impl Speaker {
         question: Option<Bytes>,
         durable: Option<u64>,
     ) -> Result<Reply, ApiError> {
-        match news {
+        self.session.catch_word().map_err(to_api_error)?;
+        let reply = match news {
             Ok(news) => self.news(news, question, durable).await,
             Err(FellOff) => self.state(question, durable).await,
-        }
+        };
+        reply.map(|reply| Reply { closes: self.session.is_departing(), ..reply })
     }
 
     /// The answer to a client whose cursor was good.
@@ -208,7 +220,7 @@ impl Speaker {
             frames.extend(session.presence_news().await.map_err(to_api_error)?);
         }
         let cursor = ClientCursor::of(session.room(), news.cursor);
-        Ok(Reply { state: None, frames, cursor, durable, is_unsaved: session.is_unsaved() })
+        Ok(Reply { frames, cursor, durable, is_unsaved: session.is_unsaved(), state: None, closes: false })
     }
 
     /// The answer to a client of which only its state vector tells what it lacks.
@@ -220,9 +232,13 @@ impl Speaker {
         }
         let reply = session.difference(self.state_vector.take().unwrap_or(NOTHING)).await.map_err(to_api_error)?;
         let question = question.unwrap_or_else(|| message::encode_step1(&reply.state_vector).into());
-        let frames = [question].into_iter().chain(reply.presence).collect();
+        // Who had a cursor may know of people who have gone since.
+        let people =
+            if self.had_cursor { session.presence_news().await.map_err(to_api_error)? } else { reply.presence };
+        let frames = [question].into_iter().chain(people).collect();
         let cursor = ClientCursor::of(session.room(), reply.cursor);
-        Ok(Reply { state: Some(reply.frames), frames, cursor, durable, is_unsaved: session.is_unsaved() })
+        let state = Some(reply.frames);
+        Ok(Reply { frames, cursor, durable, is_unsaved: session.is_unsaved(), state, closes: false })
     }
 }
 
