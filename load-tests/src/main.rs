@@ -22,6 +22,7 @@ mod marker;
 mod max;
 mod mutate;
 mod open;
+mod poll;
 mod ports;
 mod process;
 mod progress;
@@ -74,6 +75,8 @@ enum Command {
     Rooms(rooms::Args),
     /// What the server keeps in memory for a connection that does next to nothing
     Idle(idle::Args),
+    /// Clients that cannot use WebSocket: what one costs that waits, and how soon it has an edit
+    Poll(poll::Args),
     /// Many clients that open the same large map at once
     Join(join::Args),
     /// Viewers that stop reading: what they cost, and how fast they catch up
@@ -140,6 +143,7 @@ fn run(cli: &Cli) -> anyhow::Result<Report> {
             Command::Max(args) => max::run(args).await,
             Command::Rooms(args) => rooms::run(args).await,
             Command::Idle(args) => idle::run(args).await,
+            Command::Poll(args) => poll::run(args).await,
             Command::Join(args) => join::run(args).await,
             Command::Slow(args) => slow::run(args).await,
             Command::Stopped(args) => stopped::run(args).await,

@@ -81,6 +81,12 @@ impl Address {
         &self.authority
     }
 
+    /// Where a room's map is in the HTTP API, which is beside the rooms.
+    pub fn graph_path(&self, room: &str) -> anyhow::Result<String> {
+        let beside = self.path.strip_suffix("/ws").with_context(|| format!("there is no HTTP API beside {}", self.url))?;
+        Ok(format!("{beside}/graphs/{room}"))
+    }
+
     /// How long a server may take to answer.
     pub fn answered_within(&self) -> Duration {
         self.answered_within
@@ -121,7 +127,8 @@ impl Address {
         Ok((parts.io.into_inner(), parts.read_buf))
     }
 
-    async fn connect(&self) -> std::io::Result<TcpStream> {
+    /// A connection on which nothing was said yet.
+    pub async fn connect(&self) -> std::io::Result<TcpStream> {
         let socket = if self.host.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
         if let Some(bytes) = self.receive_bytes_max {
             socket.set_recv_buffer_size(bytes)?;
