@@ -101,7 +101,8 @@ impl Parked {
 
     /// Waits for the answer; answers it, and the connection with a request that it is the response to. `None` when the client has gone.
     pub(super) async fn wait(self, mut conn: Conn, ahead: Bytes) -> Option<(Conn, Response)> {
-        let Self { waiting, manner, .. } = self;
+        let Self { waiting, manner, back } = self;
+        drop(back);
         // A copy: what the library has read ahead is part of a large buffer.
         let read = ahead;
         let mut ahead = BytesMut::from(&read[..]);

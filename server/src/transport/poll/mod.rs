@@ -178,11 +178,12 @@ struct WaitingPoll {
 }
 
 impl WaitingPoll {
-    async fn run(self: Box<Self>) -> Result<Reply, ApiError> {
-        let Self { mut speaker, news, until, gate, .. } = *self;
-        let departs_within = || gate.departs_within();
-        let news =
-            speaker.session.next_update(news, FEED_BYTES_MAX, until, departs_within).await.map_err(to_api_error)?;
+    // Through the box: what would be moved out of it would be kept twice.
+    async fn run(mut self: Box<Self>) -> Result<Reply, ApiError> {
+        let news = std::mem::take(&mut self.news);
+        let Self { speaker, until, gate, .. } = &mut *self;
+        let next = speaker.session.next_update(news, FEED_BYTES_MAX, *until, || gate.departs_within());
+        let news = next.await.map_err(to_api_error)?;
         Box::pin(speaker.reply(news, None, None)).await
     }
 }
