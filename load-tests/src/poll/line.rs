@@ -137,7 +137,8 @@ mod tests {
 
     #[test]
     fn what_is_no_answer_is_an_error() {
-        for wrong in ["220 mail\r\n\r\n", "HTTP/1.1 x\r\n\r\n", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"] {
+        for wrong in ["220 mail\r\n\r\n", "HTTP/1.1 x\r\n\r\n", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"]
+        {
             assert!(parse(wrong.as_bytes()).is_err(), "{wrong}");
         }
     }

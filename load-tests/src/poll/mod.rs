@@ -62,7 +62,11 @@ pub async fn run(args: &Args) -> anyhow::Result<Report> {
     let Args { waiting, rooms, .. } = *args;
     ensure!(rooms <= waiting, "in a room there is somebody: --rooms has to be at most --waiting");
     let stays_s = args.seconds.unwrap_or(STAYS_S);
-    ensure!(stays_s <= STAYS_MAX_S, "a poll waits no longer than {} s: --seconds has to be at most {STAYS_MAX_S}", poller::WAIT_S);
+    ensure!(
+        stays_s <= STAYS_MAX_S,
+        "a poll waits no longer than {} s: --seconds has to be at most {STAYS_MAX_S}",
+        poller::WAIT_S
+    );
     let plan = Plan { waiting, rooms, stays: Duration::from_secs(stays_s.into()) };
     let (mut polls, mut sockets) = (Vec::new(), Vec::new());
     for round in 1..=args.rounds {

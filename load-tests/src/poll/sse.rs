@@ -44,7 +44,11 @@ impl Events {
         });
         let sending = async { Ok(sender.send_request(request).await?) };
         let response = answered("a stream of events", sending).await?;
-        ensure!(response.status().is_success(), "the server answers {} instead of a stream of events", response.status());
+        ensure!(
+            response.status().is_success(),
+            "the server answers {} instead of a stream of events",
+            response.status()
+        );
         Ok(Self { body: response.into_body(), text: Text::default(), _driving: driving })
     }
 

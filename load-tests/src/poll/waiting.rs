@@ -130,7 +130,8 @@ impl Ground<'_> {
         let (after, mut writers) = (memory()?, self.writers().await?);
         let cpu_before = cpu()?;
         let begun = Instant::now();
-        let (sent, told) = tokio::join!(self.edit(&mut authors, &mut writers, self.plan.rooms), self.told(&mut members));
+        let (sent, told) =
+            tokio::join!(self.edit(&mut authors, &mut writers, self.plan.rooms), self.told(&mut members));
         let (sent, told) = (sent?, told?);
         let cpu_after = cpu()?;
         let last = told.iter().map(|told| told.at).max().context("nobody waits")?;

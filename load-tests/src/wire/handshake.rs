@@ -83,7 +83,8 @@ impl Address {
 
     /// Where a room's map is in the HTTP API, which is beside the rooms.
     pub fn graph_path(&self, room: &str) -> anyhow::Result<String> {
-        let beside = self.path.strip_suffix("/ws").with_context(|| format!("there is no HTTP API beside {}", self.url))?;
+        let beside =
+            self.path.strip_suffix("/ws").with_context(|| format!("there is no HTTP API beside {}", self.url))?;
         Ok(format!("{beside}/graphs/{room}"))
     }
 
