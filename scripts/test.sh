@@ -15,6 +15,8 @@ need_postgres
 need_redis
 need strace strace
 need openssl openssl
+need curl curl
+need python3 python3
 cd "$root"
 
 logs=$(mktemp -d)
@@ -62,6 +64,10 @@ run_attacks() {
 
 run_cluster() {
   cd "$root/tests/cluster" && TEST_BINARY="$(target_directory)/debug/synapti" npm test --silent
+}
+
+run_recipes() {
+  cd "$root/tests/recipes" && TEST_BINARY="$(target_directory)/debug/synapti" npm test --silent
 }
 
 run_deploy() {
@@ -120,6 +126,8 @@ if step 'npm packages' npm install_packages tests/clients && step 'server for th
   else
     failed_steps+=('tests with the Hocuspocus provider (not run)')
   fi
+  # They run with the packages of the clients, which are there when the steps above went well.
+  step 'documents and recipes' recipes run_recipes
   if step 'packages of the deployment tests' npm-deploy install_packages tests/deploy; then
     step 'tests of the deployment' deploy run_deploy
   else
@@ -134,11 +142,11 @@ if step 'npm packages' npm install_packages tests/clients && step 'server for th
     failed_steps+=('tests with a browser (not run)')
   fi
 else
-  failed_steps+=('tests with real clients (not run)' 'tests of the client package with the server (not run)' 'tests with the Hocuspocus provider (not run)' 'tests with faults (not run)' 'tests of a cluster (not run)' 'attacks (not run)' 'tests of the deployment (not run)' 'crashes (not run)' 'tests with a browser (not run)')
+  failed_steps+=('tests with real clients (not run)' 'tests of the client package with the server (not run)' 'tests with the Hocuspocus provider (not run)' 'tests with faults (not run)' 'tests of a cluster (not run)' 'attacks (not run)' 'documents and recipes (not run)' 'tests of the deployment (not run)' 'crashes (not run)' 'tests with a browser (not run)')
 fi
 
 # Cargo prints "test result: ok. 12 passed; 0 failed; …" per binary, node "ℹ pass 12" and "ℹ fail 0" at its end.
-counted=$(cat "$logs/rust" "$logs/clients" "$logs/hocuspocus" "$logs/faults" "$logs/cluster" "$logs/attacks" "$logs/deploy" "$logs/web-test" "$logs/client-test" "$logs/client-server" "$logs/browser" 2>/dev/null | awk '
+counted=$(cat "$logs/rust" "$logs/clients" "$logs/hocuspocus" "$logs/faults" "$logs/cluster" "$logs/attacks" "$logs/recipes" "$logs/deploy" "$logs/web-test" "$logs/client-test" "$logs/client-server" "$logs/browser" 2>/dev/null | awk '
   /^test result:/ { passed += $4; failed += $6 }
   /^ℹ pass / { passed += $3 }
   /^ℹ (fail|cancelled) / { failed += $3 }

@@ -1,7 +1,10 @@
 //! JSON of ours and of others.
 
 use serde_json::{Value, json};
-use synapti_crdt::map::{Format, Source, import::ImportError};
+use synapti_crdt::{
+    AsideLimits, Op, Replica,
+    map::{Format, MapEdit, NewNode, Source, import::ImportError},
+};
 
 use crate::maps::{imported, outline, problems, read};
 
@@ -178,4 +181,21 @@ fn siblings_come_as_the_file_has_them() {
     assert_eq!(kept, [("r", "x"), ("b", "a0"), ("a", "a0V")].map(|(id, order)| (id.to_owned(), order.to_owned())));
     let moved = orders(&json!({"nodes": [node("r", "x"), node("b", "a1"), node("a", "a0")]}));
     assert_eq!(moved.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["r", "b", "a"]);
+}
+
+#[test]
+fn only_an_empty_document_becomes_a_map_of_a_file() {
+    let import = || {
+        let map = read(Format::Json, plain().to_string().as_bytes()).unwrap().map;
+        MapEdit::Import(map.into())
+    };
+    let first = |replica: &mut Replica, edit: &MapEdit| replica.apply([Op::Edit(edit)], 0).results.pop().unwrap();
+    let mut replica = Replica::new(1, AsideLimits::default());
+    assert!(first(&mut replica, &import()).is_ok());
+    let before = replica.snapshot();
+    assert!(first(&mut replica, &import()).is_err());
+    assert_eq!(replica.snapshot(), before);
+    let mut written = Replica::new(1, AsideLimits::default());
+    assert!(first(&mut written, &MapEdit::AddNode(NewNode::new("n", "n"))).is_ok());
+    assert!(first(&mut written, &import()).is_err());
 }

@@ -134,6 +134,7 @@ pub fn any_text() -> impl Strategy<Value = String> {
         "0.5",
         "@",
         "\u{200b}",
+        "\0",
     ]);
     prop_oneof![vec(piece, 0..6).prop_map(|pieces| pieces.concat()), "\\PC{0,8}", "[ -~\n]{0,12}"]
 }

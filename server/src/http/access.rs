@@ -4,7 +4,7 @@ use axum::{
     RequestExt as _,
     body::Body,
     extract::{FromRequestParts as _, MatchedPath, Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -30,7 +30,8 @@ struct Identified(Result<Access, Denied>);
 pub async fn identify(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
     let need = need(&request);
     if !matches!(need, Need::Nothing | Need::OnSocket(_)) {
-        let identified = if let Need::InStream(_) = need {
+        // Who asks for the head alone opens no stream, and keeps the ticket.
+        let identified = if matches!(need, Need::InStream(_)) && request.method() == Method::GET {
             who_streams(&app, &mut request).await
         } else {
             who_asks(&app, request.headers()).await

@@ -1,12 +1,12 @@
 //! `/v1/graphs` and `/v1/graphs/{graph_id}`.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension, Json,
     body::Body,
     extract::{Query, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use jiff::Timestamp;
@@ -190,6 +190,8 @@ pub async fn get_graph(
 ) -> Result<Response, ApiError> {
     let visitor = Visitor { ip: ip_of(&request, &app.config.trusted_proxies), access };
     let wait = wait.as_deref().map(poll::wait).transpose()?.unwrap_or_default();
+    // Who asks for the head alone has nothing to wait for.
+    let wait = if request.method() == Method::HEAD { Duration::ZERO } else { wait };
     let headers = request.into_parts().0.headers;
     let view = app.hub.view(&id).await?;
     if wait.is_zero() || !etag::none_match_fails(&headers, &view.etag) {

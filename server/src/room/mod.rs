@@ -54,8 +54,9 @@ pub struct Entrant {
     pub principal: Principal,
     /// Whether it is told what becomes of its edits.
     pub is_told: bool,
-    /// Whether what it shows of its client stays for a while after it: a client that polls has many short sessions.
-    pub lingers: bool,
+    /// On whose behalf what it shows of its client stays for a while after it, if it does: a client that polls has many short
+    /// sessions.
+    pub lingers_for: Option<Principal>,
 }
 
 impl Entrant {
@@ -70,10 +71,10 @@ impl Entrant {
         Self { is_told: true, ..self }
     }
 
-    /// The same, with a presence that stays for a while.
+    /// The same, with a presence that stays for a while; counted as this one's.
     #[must_use]
-    pub fn lingering(self) -> Self {
-        Self { lingers: true, ..self }
+    pub fn lingering_for(self, principal: Principal) -> Self {
+        Self { lingers_for: Some(principal), ..self }
     }
 }
 

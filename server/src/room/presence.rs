@@ -16,7 +16,7 @@ use synapti_protocol::{
     message,
 };
 
-use super::SessionId;
+use super::{Principal, SessionId};
 
 /// States kept for one room. Each is at most [`AWARENESS_STATE_BYTES_MAX`] bytes.
 pub const PRESENCE_STATES_MAX: usize = 4096;
@@ -26,6 +26,11 @@ const EXPIRE_AFTER_MS: u64 = 45_000;
 
 /// How long a state stays whose owner comes by from time to time and has not renewed it.
 const LINGERS_MS: u64 = 30_000;
+
+/// States of those who are expected back that are kept: for one principal as many as it may have connections, and some for what was
+/// reloaded; where nobody has a name, for all together.
+const AWAY_OF_ONE_MAX: usize = 8;
+const AWAY_OF_NAMELESS_MAX: usize = 256;
 
 /// How long a state that has gone is remembered, so that an echo of it does not bring it back.
 const GONE_KEPT_MS: u64 = 60_000;
@@ -63,8 +68,8 @@ struct Present {
 enum Owner {
     Session(SessionId),
     Node(NodeId),
-    /// Somebody whose session is over and who will be back: they poll.
-    Away,
+    /// Somebody whose session is over and who will be back: they poll, on behalf of this one.
+    Away(Principal),
 }
 
 #[derive(Debug)]
@@ -149,19 +154,25 @@ impl Presence {
         }
     }
 
-    /// As [`Presence::leave`], of somebody who will be back.
-    pub fn step_out(&mut self, session: SessionId) {
-        if let Some(client) = self.owned.remove(&session)
-            && let Some(present) = self.present.get_mut(&client)
-            && present.owner == Owner::Session(session)
+    /// As [`Presence::leave`], of somebody who will be back. Of too many of one principal the oldest goes.
+    pub fn step_out(&mut self, session: SessionId, principal: Principal, now_ms: u64) {
+        let Some(client) = self.owned.remove(&session) else { return };
+        match self.present.get_mut(&client) {
+            Some(present) if present.owner == Owner::Session(session) => present.owner = Owner::Away(principal),
+            _ => return,
+        }
+        let away = || self.present.iter().filter(|(_, present)| present.owner == Owner::Away(principal));
+        let max = if principal == Principal::default() { AWAY_OF_NAMELESS_MAX } else { AWAY_OF_ONE_MAX };
+        if away().count() > max
+            && let Some((&oldest, _)) = away().min_by_key(|(_, present)| present.renewed_ms)
         {
-            present.owner = Owner::Away;
+            self.remove(oldest, now_ms);
         }
     }
 
     /// Whether somebody is shown who will be back.
     pub fn has_away(&self) -> bool {
-        self.present.values().any(|present| present.owner == Owner::Away)
+        self.present.values().any(|present| matches!(present.owner, Owner::Away(_)))
     }
 
     /// Whether a session shows a client id as its own.
@@ -173,7 +184,7 @@ impl Presence {
     pub fn session_of(&self, client: u64) -> Option<SessionId> {
         match self.present.get(&client)?.owner {
             Owner::Session(session) => Some(session),
-            Owner::Node(_) | Owner::Away => None,
+            Owner::Node(_) | Owner::Away(_) => None,
         }
     }
 
@@ -292,7 +303,8 @@ impl Presence {
         }
         if entry.is_removal() {
             if let Some(present) = self.present.get_mut(&client) {
-                present.clock = entry.clock;
+                // It is ours to tell other nodes, wherever the client was last.
+                (present.clock, present.owner) = (entry.clock, Owner::Session(session));
                 self.remove(client, now_ms);
             }
             return;
@@ -318,7 +330,8 @@ impl Presence {
     /// Somebody who is expected back says that they still are as they were.
     fn renew_away(&mut self, entry: &Entry<'_>, now_ms: u64) {
         if let Some(present) = self.present.get_mut(&entry.client)
-            && (present.owner, present.clock) == (Owner::Away, entry.clock)
+            && matches!(present.owner, Owner::Away(_))
+            && present.clock == entry.clock
             && *present.state == *entry.state
         {
             present.renewed_ms = now_ms;
@@ -352,7 +365,7 @@ impl Owner {
     fn expires_after_ms(self) -> u64 {
         match self {
             Self::Session(_) | Self::Node(_) => EXPIRE_AFTER_MS,
-            Self::Away => LINGERS_MS,
+            Self::Away(_) => LINGERS_MS,
         }
     }
 }

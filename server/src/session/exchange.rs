@@ -55,6 +55,14 @@ impl Session {
         self.unless_refused(room.presence_news()).await
     }
 
+    /// Hears what the room has said so far: that something is unsaved it says before it shows it.
+    ///
+    /// # Errors
+    /// Why the client has to be refused.
+    pub fn catch_word(&mut self) -> Result<(), Refusal> {
+        self.hear()
+    }
+
     /// Takes one message, however long the room lets it wait.
     ///
     /// # Errors

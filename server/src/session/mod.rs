@@ -65,6 +65,16 @@ pub struct SessionLimits {
     pub bytes_per_second: u32,
 }
 
+impl SessionLimits {
+    /// How large a message of this kind may be; 0 = no limit.
+    pub fn bytes_max(&self, message: &Message<'_>) -> usize {
+        match message {
+            Message::Sync(SyncMessage::Step2(_)) => self.sync_bytes_max,
+            _ => self.message_bytes_max,
+        }
+    }
+}
+
 /// How a client is told what becomes of its edits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Telling {
@@ -397,10 +407,9 @@ impl Session {
     }
 
     fn check_size(&self, bytes: usize, message: &Message<'_>) -> Result<(), Refusal> {
-        let (what, bytes_max) = match message {
-            Message::Sync(SyncMessage::Step2(_)) => ("sync message", self.limits.sync_bytes_max),
-            _ => ("message", self.limits.message_bytes_max),
-        };
+        let is_answer = matches!(message, Message::Sync(SyncMessage::Step2(_)));
+        let what = if is_answer { "sync message" } else { "message" };
+        let bytes_max = self.limits.bytes_max(message);
         if bytes_max > 0 && bytes > bytes_max {
             let reason = format!("{what} of {bytes} bytes is larger than {bytes_max}");
             return Err(Refusal::new(CloseCode::TooLarge, reason));

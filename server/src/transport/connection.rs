@@ -29,6 +29,7 @@ use super::{
     conn::{Conn, Traffic},
     deferred::{Deferred, finished},
     parked::{Manner, Parked, Parking, read_some},
+    read_body::WatchedBody,
 };
 use crate::telemetry::metrics;
 
@@ -105,8 +106,12 @@ impl Connection {
                     return Ok::<_, Infallible>(ready);
                 }
                 let manner = Manner::of(&request);
+                let (parts, body) = request.into_parts();
+                let (body, end) = WatchedBody::new(body);
+                let request = Request::from_parts(parts, Body::new(body));
                 match Deferred::of(answer(router, peer, request).await) {
-                    Ok(waiting) => Ok(parking.park(waiting, manner).await),
+                    Ok(waiting) if end.is_reached() => Ok(parking.park(waiting, manner).await),
+                    Ok(waiting) => Ok(waiting.await),
                     Err(response) => Ok(*response),
                 }
             }
@@ -148,7 +153,7 @@ impl Connection {
         let (router, peer) = (self.router.clone(), self.peer);
         let service = service_fn(move |request: Request<Incoming>| {
             asked.store(true, Ordering::Relaxed);
-            let answer = answer(router.clone(), peer, request);
+            let answer = answer(router.clone(), peer, request.map(Body::new));
             async move { Ok::<_, Infallible>(finished(answer.await).await) }
         });
         let mut connection = pin!(self.http.http2.serve_connection(TokioIo::new(conn), service));
@@ -186,8 +191,7 @@ impl Connection {
     }
 }
 
-async fn answer(router: Router, peer: SocketAddr, request: Request<Incoming>) -> Response {
-    let mut request = request.map(Body::new);
+async fn answer(router: Router, peer: SocketAddr, mut request: Request<Body>) -> Response {
     request.extensions_mut().insert(ConnectInfo(peer));
     let Ok(response) = router.oneshot(request).await;
     response

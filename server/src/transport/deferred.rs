@@ -10,9 +10,13 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 
 use crate::http::error::ApiError;
+
+/// Headers of a response that is not there yet.
+type Frame = Box<[(HeaderName, HeaderValue)]>;
 
 type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
 
@@ -24,7 +28,8 @@ pub struct Deferred(Arc<Mutex<Option<Answering>>>);
 impl Deferred {
     /// A response that will be what `answer` comes to.
     pub fn response(answer: impl Future<Output = Result<Response, ApiError>> + Send + 'static) -> Response {
-        let answering = async { answer.await.unwrap_or_else(ApiError::into_response) };
+        // Not an async block, which would keep the answer's room twice.
+        let answering = answer.map(|answer| answer.unwrap_or_else(ApiError::into_response));
         let mut frame = StatusCode::NO_CONTENT.into_response();
         frame.extensions_mut().insert(Self(Arc::new(Mutex::new(Some(Box::pin(answering))))));
         frame
@@ -58,8 +63,9 @@ impl Deferred {
         match deferred {
             None => Err(Box::new(response)),
             Some(answering) => {
-                let frame = Box::new(response);
-                Ok(Waiting(Box::pin(async { fill(*frame, answering.await) })))
+                let frame = frame_of(&response);
+                drop(response);
+                Ok(Waiting(Box::pin(answering.map(|answer| fill(frame, answer)))))
             }
         }
     }
@@ -94,14 +100,18 @@ fn has(response: &Response, name: &HeaderName, value: &HeaderValue) -> bool {
     response.headers().get_all(name).iter().any(|there| there == value)
 }
 
-/// The answer, with what the layers have put on its frame.
-fn fill(frame: Response, mut answer: Response) -> Response {
-    let (mut frame, _) = frame.into_parts();
+/// What the layers have put on a frame, in as little room as possible: many wait.
+fn frame_of(response: &Response) -> Frame {
     // That of a frame without a body says nothing of the answer's.
-    frame.headers.remove(header::CONTENT_LENGTH);
-    for (name, value) in &frame.headers {
-        if !answer.headers().contains_key(name) || (name == header::VARY && !has(&answer, name, value)) {
-            answer.headers_mut().append(name, value.clone());
+    let headers = response.headers().iter().filter(|(name, _)| **name != header::CONTENT_LENGTH);
+    headers.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// The answer, with its frame.
+fn fill(frame: Frame, mut answer: Response) -> Response {
+    for (name, value) in frame {
+        if !answer.headers().contains_key(&name) || (name == header::VARY && !has(&answer, &name, &value)) {
+            answer.headers_mut().append(name, value);
         }
     }
     answer

@@ -9,6 +9,7 @@ pub mod gate;
 pub mod hocuspocus;
 mod parked;
 pub mod poll;
+mod read_body;
 mod refused;
 mod socket;
 pub mod sse;

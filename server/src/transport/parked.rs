@@ -101,7 +101,8 @@ impl Parked {
 
     /// Waits for the answer; answers it, and the connection with a request that it is the response to. `None` when the client has gone.
     pub(super) async fn wait(self, mut conn: Conn, ahead: Bytes) -> Option<(Conn, Response)> {
-        let Self { waiting, manner, .. } = self;
+        let Self { waiting, manner, back } = self;
+        drop(back);
         // A copy: what the library has read ahead is part of a large buffer.
         let read = ahead;
         let mut ahead = BytesMut::from(&read[..]);
@@ -127,7 +128,7 @@ async fn gone(conn: &mut Conn, ahead: &mut BytesMut) {
             return;
         }
     }
-    std::future::pending::<()>().await;
+    // Whoever sends so much before an answer may as well be gone: nobody could tell.
 }
 
 /// Reads what is there onto the end of what was read before; nothing when the client is gone.

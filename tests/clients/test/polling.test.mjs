@@ -183,7 +183,7 @@ test('what cannot be read is refused as a whole', async t => {
     ['no type', 415, 'unsupported_media_type', { body: good, headers: { 'content-type': '' } }],
     ['an id that is none', 400, 'invalid_graph_id', { body: good, id: 'a b' }],
     ['more than may come at once', 413, 'payload_too_large', { body: new Uint8Array(1 << 20) }],
-    ['more than one message may hold', 413, 'graph_too_large', { body: bundle([update(updatesOf(new Y.Doc(), it => it.insert(0, 'x'.repeat(70_000)))[0])]) }]
+    ['more than one message may hold', 413, 'message_too_large', { body: bundle([update(updatesOf(new Y.Doc(), it => it.insert(0, 'x'.repeat(70_000)))[0])]) }]
   ]) {
     const { id: other = id, ...rest } = request
     const answer = await post(server.http, encodeURIComponent(other), rest)

@@ -70,7 +70,7 @@ impl Presence {
     pub fn clients_of(&self, node: Option<NodeId>) -> Vec<u64> {
         let is_of = |owner: Owner| match (owner, node) {
             (Owner::Node(owner), Some(node)) => owner == node,
-            (Owner::Session(_) | Owner::Away, None) => true,
+            (Owner::Session(_) | Owner::Away(_), None) => true,
             _ => false,
         };
         let mut clients: Vec<u64> =
@@ -90,7 +90,8 @@ impl Presence {
         };
         let is_its_own = present.owner == Owner::Node(node);
         if entry.is_removal() {
-            if is_its_own && entry.clock >= present.clock {
+            // With a newer clock also of somebody who was here: they went there, and then left.
+            if (is_its_own && entry.clock == present.clock) || entry.clock > present.clock {
                 self.remove(entry.client, now_ms);
             }
         } else if entry.clock > present.clock {

@@ -216,14 +216,14 @@ impl RoomState {
     pub fn leave(&mut self, session: SessionId, now_ms: u64) {
         self.note_author(session);
         let member = self.members.remove(&session);
-        let lingers = member.as_ref().is_some_and(|member| member.is.lingers);
+        let lingers_for = member.as_ref().and_then(|member| member.is.lingers_for);
         if let Some(member) = member {
             self.owners.leave(session, member.is.principal, now_ms);
         }
         self.to_ask.remove(&session);
         self.held.remove(&session);
-        if lingers {
-            self.presence.step_out(session);
+        if let Some(principal) = lingers_for {
+            self.presence.step_out(session, principal, now_ms);
         } else {
             self.presence.leave(session, now_ms);
         }

@@ -110,10 +110,12 @@ impl Entry {
         if self.auth.is_open() {
             return Ok(Access::open());
         }
-        if !token.is_empty() {
-            return self.auth.access(Some(Credential::Token(token)), Some(graph)).await;
-        }
-        let access = self.shown.clone()?.ok_or(Denied::NothingShown)?;
+        let access = if token.is_empty() {
+            self.shown.clone()?.ok_or(Denied::NothingShown)?
+        } else {
+            self.auth.access(Some(Credential::Token(token)), Some(graph)).await?
+        };
+        // Clocks may differ a little elsewhere; here a document would be opened only to be closed at once.
         let is_over = access.expires_at().is_some_and(|end| end <= self.clock.now());
         if is_over { Err(Denied::Token(TokenError::Expired)) } else { Ok(access) }
     }

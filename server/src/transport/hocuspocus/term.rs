@@ -89,7 +89,7 @@ mod tests {
         while due(&mut term).await == Due::Ask {
             asked.push(begin.elapsed().as_secs());
         }
-        assert_eq!(asked, [570, 585, 592, 596, 598]);
+        assert_eq!(asked, [570, 585, 592, 596, 598, 599]);
         assert_eq!(begin.elapsed().as_secs(), 600);
         let nobody = &mut Context::from_waker(std::task::Waker::noop());
         assert_eq!(term.poll(nobody), None);

@@ -6,11 +6,16 @@ use axum::http::{StatusCode, Uri};
 use bytes::Bytes;
 use synapti_protocol::{
     DecodeError, awareness, bundle,
+    limits::AWARENESS_STATE_BYTES_MAX,
     message::{self, Message, SyncMessage},
     update,
 };
 
-use crate::{http::error::ApiError, session::is_edit, transport::cursor::ClientCursor};
+use crate::{
+    http::error::ApiError,
+    session::{SessionLimits, is_edit},
+    transport::cursor::ClientCursor,
+};
 
 /// The longest that a client may ask us to wait: proxies cut what is silent for a minute.
 pub const WAIT_MAX: Duration = Duration::from_secs(55);
@@ -64,24 +69,26 @@ pub fn wait(text: &str) -> Result<Duration, ApiError> {
 
 impl Asked {
     /// Reads a body. Whatever is wrong with a part of it, nothing of it counts.
-    pub(super) fn parse(body: &Bytes) -> Result<Self, ApiError> {
+    pub(super) fn parse(body: &Bytes, limits: &SessionLimits) -> Result<Self, ApiError> {
         let mut asked = Self::default();
         for (at, message) in bundle::messages(body).enumerate() {
             if at == MESSAGES_MAX {
                 let message = format!("more than {MESSAGES_MAX} messages in one body: send them in several");
                 return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message));
             }
-            let read = message.and_then(|bytes| asked.take(&body.slice_ref(bytes)));
-            read.map_err(|error| {
-                let message = format!("message {} of the body cannot be read: {error}", at + 1);
-                ApiError::new(StatusCode::BAD_REQUEST, "malformed_message", message)
-            })?;
+            let read = message.map_err(Wrong::from).and_then(|bytes| asked.take(&body.slice_ref(bytes), limits));
+            read.map_err(|wrong| wrong.at(at + 1))?;
         }
         Ok(asked)
     }
 
-    fn take(&mut self, frame: &Bytes) -> Result<(), DecodeError> {
-        match message::parse(frame)? {
+    fn take(&mut self, frame: &Bytes, limits: &SessionLimits) -> Result<(), Wrong> {
+        let message = message::parse(frame)?;
+        let bytes_max = limits.bytes_max(&message);
+        if bytes_max > 0 && frame.len() > bytes_max {
+            return Err(Wrong::TooLarge { bytes: frame.len(), bytes_max });
+        }
+        match message {
             Message::Sync(SyncMessage::Step1(state_vector)) => {
                 update::scan_state_vector(state_vector)?;
                 self.state_vector = Some(Bytes::copy_from_slice(state_vector));
@@ -89,7 +96,11 @@ impl Asked {
             Message::Sync(SyncMessage::Step2(bytes)) => self.edit(frame, bytes, true)?,
             Message::Sync(SyncMessage::Update(bytes)) => self.edit(frame, bytes, false)?,
             Message::Awareness(payload) => {
-                awareness::scan(payload)?;
+                let states = awareness::scan(payload)?;
+                let too_large = |bytes: &usize| *bytes > AWARENESS_STATE_BYTES_MAX;
+                if let Some(bytes) = states.iter().map(|entry| entry.state.len()).find(too_large) {
+                    return Err(Wrong::TooLarge { bytes, bytes_max: AWARENESS_STATE_BYTES_MAX });
+                }
                 self.presence.push(frame.clone());
             }
             Message::QueryAwareness => self.wants_presence = true,
@@ -99,10 +110,29 @@ impl Asked {
         Ok(())
     }
 
-    fn edit(&mut self, frame: &Bytes, bytes: &[u8], is_answer: bool) -> Result<(), DecodeError> {
+    fn edit(&mut self, frame: &Bytes, bytes: &[u8], is_answer: bool) -> Result<(), Wrong> {
         self.changes |= is_edit(&update::scan(bytes)?, is_answer);
         self.edits.push(frame.clone());
         Ok(())
+    }
+}
+
+/// What is wrong with one message.
+#[derive(Debug, thiserror::Error)]
+enum Wrong {
+    #[error("cannot be read: {0}")]
+    Malformed(#[from] DecodeError),
+    #[error("has {bytes} bytes, more than {bytes_max}: send what it says in smaller ones")]
+    TooLarge { bytes: usize, bytes_max: usize },
+}
+
+impl Wrong {
+    fn at(&self, number: usize) -> ApiError {
+        let (status, code) = match self {
+            Self::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed_message"),
+            Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "message_too_large"),
+        };
+        ApiError::new(status, code, format!("message {number} of the body {self}"))
     }
 }
 
@@ -112,6 +142,13 @@ mod tests {
 
     fn params(query: &str) -> Result<Params, ApiError> {
         Params::parse(&format!("/v1/graphs/m/sync?{query}").parse().unwrap())
+    }
+
+    const LIMITS: SessionLimits =
+        SessionLimits { message_bytes_max: 100, sync_bytes_max: 200, messages_per_second: 0, bytes_per_second: 0 };
+
+    fn parse(body: &Bytes) -> Result<Asked, ApiError> {
+        Asked::parse(body, &LIMITS)
     }
 
     fn body(messages: &[&[u8]]) -> Bytes {
@@ -133,23 +170,32 @@ mod tests {
 
     #[test]
     fn messages_are_sorted() {
-        let asked =
-            Asked::parse(&body(&[&[0, 0, 1, 0], &[0, 1, 2, 0, 0], &[0, 2, 2, 0, 0], &[1, 1, 0], &[3]])).unwrap();
+        let asked = parse(&body(&[&[0, 0, 1, 0], &[0, 1, 2, 0, 0], &[0, 2, 2, 0, 0], &[1, 1, 0], &[3]])).unwrap();
         assert_eq!(asked.state_vector.unwrap()[..], [0]);
         assert_eq!((asked.edits.len(), asked.presence.len()), (2, 1));
         assert!(!asked.changes && asked.wants_presence);
-        let changing = Asked::parse(&body(&[&[0, 2, 6, 0, 1, 1, 1, 0, 1]])).unwrap();
+        let changing = parse(&body(&[&[0, 2, 6, 0, 1, 1, 1, 0, 1]])).unwrap();
         assert!(changing.changes, "a deletion");
     }
 
     #[test]
     fn what_cannot_be_read_names_its_place() {
         for wrong in [&[9][..], &[0, 0, 1, 9], &[0, 2, 1, 9], &[1, 1, 9], &[0, 2, 2, 0, 0, 0], &[]] {
-            let error = Asked::parse(&body(&[&[3], wrong])).unwrap_err();
+            let error = parse(&body(&[&[3], wrong])).unwrap_err();
             assert_eq!((error.status(), error.code()), (StatusCode::BAD_REQUEST, "malformed_message"));
             assert!(error.message().starts_with("message 2"), "{}", error.message());
         }
         let many = body(&vec![&[3][..]; MESSAGES_MAX + 1]);
-        assert_eq!(Asked::parse(&many).unwrap_err().status(), StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(parse(&many).unwrap_err().status(), StatusCode::PAYLOAD_TOO_LARGE);
+    }
+
+    #[test]
+    fn what_is_too_large_is_refused_before_anything_is_done() {
+        let text = "x".repeat(120);
+        let large = [&[0, 2, 131, 1, 1, 1, 1, 0, 4, 1, 1, b't', 120][..], text.as_bytes(), &[0]].concat();
+        let error = parse(&body(&[&[0, 2, 2, 0, 0], &large])).unwrap_err();
+        assert_eq!((error.status(), error.code()), (StatusCode::PAYLOAD_TOO_LARGE, "message_too_large"));
+        let answer = [&[0, 1][..], &large[2..]].concat();
+        assert_eq!(parse(&body(&[&answer])).unwrap().edits.len(), 1, "an answer may be larger");
     }
 }

@@ -15,7 +15,14 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use crate::{http::error::ApiError, transport::socket::LargeMessages};
+use crate::{
+    http::error::ApiError,
+    transport::{
+        gate::{Admitted, Gate},
+        to_api_error,
+        visitor::Visitor,
+    },
+};
 
 /// How long a client may take to begin, and what it sends at least from then on: while it does, it holds a part of what
 /// large messages may hold.
@@ -25,54 +32,95 @@ const BYTES_PER_SECOND: u64 = 16 << 10;
 /// How long a large body waits for its part.
 const SHARE_WITHIN: Duration = Duration::from_secs(10);
 
+/// Bodies up to this size hold nothing of the budget; what a larger one has of it grows in steps.
+const LARGE_FROM_BYTES: usize = 64 << 10;
+const STEP_BYTES: usize = 256 << 10;
+
 /// When to come back after that.
 const BUSY_RETRY_SECONDS: u32 = 5;
 
 /// A body with its part of what large messages may hold.
 pub(super) struct PollBody {
     pub(super) bytes: Bytes,
-    _share: Option<OwnedSemaphorePermit>,
+    _shares: Vec<OwnedSemaphorePermit>,
+    _place: Option<Admitted>,
 }
 
 impl PollBody {
-    /// Reads a body of at most `bytes_max`.
-    pub(super) async fn read(request: Request, bytes_max: usize, budget: &LargeMessages) -> Result<Self, ApiError> {
+    /// Reads a body of at most `bytes_max`. While a large one comes it counts among the connections of its client.
+    pub(super) async fn read(
+        request: Request,
+        bytes_max: usize,
+        gate: &Gate,
+        visitor: &Visitor,
+    ) -> Result<Self, ApiError> {
         let is_binary = is_binary(request.headers());
         let mut body = request.into_body();
-        if body.is_end_stream() {
-            return Ok(Self { bytes: Bytes::new(), _share: None });
+        let announced = body.size_hint().lower();
+        if announced > 0 && !is_binary {
+            return Err(not_binary());
         }
-        // A client that does not say how much comes may send as much as anybody.
-        let announced = body.size_hint().upper().unwrap_or(bytes_max as u64);
         if announced > bytes_max as u64 {
             return Err(too_large(bytes_max));
         }
-        let share = timeout(SHARE_WITHIN, budget.take(announced)).await.map_err(|_| busy())?;
-        let bytes = collect(&mut body, bytes_max).await?;
-        if !bytes.is_empty() && !is_binary {
-            let message = "send messages with Content-Type: application/octet-stream";
-            return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message));
+        let mut reading = Reading::default();
+        let begun = Instant::now();
+        while let Some(data) = next(&mut body, begun, reading.bytes.len()).await? {
+            if reading.bytes.len() + data.len() > bytes_max {
+                return Err(too_large(bytes_max));
+            }
+            reading.take(&data, gate, visitor).await?;
         }
-        Ok(Self { bytes: bytes.into(), _share: share })
+        let Reading { bytes, shares, place } = reading;
+        if !bytes.is_empty() && !is_binary {
+            return Err(not_binary());
+        }
+        Ok(Self { bytes: bytes.into(), _shares: shares, _place: place })
     }
 }
 
-async fn collect(body: &mut Body, bytes_max: usize) -> Result<Vec<u8>, ApiError> {
-    let begun = Instant::now();
-    let mut bytes = Vec::new();
+/// The next bytes of a body of which so many have come since it began.
+async fn next(body: &mut Body, begun: Instant, bytes: usize) -> Result<Option<Bytes>, ApiError> {
+    let until = begun + BEGINS_WITHIN + Duration::from_secs(bytes as u64 / BYTES_PER_SECOND);
     loop {
-        let until = begun + BEGINS_WITHIN + Duration::from_secs(bytes.len() as u64 / BYTES_PER_SECOND);
-        let Ok(frame) = timeout_at(until, body.frame()).await else {
-            return Err(ApiError::of_status(StatusCode::REQUEST_TIMEOUT));
-        };
-        let Some(frame) = frame else { return Ok(bytes) };
+        let frame = timeout_at(until, body.frame()).await;
+        let Some(frame) = frame.map_err(|_| ApiError::of_status(StatusCode::REQUEST_TIMEOUT))? else { return Ok(None) };
         let frame = frame.map_err(|_| ApiError::of_status(StatusCode::BAD_REQUEST))?;
-        let Ok(data) = frame.into_data() else { continue };
-        if bytes.len() + data.len() > bytes_max {
-            return Err(too_large(bytes_max));
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
         }
-        bytes.extend_from_slice(&data);
     }
+}
+
+/// What has come of a body.
+#[derive(Default)]
+struct Reading {
+    bytes: Vec<u8>,
+    /// Of the budget, one step each.
+    shares: Vec<OwnedSemaphorePermit>,
+    place: Option<Admitted>,
+}
+
+impl Reading {
+    /// Takes what has come, and more of the budget before it is too much: what a client only announces holds nothing.
+    async fn take(&mut self, data: &[u8], gate: &Gate, visitor: &Visitor) -> Result<(), ApiError> {
+        let bytes = self.bytes.len() + data.len();
+        while bytes > LARGE_FROM_BYTES + self.shares.len() * STEP_BYTES {
+            if self.place.is_none() {
+                self.place = Some(gate.admit_waiting(visitor).await.map_err(to_api_error)?);
+            }
+            let budget = gate.large_messages();
+            let share = timeout(SHARE_WITHIN, budget.take(STEP_BYTES as u64)).await.ok().flatten();
+            self.shares.push(share.ok_or_else(busy)?);
+        }
+        self.bytes.extend_from_slice(data);
+        Ok(())
+    }
+}
+
+fn not_binary() -> ApiError {
+    let message = "send messages with Content-Type: application/octet-stream";
+    ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
 }
 
 fn is_binary(headers: &HeaderMap) -> bool {

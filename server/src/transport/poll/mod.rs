@@ -15,7 +15,7 @@ use axum::{
 };
 use bytes::Bytes;
 use synapti_protocol::{graph_id::GraphId, message};
-use tokio::time::{Duration, Instant};
+use tokio::time::{Duration, Instant, timeout_at};
 
 use super::{
     cursor::ClientCursor,
@@ -41,6 +41,9 @@ pub use reply::{CURSOR, DURABLE};
 /// How long a client waits for its edits to be on disk.
 const SAVED_WITHIN: Duration = Duration::from_secs(10);
 
+/// Of this, what is kept for the way to the disk.
+const SETTLED_WITHIN: Duration = Duration::from_secs(2);
+
 /// Bytes of the feed in one answer, about; the cursor says where the next one begins.
 const FEED_BYTES_MAX: usize = 1 << 20;
 
@@ -63,8 +66,8 @@ async fn sync(
 ) -> Result<Response, ApiError> {
     let params = Params::parse(request.uri())?;
     let visitor = Visitor { ip: ip_of(&request, &app.config.trusted_proxies), access };
-    let body = PollBody::read(request, body_bytes_max(&app), &app.gate.large_messages()).await?;
-    let asked = Asked::parse(&body.bytes)?;
+    let body = PollBody::read(request, body_bytes_max(&app), &app.gate, &visitor).await?;
+    let asked = Asked::parse(&body.bytes, &app.gate.session_limits())?;
     if asked.changes && !visitor.access.may(Action::Edit, &graph) {
         metrics::get().edits_refused.increment(1);
         return Err(forbidden());
@@ -96,6 +99,10 @@ impl Exchange {
         let until = Instant::now() + SAVED_WITHIN;
         let mut session = self.join().await?;
         let question = self.hand_over(&mut session, until).await.map_err(to_api_error)?;
+        if session.take_refused().all() > 0 {
+            // Deletions, which only the room can tell from those that it has.
+            return Err(forbidden());
+        }
         let has_edits = !self.asked.edits.is_empty();
         let durable = has_edits.then(|| session.take_durable().all());
         let mut speaker = Speaker {
@@ -111,7 +118,13 @@ impl Exchange {
             Ok(news) if !has_edits && news.updates.is_empty() && !self.params.wait.is_zero() => {
                 Ok(Begun::Waits(Box::new(self.wait(speaker, news).await?)))
             }
-            news => speaker.reply(news, question, durable).await.map(Begun::Done),
+            news => {
+                if news.is_err() && self.params.cursor.is_some() {
+                    // After a restart everybody comes with a cursor of before.
+                    self.app.gate.admit_poll(true).await.map_err(to_api_error)?;
+                }
+                speaker.reply(news, question, durable).await.map(Begun::Done)
+            }
         }
     }
 
@@ -122,7 +135,7 @@ impl Exchange {
         let id = SessionId(app.gate.next_session());
         let may_edit = access.may(Action::Edit, graph);
         let principal = if may_edit { Principal(access.principal()) } else { Principal::READER };
-        let entrant = Entrant::of(principal).told().lingering();
+        let entrant = Entrant::of(principal).told().lingering_for(Principal(access.principal()));
         let may_create = access.may(Action::Create, graph);
         let (room, joined) = app.hub.join(graph, id, entrant, may_create).await?;
         let role = access.role_in(graph).ok_or_else(forbidden)?;
@@ -132,9 +145,14 @@ impl Exchange {
 
     /// Hands over what the client says, and waits until it is on disk; answers what is asked of the client in return.
     async fn hand_over(&self, session: &mut Session, until: Instant) -> Result<Option<Bytes>, Refusal> {
-        for frame in self.asked.edits.iter().chain(&self.asked.presence) {
-            session.receive_and_wait(frame).await?;
-        }
+        let all = async {
+            for frame in self.asked.edits.iter().chain(&self.asked.presence) {
+                session.receive_and_wait(frame).await?;
+            }
+            Ok::<_, Refusal>(())
+        };
+        // What is not handed over by then, because the client is too fast, is simply not durable.
+        timeout_at(until - SETTLED_WITHIN, all).await.unwrap_or(Ok(()))?;
         if self.asked.edits.is_empty() { Ok(None) } else { session.settle(until).await }
     }
 
@@ -160,11 +178,12 @@ struct WaitingPoll {
 }
 
 impl WaitingPoll {
-    async fn run(self: Box<Self>) -> Result<Reply, ApiError> {
-        let Self { mut speaker, news, until, gate, .. } = *self;
-        let departs_within = || gate.departs_within();
-        let news =
-            speaker.session.next_update(news, FEED_BYTES_MAX, until, departs_within).await.map_err(to_api_error)?;
+    // Through the box: what would be moved out of it would be kept twice.
+    async fn run(mut self: Box<Self>) -> Result<Reply, ApiError> {
+        let news = std::mem::take(&mut self.news);
+        let Self { speaker, until, gate, .. } = &mut *self;
+        let next = speaker.session.next_update(news, FEED_BYTES_MAX, *until, || gate.departs_within());
+        let news = next.await.map_err(to_api_error)?;
         Box::pin(speaker.reply(news, None, None)).await
     }
 }
@@ -185,10 +204,12 @@ impl Speaker {
         question: Option<Bytes>,
         durable: Option<u64>,
     ) -> Result<Reply, ApiError> {
-        match news {
+        self.session.catch_word().map_err(to_api_error)?;
+        let reply = match news {
             Ok(news) => self.news(news, question, durable).await,
             Err(FellOff) => self.state(question, durable).await,
-        }
+        };
+        reply.map(|reply| Reply { closes: self.session.is_departing(), ..reply })
     }
 
     /// The answer to a client whose cursor was good.
@@ -200,7 +221,7 @@ impl Speaker {
             frames.extend(session.presence_news().await.map_err(to_api_error)?);
         }
         let cursor = ClientCursor::of(session.room(), news.cursor);
-        Ok(Reply { state: None, frames, cursor, durable, is_unsaved: session.is_unsaved() })
+        Ok(Reply { frames, cursor, durable, is_unsaved: session.is_unsaved(), state: None, closes: false })
     }
 
     /// The answer to a client of which only its state vector tells what it lacks.
@@ -212,9 +233,13 @@ impl Speaker {
         }
         let reply = session.difference(self.state_vector.take().unwrap_or(NOTHING)).await.map_err(to_api_error)?;
         let question = question.unwrap_or_else(|| message::encode_step1(&reply.state_vector).into());
-        let frames = [question].into_iter().chain(reply.presence).collect();
+        // Who had a cursor may know of people who have gone since.
+        let people =
+            if self.had_cursor { session.presence_news().await.map_err(to_api_error)? } else { reply.presence };
+        let frames = [question].into_iter().chain(people).collect();
         let cursor = ClientCursor::of(session.room(), reply.cursor);
-        Ok(Reply { state: Some(reply.frames), frames, cursor, durable, is_unsaved: session.is_unsaved() })
+        let state = Some(reply.frames);
+        Ok(Reply { frames, cursor, durable, is_unsaved: session.is_unsaved(), state, closes: false })
     }
 }
 

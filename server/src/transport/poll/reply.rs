@@ -36,11 +36,13 @@ pub(super) struct Reply {
     /// Of a poll with edits.
     pub(super) durable: Option<u64>,
     pub(super) is_unsaved: bool,
+    /// Whether the node goes, so that the client should come back on another connection.
+    pub(super) closes: bool,
 }
 
 impl Reply {
     pub(super) fn into_response(self) -> Response {
-        let Self { state, frames, cursor, durable, is_unsaved } = self;
+        let Self { state, frames, cursor, durable, is_unsaved, closes } = self;
         let messages = state.iter().flat_map(|state| state.iter()).cloned().chain(frames);
         let body = Bundle::of(messages, state.clone());
         let mut response = if body.bytes == 0 {
@@ -54,6 +56,9 @@ impl Reply {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(durable) = durable {
             headers.insert(DURABLE, HeaderValue::from(durable));
+        }
+        if closes {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if is_unsaved {
             headers.insert(UNSAVED, HeaderValue::from_static("true"));

@@ -8,7 +8,7 @@ use axum::{
     Extension, Router,
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse as _, Response},
     routing::get,
 };
@@ -36,6 +36,13 @@ pub const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Tells nginx, and those who follow it, not to collect the stream before they pass it on.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
+/// What every stream says of itself.
+const HEADERS: [(HeaderName, HeaderValue); 3] = [
+    (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (X_ACCEL_BUFFERING, HeaderValue::from_static("no")),
+];
+
 /// The routes of this transport.
 pub fn routes() -> Router<AppState> {
     Router::new().route("/v1/graphs/{graph_id}/sse", get(watch))
@@ -53,14 +60,13 @@ async fn watch(
         return Err(ApiError::new(StatusCode::FORBIDDEN, "origin_not_allowed", message));
     }
     let begins = Begins::parse(request.headers(), request.uri())?;
+    if request.method() == Method::HEAD {
+        // Nothing is opened, and no map made.
+        return Ok((HEADERS, Body::empty()).into_response());
+    }
     let visitor = Visitor { ip: ip_of(&request, &app.config.trusted_proxies), access };
     let stream = open(&app, graph, &visitor, begins).await?;
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (X_ACCEL_BUFFERING, HeaderValue::from_static("no")),
-    ];
-    Ok((headers, Body::new(stream)).into_response())
+    Ok((HEADERS, Body::new(stream)).into_response())
 }
 
 async fn open(app: &AppState, graph: GraphId, visitor: &Visitor, begins: Begins) -> Result<EventStream, ApiError> {
