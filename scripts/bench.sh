@@ -5,7 +5,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/postgres.sh"
 
-commands="latency open fanout rooms max join idle slow stopped storm acks compaction cluster"
+commands="latency open fanout rooms max join idle poll slow stopped storm acks compaction cluster"
 only=${BENCH_ONLY:-$commands}
 for name in $only; do
   case " $commands " in
@@ -56,6 +56,8 @@ measure max-100 max --viewers 100 --start 6000 --seconds 4
 measure max-1000 max --viewers 1000 --start 2000 --seconds 4 --against-relay
 measure join join
 measure idle idle
+measure poll poll
+measure poll-latency poll --latency
 measure slow slow
 measure stopped stopped
 measure storm storm

@@ -3,6 +3,8 @@
 mod cluster;
 mod commands;
 mod faults;
+mod poll;
+mod stand;
 mod unreachable;
 
 use std::{

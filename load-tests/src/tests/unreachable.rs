@@ -9,13 +9,14 @@ use std::{
 use super::load;
 
 /// The commands that open many connections, as small as they get.
-const COMMANDS: [&str; 6] = [
+const COMMANDS: [&str; 7] = [
     "fanout --viewers 1 --seconds 1",
     "rooms --rooms 1 --seconds 1",
     "max --viewers 1 --at 1",
     "join --clients 1",
     "idle --connections 1 --rooms 1",
     "slow --viewers 2 --stopped 1 --seconds 1",
+    "poll --latency --seconds 1",
 ];
 
 /// Does something with every connection.
