@@ -98,7 +98,7 @@ fn mb(bytes: u64) -> f64 {
 }
 
 /// Of one edit after the other.
-pub fn latency(plan: &latency::Plan, cores: Cores, measured: &Measured) -> anyhow::Result<Report> {
+pub fn latency(plan: latency::Plan, cores: Cores, measured: &Measured) -> anyhow::Result<Report> {
     let Measured { sent, socket, poll, events } = measured;
     let figure = |name: &str, arrived: &[Instant]| {
         let took = sent.iter().zip(arrived).map(|(sent, arrived)| arrived.saturating_duration_since(*sent)).collect();
@@ -163,7 +163,8 @@ mod tests {
         let at = |values: [u64; 3]| values.map(|value| begun + Duration::from_millis(value));
         let behind = behind_ms(&at([5, 20, 31]), &at([7, 20, 30]));
         assert_eq!(behind, [-2.0, 0.0, 1.0]);
-        assert_eq!([50, 99, 100].map(|percent| nearest_rank(&behind, percent)), [0.0, 1.0, 1.0]);
+        let ranks = [50, 99, 100].map(|percent| nearest_rank(&behind, percent) as i64);
+        assert_eq!(ranks, [0, 1, 1]);
         assert!(nearest_rank(&[], 50).is_nan());
     }
 }

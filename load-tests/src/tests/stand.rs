@@ -81,7 +81,7 @@ impl Stand {
             Runtime::new().unwrap().block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
                 tokio::select! {
-                    served = axum::serve(listener, app) => served.unwrap(),
+                    ended = axum::serve(listener, app) => ended.unwrap(),
                     _ = stopped => {}
                 }
             });
@@ -154,8 +154,8 @@ async fn events(State(server): State<Arc<Server>>, Path(room): Path<String>) -> 
             Some(place) => listening.wait_for(|updates| updates.len() > place).await.ok()?[place..].to_vec(),
         };
         let place = place.map_or(frames.len() - 1, |place| place + frames.len());
-        let lines: String =
-            frames.iter().map(|frame| format!("id: {place}\ndata: {}\n\n", BASE64_STANDARD.encode(frame))).collect();
+        let event = |frame| format!("id: {place}\ndata: {}\n\n", BASE64_STANDARD.encode(frame));
+        let lines = frames.iter().map(event).collect::<Vec<_>>().concat();
         Some((Ok::<_, Infallible>(lines), (listening, Some(place))))
     });
     Body::from_stream(lines).into_response()
