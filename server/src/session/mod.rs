@@ -10,11 +10,13 @@ mod deletions;
 mod edits;
 mod exchange;
 mod extension;
+mod limits;
 mod pace;
 mod paces;
 mod reasons;
 mod sending;
 mod standing;
+mod told;
 mod work;
 
 use std::{
@@ -44,54 +46,16 @@ pub use counts::EditCounts;
 pub use exchange::FeedNews;
 use extension::Extension;
 pub use extension::refused;
+pub use limits::SessionLimits;
 use pace::{Kind, Pace, Toll, TooFast};
 pub use paces::Paces;
 pub use reasons::refusal;
 use reasons::{call_refusal, malformed};
 use standing::Standing;
 pub use standing::is_edit;
+pub use told::Telling;
+use told::Told;
 use work::{Done, Work};
-
-/// Bounds of one session's messages; 0 = no limit.
-#[derive(Clone, Copy, Debug)]
-pub struct SessionLimits {
-    /// Bytes of one message, except a `SyncStep2`.
-    pub message_bytes_max: usize,
-    /// Bytes of one `SyncStep2`.
-    pub sync_bytes_max: usize,
-    /// Messages per second; four times as many may come at once.
-    pub messages_per_second: u32,
-    /// Bytes per second; four times as many may come at once.
-    pub bytes_per_second: u32,
-}
-
-impl SessionLimits {
-    /// How large a message of this kind may be; 0 = no limit.
-    pub fn bytes_max(&self, message: &Message<'_>) -> usize {
-        match message {
-            Message::Sync(SyncMessage::Step2(_)) => self.sync_bytes_max,
-            _ => self.message_bytes_max,
-        }
-    }
-}
-
-/// How a client is told what becomes of its edits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Telling {
-    /// Not at all.
-    Nothing,
-    /// With the messages of `synapti.v1`.
-    Extension,
-    /// By its transport, in its own way: see [`Session::take_durable`].
-    Counts,
-}
-
-#[derive(Debug)]
-enum Told {
-    Nothing,
-    Extension(Box<Extension>),
-    Counts(Box<Counts>),
-}
 
 /// A client in a room.
 #[derive(Debug)]
@@ -294,29 +258,6 @@ impl Session {
     /// A state vector that the client certainly has.
     pub fn known(&self) -> &Bytes {
         self.answer.known()
-    }
-
-    /// How many more of the client's edits are on disk since the last call; only with [`Telling::Counts`].
-    pub fn take_durable(&mut self) -> EditCounts {
-        self.counts().map(Counts::take_durable).unwrap_or_default()
-    }
-
-    /// How many of the client's edits were refused since the last call, because it may only read; only with
-    /// [`Telling::Counts`].
-    pub fn take_refused(&mut self) -> EditCounts {
-        self.counts().map(Counts::take_refused).unwrap_or_default()
-    }
-
-    /// Whether something of the map is shown that is not on disk; only with [`Telling::Counts`].
-    pub fn is_unsaved(&self) -> bool {
-        matches!(&self.told, Told::Counts(counts) if counts.is_unsaved())
-    }
-
-    fn counts(&mut self) -> Option<&mut Counts> {
-        match &mut self.told {
-            Told::Counts(counts) => Some(counts),
-            _ => None,
-        }
     }
 
     /// Whether the node goes, so that the session should end at its turn.
