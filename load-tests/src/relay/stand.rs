@@ -1,4 +1,4 @@
-//! A server for those that poll, of these tests: maps are lists of updates, and a cursor is a place in a list.
+//! A server for clients that poll, for tests alone: maps are lists of updates, and a cursor is a place in a list.
 
 use std::{
     collections::HashMap,
@@ -39,7 +39,7 @@ use tokio::{
 
 /// What it does wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub enum Fault {
     /// Nothing.
     None,
     /// Polls that wait are told that there is nothing, and a new cursor.
@@ -51,7 +51,7 @@ pub(super) enum Fault {
 }
 
 /// A server on a thread of its own, until this is dropped.
-pub(super) struct Stand {
+pub struct Stand {
     address: SocketAddr,
     _stop: oneshot::Sender<()>,
 }
@@ -65,7 +65,7 @@ struct Server {
 }
 
 impl Stand {
-    pub(super) fn start(fault: Fault) -> Self {
+    pub fn start(fault: Fault) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
@@ -90,7 +90,7 @@ impl Stand {
     }
 
     /// Where its rooms are.
-    pub(super) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("ws://{}/v1/ws", self.address)
     }
 }
