@@ -24,7 +24,7 @@ use crate::{
         handle::CallError,
         lanes::{Lanes, NodeBudgets},
         open,
-        state::{RoomLimits, fits_empty},
+        state::{RoomLimits, fits_empty, listed},
     },
     store::{GraphKey, Lookup, StoreError},
     telemetry::metrics,
@@ -144,7 +144,7 @@ impl Hub {
             _ => "",
         };
         fits_empty(&init, &self.0.limits.room)?;
-        let (found, made) = in_time(self.0.env.store.create(id, topic, self.0.env.clock.now())).await?;
+        let (found, made) = in_time(self.0.env.store.create(id, listed(topic), self.0.env.clock.now())).await?;
         let Lookup::Live(record) = found else { return Err(RoomError::Gone) };
         // Joining makes a graph too, and so does a call like this one that failed half way: nothing was ever written
         // to them, so this is their first edit.

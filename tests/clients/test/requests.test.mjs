@@ -7,7 +7,7 @@ import { gunzipSync } from 'node:zlib'
 import * as Y from 'yjs'
 import { join, published, roomId } from '../lib/client.mjs'
 import { toJSON } from '../lib/map.mjs'
-import { Poller, post, step1, update } from '../lib/poll.mjs'
+import { Poller, post, step1, step2, update } from '../lib/poll.mjs'
 import { Server } from '../lib/server.mjs'
 import { guarded, token } from '../lib/token.mjs'
 import { until, within } from '../lib/wait.mjs'
@@ -208,10 +208,29 @@ test('polls ask for the same rights as sockets', async t => {
     const refused = await reader.poll()
     assert.deepEqual([refused.status, refused.error.code], [403, 'forbidden'])
   }
+  // Deletions that only the map can tell from those that it knows.
+  const known = new Y.Doc()
+  Y.applyUpdate(known, Y.encodeStateAsUpdate(doc))
+  const there = Y.encodeStateVector(known)
+  known.getText('text').delete(0, 1)
+  const deletes = await post(own.http, id, { token: token({ [id]: 'viewer' }, { sub: 'val' }), body: [step2(known, there)] })
+  assert.deepEqual([deletes.status, deletes.error?.code], [403, 'forbidden'])
   const after = await post(own.http, id, { token: owner })
   const read = new Y.Doc()
   Y.applyUpdate(read, after.messages[0].step2)
   assert.equal(read.getText('text').toString(), 'x')
+})
+
+test('a map that was edited offline comes as one answer, however it is sent', async t => {
+  const id = roomId('offline')
+  const doc = new Y.Doc()
+  for (let n = 0; n < 100; n++) doc.getArray('offline').push(['x'.repeat(60_000)])
+  const answer = await post(server.http, id, { body: [step2(doc)] })
+  assert.deepEqual([answer.status, answer.durable], [200, 1])
+  const snapshot = new Uint8Array(await (await fetch(`${server.http}/v1/graphs/${id}/snapshot`)).arrayBuffer())
+  const read = new Y.Doc()
+  Y.applyUpdate(read, snapshot)
+  assert.equal(read.getArray('offline').length, 100)
 })
 
 test('a client waits as often as it may connect, and edits all the same', async t => {

@@ -27,6 +27,8 @@ const EDITS_REFUSED = 4403
 export class Writer {
   cursor: string | null = null
   private edits: Uint8Array[] = []
+  /** What the request under way has taken of them. */
+  private underWay: Uint8Array[] = []
   private shown: Uint8Array | null = null
   /** Edits given so far. */
   private given = 0
@@ -60,11 +62,13 @@ export class Writer {
   }
 
   farewell (message: Uint8Array | null): void {
-    const messages = [...this.edits, ...message === null ? [] : [message]]
+    // The browser gives up the request under way with the page; what arrives twice does no harm.
+    const messages = [...this.underWay, ...this.edits, ...message === null ? [] : [message]]
     if (messages.length === 0) return
     const bytes = messages.reduce((sum, { length }) => sum + length, 0)
     const question = { messages: [this.ask(), ...messages], cursor: this.cursor, keepalive: bytes < KEEPALIVE_BYTES_MAX }
     this.edits = []
+    this.underWay = []
     this.shown = null
     sync(this.route, question).catch(() => { /* Nobody is left to be told. */ })
   }
@@ -98,6 +102,7 @@ export class Writer {
     this.timers.clear('presence')
     this.posted_ms = Date.now()
     const edits = this.take()
+    this.underWay = edits
     const end = this.given - this.edits.length
     const shown = this.shown
     this.shown = null
@@ -107,6 +112,7 @@ export class Writer {
     try {
       const answer = await sync(this.route, { messages, cursor: this.cursor, signal: abort.signal })
       this.timers.clear('answer')
+      this.underWay = []
       this.failures = 0
       if (this.isClosed) return
       this.cursor = answer.cursor
@@ -115,6 +121,7 @@ export class Writer {
       if (edits.length > 0) await this.count(edits.length, end, answer.durable, answer.messages.find(isStep1))
     } catch (error) {
       this.timers.clear('answer')
+      this.underWay = []
       if (!this.isClosed) await this.refused(endFrom(error), edits, shown, abort.signal.aborted)
     }
   }

@@ -44,6 +44,7 @@ pub use size::{Size, fits_empty};
 use tail::Compaction;
 pub use tail::Tail;
 use topic::ListedTopic;
+pub use topic::listed;
 
 use crate::history::Schedule;
 

@@ -14,6 +14,14 @@ pub(super) struct ListedTopic {
     pub(super) is_doubtful: bool,
 }
 
+/// Characters of a topic that listings show: a map may hold a longer one, and everybody is sent the lists.
+const LISTED_CHARS_MAX: usize = 1000;
+
+/// A topic as listings show it.
+pub fn listed(topic: &str) -> &str {
+    topic.char_indices().nth(LISTED_CHARS_MAX).map_or(topic, |(end, _)| &topic[..end])
+}
+
 impl RoomState {
     /// The topic that goes along with a commit, when the store may list another one.
     pub(super) fn topic_to_list(&mut self, now_ms: u64) -> Option<String> {
@@ -23,7 +31,7 @@ impl RoomState {
         is_new.then(|| {
             self.topic.clone_from(&topic);
             self.listed.written_ms = Some(now_ms);
-            topic
+            listed(&topic).to_owned()
         })
     }
 
@@ -34,5 +42,17 @@ impl RoomState {
             let is_recent = |written_ms: u64| now_ms < written_ms + TOPICS_CROSS_WITHIN_MS;
             self.listed.is_doubtful |= self.listed.written_ms.is_some_and(is_recent);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_topic_is_listed_by_its_beginning() {
+        assert_eq!(listed("Größe"), "Größe");
+        let long = "ü".repeat(LISTED_CHARS_MAX + 1);
+        assert_eq!(listed(&long).chars().count(), LISTED_CHARS_MAX);
     }
 }
