@@ -25,7 +25,7 @@ pub struct Args {
     /// How soon one edit reaches a poller and a stream of events, beside a WebSocket, instead of many that wait
     #[arg(long)]
     latency: bool,
-    /// Polls that wait, and as many idle `WebSocket`s, in turn
+    /// Polls that wait, and as many idle sockets, in turn
     #[arg(long, default_value_t = 5000, value_parser = value_parser!(u32).range(1..=20_000), conflicts_with = "latency")]
     waiting: u32,
     /// Rooms; those who wait are spread evenly
@@ -74,5 +74,5 @@ pub async fn run(args: &Args) -> anyhow::Result<Report> {
         polls.push(plan.round(&args.target, cores, Way::Poll).await?);
         sockets.push(plan.round(&args.target, cores, Way::Socket).await?);
     }
-    Ok(report::waiting(&plan, cores, &polls, &sockets))
+    Ok(report::waiting(plan, cores, &polls, &sockets))
 }

@@ -29,7 +29,7 @@ const RATIO_WAITING_MIN: u32 = 1000;
 const BEHIND_BELOW_MS: f64 = 100.0;
 
 /// Of many that wait.
-pub fn waiting(plan: &Plan, cores: Cores, polls: &[Round], sockets: &[Round]) -> Report {
+pub fn waiting(plan: Plan, cores: Cores, polls: &[Round], sockets: &[Round]) -> Report {
     let ways = [(Way::Poll, polls), (Way::Socket, sockets)];
     let (mut figures, mut facts, mut bars) = (Vec::new(), Vec::new(), Vec::new());
     for (way, rounds) in ways {
@@ -38,9 +38,9 @@ pub fn waiting(plan: &Plan, cores: Cores, polls: &[Round], sockets: &[Round]) ->
         }));
     }
     for (way, rounds) in ways {
-        facts.extend(facts_of(*plan, way, rounds));
+        facts.extend(facts_of(plan, way, rounds));
     }
-    let each = |rounds: &[Round]| median(rounds.iter().filter_map(|round| Some(each_kb(*plan, round.used.as_ref()?))));
+    let each = |rounds: &[Round]| median(rounds.iter().filter_map(|round| Some(each_kb(plan, round.used.as_ref()?))));
     if let Some((poll, socket)) = each(polls).zip(each(sockets)).filter(|_| plan.waiting >= RATIO_WAITING_MIN) {
         let name = "memory of a poll that waits, over that of an idle WebSocket";
         bars.push(Bar::new(name, Limit::AtMost(RATIO_AT_MOST), "×", poll / socket));
@@ -162,9 +162,9 @@ mod tests {
         let begun = Instant::now();
         let at = |values: [u64; 3]| values.map(|value| begun + Duration::from_millis(value));
         let behind = behind_ms(&at([5, 20, 31]), &at([7, 20, 30]));
-        assert_eq!(behind, [-2.0, 0.0, 1.0]);
-        let ranks = [50, 99, 100].map(|percent| nearest_rank(&behind, percent) as i64);
-        assert_eq!(ranks, [0, 1, 1]);
+        assert_eq!(format!("{behind:?}"), "[-2.0, 0.0, 1.0]");
+        let ranks = [50, 99, 100].map(|percent| nearest_rank(&behind, percent));
+        assert_eq!(format!("{ranks:?}"), "[0.0, 1.0, 1.0]");
         assert!(nearest_rank(&[], 50).is_nan());
     }
 }

@@ -3,6 +3,9 @@
 //! It is the chat example of its web framework: one broadcast channel for each room, two tasks for each socket, all
 //! defaults. It knows no document: every message goes to everybody as it came.
 
+#[cfg(test)]
+pub mod stand;
+
 use std::{
     collections::HashMap,
     net::SocketAddr,

@@ -4,7 +4,6 @@ mod cluster;
 mod commands;
 mod faults;
 mod poll;
-mod stand;
 mod unreachable;
 
 use std::{

@@ -1,10 +1,10 @@
 //! Clients that poll, on a server that is right and on some that are not.
 
-use super::{
-    json, load,
-    stand::{Fault, Stand},
+use super::{json, load};
+use crate::{
+    relay::stand::{Fault, Stand},
+    report::Report,
 };
-use crate::report::Report;
 
 fn measure(fault: Fault, arguments: &str) -> anyhow::Result<Report> {
     let stand = Stand::start(fault);

@@ -1,4 +1,4 @@
-//! A server for those that poll, of these tests: maps are lists of updates, and a cursor is a place in a list.
+//! A server for clients that poll, for tests alone: maps are lists of updates, and a cursor is a place in a list.
 
 use std::{
     collections::HashMap,
@@ -39,7 +39,7 @@ use tokio::{
 
 /// What it does wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub enum Fault {
     /// Nothing.
     None,
     /// Polls that wait are told that there is nothing, and a new cursor.
@@ -51,7 +51,7 @@ pub(super) enum Fault {
 }
 
 /// A server on a thread of its own, until this is dropped.
-pub(super) struct Stand {
+pub struct Stand {
     address: SocketAddr,
     _stop: oneshot::Sender<()>,
 }
@@ -65,23 +65,23 @@ struct Server {
 }
 
 impl Stand {
-    pub(super) fn start(fault: Fault) -> Self {
+    pub fn start(fault: Fault) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let server = Arc::new(Server { fault, rooms: Rooms::default(), waiting: AtomicU64::new(0) });
+        let state = Arc::new(Server { fault, rooms: Rooms::default(), waiting: AtomicU64::new(0) });
         let app = Router::new()
             .route("/v1/ws/{room}", get(socket))
             .route("/v1/graphs/{room}/sync", post(sync))
             .route("/v1/graphs/{room}/sse", get(events))
             .route("/metrics", get(metrics))
-            .with_state(server);
+            .with_state(state);
         thread::spawn(move || {
             Runtime::new().unwrap().block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
                 tokio::select! {
-                    ended = axum::serve(listener, app) => ended.unwrap(),
+                    served = axum::serve(listener, app) => served.unwrap(),
                     _ = stopped => {}
                 }
             });
@@ -90,7 +90,7 @@ impl Stand {
     }
 
     /// Where its rooms are.
-    pub(super) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("ws://{}/v1/ws", self.address)
     }
 }
@@ -101,16 +101,13 @@ impl Server {
     }
 }
 
-/// Takes an edit in; answers the state vector of a question.
-fn take(room: &watch::Sender<Vec<Bytes>>, frame: &[u8]) -> (bool, u64) {
-    match message::parse(frame) {
-        Ok(Message::Sync(SyncMessage::Step1(_))) => (true, 0),
-        Ok(Message::Sync(SyncMessage::Update(update) | SyncMessage::Step2(update))) => {
-            room.send_modify(|updates| updates.push(encode_update(update).into()));
-            (false, 1)
-        }
-        _ => (false, 0),
-    }
+/// Takes a message in, if it is an edit; says whether it was one.
+fn take(room: &watch::Sender<Vec<Bytes>>, frame: &[u8]) -> bool {
+    let Ok(Message::Sync(SyncMessage::Update(update) | SyncMessage::Step2(update))) = message::parse(frame) else {
+        return false;
+    };
+    room.send_modify(|updates| updates.push(encode_update(update).into()));
+    true
 }
 
 async fn sync(
@@ -120,7 +117,7 @@ async fn sync(
     body: Bytes,
 ) -> Response {
     let room = server.room(room);
-    let edits: u64 = bundle::messages(&body).map(|frame| take(&room, frame.unwrap()).1).sum();
+    let edits = bundle::messages(&body).filter(|frame| take(&room, frame.unwrap())).count();
     let cursor = query.get("cursor").map(|cursor| cursor.parse::<usize>().unwrap());
     let mut listening = room.subscribe();
     if let Some(cursor) = cursor {
@@ -155,8 +152,8 @@ async fn events(State(server): State<Arc<Server>>, Path(room): Path<String>) -> 
         };
         let place = place.map_or(frames.len() - 1, |place| place + frames.len());
         let event = |frame| format!("id: {place}\ndata: {}\n\n", BASE64_STANDARD.encode(frame));
-        let lines = frames.iter().map(event).collect::<Vec<_>>().concat();
-        Some((Ok::<_, Infallible>(lines), (listening, Some(place))))
+        let lines: Vec<String> = frames.iter().map(event).collect();
+        Some((Ok::<_, Infallible>(lines.concat()), (listening, Some(place))))
     });
     Body::from_stream(lines).into_response()
 }
@@ -168,19 +165,19 @@ async fn socket(State(server): State<Arc<Server>>, Path(room): Path<String>, upg
 async fn carry(room: &watch::Sender<Vec<Bytes>>, mut socket: WebSocket) {
     let (mut listening, mut told) = (room.subscribe(), 0);
     loop {
-        let mut frames = tokio::select! {
+        let is_asked = tokio::select! {
             heard = socket.recv() => match heard {
-                Some(Ok(ws::Message::Binary(frame))) if take(room, &frame).0 => vec![encode_step2(&EMPTY_UPDATE).into()],
-                Some(Ok(_)) => Vec::new(),
+                Some(Ok(ws::Message::Binary(frame))) => !take(room, &frame),
+                Some(Ok(_)) => false,
                 _ => return,
             },
-            Ok(updates) = listening.wait_for(|updates| updates.len() > told) => updates[told..told].to_vec(),
+            Ok(_) = listening.wait_for(|updates| updates.len() > told) => false,
         };
-        // Whatever it asked, it first has all that was said before.
+        // Who asks first has all that was said before.
         let updates = room.borrow()[told..].to_vec();
         told += updates.len();
-        frames.splice(0..0, updates);
-        for frame in frames {
+        let answer = is_asked.then(|| encode_step2(&EMPTY_UPDATE).into());
+        for frame in updates.into_iter().chain(answer) {
             if socket.send(ws::Message::Binary(frame)).await.is_err() {
                 return;
             }
