@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(shown(&presence), [(1, 5), (2, 1), (3, 1), (4, 1)]);
         assert_eq!(presence.take_own_changes().unwrap(), said(&[(4, 1, "{}")]), "only our own are told on");
         hear(&mut presence, THERE, &[(1, 5, "null")], false);
-        hear(&mut presence, ELSEWHERE, &[(2, 9, "null")], false);
+        hear(&mut presence, ELSEWHERE, &[(2, 1, "null")], false);
         hear(&mut presence, THERE, &[(1, 5, "{}")], false);
         assert_eq!(shown(&presence), [(2, 1), (3, 1), (4, 1)], "a word that is late, and one about others");
         hear(&mut presence, THERE, &[(1, 5, "{}")], true);
@@ -161,6 +161,19 @@ mod tests {
         assert_eq!(shown(&presence), [(3, 1), (4, 1)]);
         presence.leave(SessionId(9), 0);
         assert_eq!(presence.take_own_changes().unwrap(), said(&[(4, 1, "null")]));
+    }
+
+    #[test]
+    fn who_moved_and_left_from_there_has_gone_everywhere() {
+        let mut presence = Presence::default();
+        announce(&mut presence, 9, &[(1, 5, "{}")]);
+        hear(&mut presence, THERE, &[(1, 6, "null")], false);
+        assert_eq!(shown(&presence), []);
+        // And here, of somebody whose last word came to another node.
+        hear(&mut presence, THERE, &[(2, 5, "{}")], false);
+        presence.take_own_changes();
+        announce(&mut presence, 10, &[(2, 6, "null")]);
+        assert_eq!(presence.take_own_changes().unwrap(), said(&[(2, 6, "null")]));
     }
 
     #[test]

@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn what_is_too_large_is_refused_before_anything_is_done() {
         let text = "x".repeat(120);
-        let large = [&[0, 2, 131, 1, 1, 1, 1, 0, 4, 1, 1, b't', 120][..], text.as_bytes(), &[0]].concat();
+        let large = [&[0, 2, 130, 1, 1, 1, 1, 0, 4, 1, 1, b't', 120][..], text.as_bytes(), &[0]].concat();
         let error = parse(&body(&[&[0, 2, 2, 0, 0], &large])).unwrap_err();
         assert_eq!((error.status(), error.code()), (StatusCode::PAYLOAD_TOO_LARGE, "message_too_large"));
         let answer = [&[0, 1][..], &large[2..]].concat();
