@@ -2,7 +2,7 @@
 
 use synapti_protocol::{close::CloseCode, limits::AWARENESS_STATE_BYTES_MAX};
 use synapti_server::room::{
-    SessionId,
+    Entrant, Principal, SessionId,
     presence::{PRESENCE_STATES_MAX, Presence},
 };
 
@@ -174,4 +174,59 @@ fn states_are_bounded() {
     assert_eq!(presence.len(), PRESENCE_STATES_MAX);
     presence.leave(SessionId(1), 0);
     assert_eq!(presence.len(), PRESENCE_STATES_MAX - 1);
+}
+
+/// One request of somebody who polls: comes in, says something of itself, and goes.
+fn poll(bench: &mut Bench, session: u64, principal: Principal, payload: &[u8]) -> Vec<(u64, u32, String)> {
+    let entrant = Entrant::of(principal).lingering_for(principal);
+    bench.room.join(SessionId(session), entrant).unwrap();
+    let mut seen = shown(&bench.awareness(session, payload));
+    seen.extend(shown(&leave(bench, session)));
+    seen
+}
+
+#[test]
+fn who_polls_stays_for_a_while_between_two_requests() {
+    let mut bench = Bench::new();
+    bench.join(1);
+    let ann = Principal(7);
+    assert_eq!(poll(&mut bench, 2, ann, &awareness(5, 1, "\"ann\"")), [(5, 1, "\"ann\"".to_owned())]);
+    leave(&mut bench, 1);
+    assert!(!bench.room.is_idle(), "somebody is expected back");
+    assert_eq!(poll(&mut bench, 3, ann, &awareness(5, 2, "\"moved\"")), [(5, 2, "\"moved\"".to_owned())]);
+    // The same word again keeps it: a client without a clock of its own may repeat it.
+    for session in 4..10 {
+        assert!(bench.tick_after(20_000).is_empty());
+        assert!(poll(&mut bench, session, ann, &awareness(5, 2, "\"moved\"")).is_empty());
+    }
+    assert_eq!(shown(&bench.tick_after(31_000)), [(5, 2, "null".to_owned())]);
+    assert!(bench.room.is_idle());
+}
+
+#[test]
+fn who_polls_goes_when_they_say_so_and_may_come_back_over_a_socket() {
+    let mut bench = Bench::new();
+    let ann = Principal(7);
+    poll(&mut bench, 1, ann, &awareness(5, 1, "\"ann\""));
+    assert_eq!(poll(&mut bench, 2, ann, &awareness(5, 2, "null")), [(5, 2, "null".to_owned())]);
+    poll(&mut bench, 3, ann, &awareness(5, 3, "\"ann\""));
+    bench.join_as(4, ann);
+    assert_eq!(shown(&bench.awareness(4, &awareness(5, 4, "\"socket\""))), [(5, 4, "\"socket\"".to_owned())]);
+    bench.now_ms += LATER_MS;
+    assert!(poll(&mut bench, 5, ann, &awareness(5, 4, "\"late\"")).is_empty());
+    assert_eq!(shown(&leave(&mut bench, 4)), [(5, 4, "null".to_owned())], "it was the socket's");
+}
+
+#[test]
+fn of_one_user_so_many_are_kept_and_the_oldest_goes() {
+    let mut bench = Bench::new();
+    let (ann, bob) = (Principal(7), Principal(8));
+    poll(&mut bench, 1, bob, &awareness(99, 1, "\"bob\""));
+    for client in 1..=8 {
+        assert_eq!(poll(&mut bench, client + 1, ann, &awareness(client, 1, "\"ann\"")).len(), 1);
+    }
+    let mut ninth = poll(&mut bench, 20, ann, &awareness(9, 1, "\"ann\""));
+    ninth.extend(shown(&bench.tick_after(100)));
+    assert_eq!(ninth, [(9, 1, "\"ann\"".to_owned()), (1, 1, "null".to_owned())]);
+    assert_eq!(everybody(&mut bench).len(), 9, "eight of one, and one of the other");
 }
