@@ -7,6 +7,9 @@ import * as decoding from 'lib0/decoding'
 import * as encoding from 'lib0/encoding'
 import * as Y from 'yjs'
 
+/** For tests beside these packages. */
+export { Y }
+
 const SYNC = 0
 const AWARENESS = 1
 const STEP1 = 0

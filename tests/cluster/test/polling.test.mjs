@@ -1,9 +1,8 @@
 /** Who can only send requests, behind a balancer that gives each of them to another node. */
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import * as Y from 'yjs'
 import { join, roomId, sameState } from '../../clients/lib/client.mjs'
-import { Poller, post, step1, update } from '../../clients/lib/poll.mjs'
+import { Poller, Y, post, step1, update } from '../../clients/lib/poll.mjs'
 import { Stream } from '../../clients/lib/sse.mjs'
 import { until } from '../../clients/lib/wait.mjs'
 import { Cluster } from '../lib/cluster.mjs'

@@ -30,10 +30,18 @@ export const token = (graphs, { sub = 'ada', seconds = 600, role = 'user' } = {}
   ...Object.entries(graphs).flatMap(([graph, right]) => ['--graph', `${graph}=${right}`])
 ], { env: { ...process.env, SYNAPTI_AUTH_SECRET: SECRET }, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
 
+/** One that is given up before it is open says so, to nobody. */
+class QuietSocket extends WebSocket {
+  constructor (...args) {
+    super(...args)
+    this.on('error', () => {})
+  }
+}
+
 /** A socket for several documents. */
 export const socket = (t, server, { version = 4, query = '', ...options } = {}) => {
   const Socket = version === 3 ? Socket3 : HocuspocusProviderWebsocket
-  const made = new Socket({ url: url(server) + query, WebSocketPolyfill: WebSocket, delay: 50, minDelay: 50, ...options })
+  const made = new Socket({ url: url(server) + query, WebSocketPolyfill: QuietSocket, delay: 50, minDelay: 50, ...options })
   t.after(() => made.destroy())
   return made
 }
