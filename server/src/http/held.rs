@@ -10,7 +10,10 @@ use std::{
 use axum::body::{Bytes, HttpBody};
 use hyper::body::{Frame, SizeHint};
 
-use crate::{limits::budget::Share, room::GraphView};
+use crate::{
+    limits::budget::Share,
+    room::{GraphView, Snapshot},
+};
 
 /// Handed out at once at most: the rest follows when the network has taken it.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -30,6 +33,15 @@ pub(super) type HeldText = Held<Option<Share>>;
 impl HeldJson {
     pub(super) fn new(view: &Arc<GraphView>) -> Self {
         Self { left: view.body.clone(), _paid: view.clone() }
+    }
+}
+
+/// A snapshot, as it is or compressed.
+pub(super) type HeldSnapshot = Held<Arc<Snapshot>>;
+
+impl HeldSnapshot {
+    pub(super) fn of(bytes: Bytes, snapshot: &Arc<Snapshot>) -> Self {
+        Self { left: bytes, _paid: snapshot.clone() }
     }
 }
 

@@ -1,35 +1,20 @@
 //! `GET /v1/graphs/{graph_id}/snapshot`: the map as one Yjs update, to begin with.
 
-use std::{
-    convert::Infallible,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
-
-use axum::{
-    body::{Body, HttpBody},
-    extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{IntoResponse as _, Response},
-};
-use bytes::Bytes;
-use hyper::body::{Frame, SizeHint};
-
 use super::{
     error::{ApiError, ErrorBody},
     etag,
     graphs::UNSAVED,
+    held::HeldSnapshot,
     path::InGraph,
     state::AppState,
 };
-use crate::{
-    room::Snapshot,
-    transport::{cursor::ClientCursor, poll::CURSOR},
+use crate::transport::{cursor::ClientCursor, poll::CURSOR};
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse as _, Response},
 };
-
-/// Handed out at once at most: the rest follows when the network has taken it.
-const CHUNK_BYTES: usize = 64 << 10;
 
 /// Reads a graph as a Yjs update
 ///
@@ -64,9 +49,9 @@ pub async fn get_snapshot(
         (true, _) => StatusCode::NOT_MODIFIED.into_response(),
         (false, Some(gzip)) => {
             let encoding = (header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-            ([encoding], Body::new(Held { left: gzip, _snapshot: snapshot.clone() })).into_response()
+            ([encoding], Body::new(HeldSnapshot::of(gzip, &snapshot))).into_response()
         }
-        (false, None) => Body::new(Held { left: snapshot.update.clone(), _snapshot: snapshot.clone() }).into_response(),
+        (false, None) => Body::new(HeldSnapshot::of(snapshot.update.clone(), &snapshot)).into_response(),
     };
     let about = response.headers_mut();
     about.insert(header::ETAG, HeaderValue::from_str(&tag).expect("a tag is a quoted digest"));
@@ -91,33 +76,6 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
         (name.trim().to_ascii_lowercase(), !is_refused)
     });
     codings.any(|(name, is_taken)| is_taken && matches!(name.as_str(), "gzip" | "x-gzip" | "*"))
-}
-
-/// Bytes on their way out that keep their share of what answers may hold until they have gone.
-struct Held {
-    left: Bytes,
-    _snapshot: Arc<Snapshot>,
-}
-
-impl HttpBody for Held {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if self.left.is_empty() {
-            return Poll::Ready(None);
-        }
-        let bytes = self.left.len().min(CHUNK_BYTES);
-        Poll::Ready(Some(Ok(Frame::data(self.left.split_to(bytes)))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.left.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left.len() as u64)
-    }
 }
 
 #[cfg(test)]
