@@ -16,7 +16,7 @@ use crate::{
     Digest,
     document::Document,
     gate::{AsideLimits, Gate, LeftOut, MayWrite, Sender},
-    map::{EditError, MapEdit, MapRoots, MapState, child_maps, read_map, read_topic, takes_away},
+    map::{EditError, MapEdit, MapRoots, MapState, RunEdit, RunOutcome, child_maps, read_map, read_topic, takes_away},
     pairs::{self, Pairs},
     restore::Restorable,
     transaction::{Pause, Transaction, Verdicts, Work, integrate},
@@ -46,6 +46,8 @@ pub enum Op<'a> {
     },
     /// An edit of the map, written under the replica's own client id.
     Edit(&'a MapEdit),
+    /// An edit of a run of the AI, likewise; [`Applied::outcomes`] tells what came of it.
+    Run(&'a RunEdit),
     /// The document becomes what an older state shows, by edits under the replica's own client id. What others write
     /// meanwhile stays; what is as it was is not touched.
     Restore(&'a Restorable),
@@ -56,6 +58,8 @@ pub enum Op<'a> {
 pub struct Applied {
     /// One result for each, in order. An update that waits at the gate counts as `Ok`.
     pub results: Vec<Result<(), ApplyError>>,
+    /// What came of the edits of runs, in their order.
+    pub outcomes: Vec<RunOutcome>,
     /// Exactly what was integrated, as one update: the only thing that may be journaled or sent on.
     pub update: Option<Vec<u8>>,
     /// Whose earlier edits at the gate came to nothing: they may not be integrated, or had to give way to others. Nothing of
@@ -147,10 +151,16 @@ impl Replica {
         };
         let update = update.map(|update| self.verbatim.restore(update));
         self.sweep_if_overgrown();
-        Applied { results: work.results, update, refused: work.refused, left_out: work.left_out }
+        Applied {
+            results: work.results,
+            outcomes: work.outcomes,
+            update,
+            refused: work.refused,
+            left_out: work.left_out,
+        }
     }
 
-    /// Forgets what is kept beside the document for elements that have been deleted. Waits until it has doubled, so
+    /// Forgets what is kept beside the document for elements that have been deleted. Waits until there may be much of it, so
     /// that the walk over the document costs little per edit.
     fn sweep_if_overgrown(&mut self) {
         if self.verbatim.is_overgrown() || self.pairs.is_overgrown() || self.gate.is_overgrown() {
@@ -197,6 +207,11 @@ impl Replica {
         self.roots = MapRoots::resolve(&doc);
         integrate(&mut doc.transact_mut(), &replaced).expect("a state is an update that lacks nothing");
         self.doc = doc;
+    }
+
+    /// The client id that its own edits carry.
+    pub fn client_id(&self) -> u64 {
+        self.doc.client_id().get()
     }
 
     /// The document's state vector, encoded.
@@ -294,6 +309,46 @@ mod tests {
     use yrs::{Any, Map as _};
 
     use super::*;
+
+    /// A walk over a large map holds up everybody in it.
+    #[test]
+    fn a_map_is_walked_over_when_much_of_it_was_deleted_and_not_because_it_grows() {
+        let author = Doc::new();
+        let nodes = author.get_or_insert_map("nodes");
+        let mut replica = Replica::new(1, AsideLimits::default());
+        let mut step = |edit: &dyn Fn(&mut yrs::TransactionMut<'_>)| {
+            let mut txn = author.transact_mut();
+            edit(&mut txn);
+            let update = txn.encode_update_v1();
+            drop(txn);
+            replica.apply([Op::Update { update: &update, from: Sender::default() }], 0);
+            (replica.gate.runs(), replica.gate.is_overgrown())
+        };
+        let mut grown = (0, false);
+        for part in 0..40 {
+            grown = step(&|txn| {
+                for number in 0..1_000 {
+                    let node = nodes.insert(txn, format!("{part}-{number}"), yrs::MapPrelim::default());
+                    node.insert(txn, "title", yrs::TextPrelim::new("a"));
+                }
+            });
+        }
+        let (all, is_overgrown) = grown;
+        assert!(all > 1 << 16 && !is_overgrown, "{all}");
+        let left: Vec<usize> = (0..30)
+            .map(|part| {
+                let remove = |txn: &mut yrs::TransactionMut<'_>| {
+                    for number in 0..1_000 {
+                        nodes.remove(txn, &format!("{part}-{number}"));
+                    }
+                };
+                step(&remove).0
+            })
+            .collect();
+        assert_eq!(left[9], all, "a quarter of them is not worth it");
+        // Of a deleted node its key is left, and that something was in it.
+        assert!(left[29] <= all - 20_000, "{} of {all}", left[29]);
+    }
 
     /// Somebody who drags a shape that is stored as one object writes it again with every step.
     #[test]

@@ -1,6 +1,11 @@
 //! Edits on their way through the gate into the document.
 
-use std::{borrow::Cow, cell::LazyCell, collections::BTreeSet, mem};
+use std::{
+    borrow::Cow,
+    cell::LazyCell,
+    collections::{BTreeSet, HashSet},
+    mem,
+};
 
 use synapti_protocol::{
     limits::{DOCUMENT_CLIENTS_MAX, SAME_PLACE_MAX, UPDATE_CLIENTS_MAX, UPDATE_PARTS_MAX},
@@ -13,10 +18,12 @@ use yrs::{
 
 use crate::{
     gate::{Admitted, Gate, LeftOut, MayWrite, Refused, Sender, is_contended},
-    map::{MapEdit, MapRoots, apply_edit},
+    map::{
+        Grown, IdRange, MapEdit, MapRoots, RunEdit, RunOutcome, Settled, Settlement, Verdict, apply_edit, grow, settle,
+    },
     pairs::{self, Pairs},
     replica::{ApplyError, Op},
-    restore::Restorable,
+    restore::{Restorable, nodes_written_within},
     rewrite::{bury_misplaced, deleted},
     verbatim::Verbatim,
 };
@@ -28,6 +35,8 @@ pub(crate) struct Work<'a> {
     ops: std::vec::IntoIter<Op<'a>>,
     under_way: Option<UnderWay<'a>>,
     pub(crate) results: Vec<Result<(), ApplyError>>,
+    /// What came of the edits of runs.
+    pub(crate) outcomes: Vec<RunOutcome>,
     /// What became of earlier edits at the gate.
     pub(crate) refused: Vec<(Sender, ApplyError)>,
     pub(crate) left_out: Vec<LeftOut>,
@@ -40,6 +49,7 @@ impl<'a> Work<'a> {
         Self {
             is_apart: false,
             results,
+            outcomes: Vec::new(),
             ops: ops.into_iter(),
             under_way: None,
             refused: Vec::new(),
@@ -57,7 +67,7 @@ impl<'a> Work<'a> {
         let under_way = self.under_way.iter().filter_map(|under_way| under_way.update.as_deref());
         let later = self.ops.as_slice().iter().filter_map(|op| match op {
             Op::Update { update, .. } => Some(*update),
-            Op::Edit(_) | Op::Restore(_) => None,
+            Op::Edit(_) | Op::Run(_) | Op::Restore(_) => None,
         });
         under_way.chain(later).filter_map(|update| update::scan(update).ok())
     }
@@ -130,7 +140,9 @@ impl<'a> Transaction<'a> {
                 }
             }
             match *work.ops.as_slice().first()? {
-                Op::Update { .. } | Op::Restore(_) if self.has_own_edits => return Some(Pause::Edited),
+                Op::Update { .. } | Op::Restore(_) | Op::Run(RunEdit::Settle(_)) if self.has_own_edits => {
+                    return Some(Pause::Edited);
+                }
                 Op::Update { update, from } => match self.admit(update, from, now_ms) {
                     Ok(under_way) => work.under_way = Some(under_way),
                     Err(error) => work.results.push(Err(error)),
@@ -138,6 +150,10 @@ impl<'a> Transaction<'a> {
                 Op::Edit(edit) => {
                     let edited = self.edit(edit);
                     work.results.push(edited);
+                }
+                Op::Run(edit) => {
+                    let outcome = self.run(edit);
+                    work.results.push(outcome.map(|outcome| work.outcomes.push(outcome)));
                 }
                 Op::Restore(older) => {
                     let restored = self.restore(older);
@@ -157,6 +173,11 @@ impl<'a> Transaction<'a> {
             store.pending_update().is_none() && store.pending_ds().is_none(),
             "the gate lets nothing wait here"
         );
+        for (client, ranges) in txn.delete_set().iter() {
+            for clocks in ranges.iter() {
+                gate.note_deleted(client.get(), clocks.clone());
+            }
+        }
         let integrated = !txn.insert_set().is_empty() || !txn.delete_set().is_empty();
         let update = (integrated && (wanted || has_own_edits)).then(|| txn.encode_update_v1())?;
         if has_own_edits {
@@ -266,6 +287,44 @@ impl<'a> Transaction<'a> {
         let own = self.txn.doc().client_id();
         self.gate.advance(own.get(), ReadTxn::store(&self.txn).get_local_state());
         edited.map_err(ApplyError::Edit)
+    }
+
+    /// Edits the map for a run of the AI, as the server's own client.
+    fn run(&mut self, edit: &RunEdit) -> Result<RunOutcome, ApplyError> {
+        let client = self.txn.doc().client_id().get();
+        let from = ReadTxn::store(&self.txn).get_local_state();
+        let outcome = match edit {
+            RunEdit::Grow(growth) => {
+                self.has_own_edits = true;
+                let fates = grow(&mut self.txn, self.roots, growth);
+                let to = ReadTxn::store(&self.txn).get_local_state();
+                RunOutcome::Grown(Grown { fates, wrote: IdRange { client, from, to } })
+            }
+            RunEdit::Settle(settlement) => {
+                let untouched = self.untouched(settlement)?;
+                self.has_own_edits = true;
+                let wrote = self.known_of(&settlement.wrote);
+                let settled = settle(&mut self.txn, self.roots, settlement, &untouched);
+                RunOutcome::Settled(Settled { wrote, ..settled })
+            }
+        };
+        self.gate.advance(client, ReadTxn::store(&self.txn).get_local_state());
+        Ok(outcome)
+    }
+
+    /// Of ranges of elements those that the document has.
+    fn known_of(&self, ranges: &[IdRange]) -> Vec<IdRange> {
+        let state = self.txn.state_vector();
+        let known = |range: &IdRange| IdRange { to: range.to.min(state.get(&ClientID::new(range.client))), ..*range };
+        ranges.iter().map(known).filter(|range| !range.is_empty()).collect()
+    }
+
+    /// The nodes that show nothing but what a run has written, as far as that matters.
+    fn untouched(&self, settlement: &Settlement) -> Result<HashSet<String>, ApplyError> {
+        if settlement.what == Verdict::Accept {
+            return Ok(HashSet::new());
+        }
+        nodes_written_within(&self.txn.encode_diff_v1(&StateVector::default()), &settlement.wrote)
     }
 
     /// Makes the document show what an older state shows, as the server's own client.

@@ -1,7 +1,7 @@
 //! What a gate knows of its document: for each client, how much of its history the document has, and where each part of it
 //! lies. From that it tells what a document must not become.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
 use smallvec::SmallVec;
 use synapti_protocol::{
@@ -14,8 +14,12 @@ use super::{
     places::{Place, Places},
 };
 
-/// Runs of places kept before those of deleted elements are looked for: a third of a megabyte.
+/// Runs of places of deleted elements that are kept before they are looked for, if they are also half of all: a third of a
+/// megabyte. The walk over the document holds everybody up, so it must have something to find.
 const SWEEP_FROM: usize = 1 << 16;
+
+/// Runs of places kept before a walk in any case, five megabytes: elements that were deleted before they came are not counted.
+const SWEEP_ALWAYS_FROM: usize = 1 << 20;
 
 /// Whose word it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +43,8 @@ pub(super) struct Clocks {
     clients: HashMap<u64, Known>,
     /// Runs of places, of all clients.
     runs: usize,
+    /// How many of them begin with an element that was deleted since the last sweep.
+    gone: usize,
     /// How many the last sweep left.
     swept_to: usize,
     /// Of what the store has brought since it was last asked, structs that are not safe to integrate.
@@ -152,9 +158,21 @@ impl Clocks {
         });
     }
 
-    /// Whether so many runs have come since the last sweep that a walk over the document is worth it.
+    #[cfg(test)]
+    pub(super) fn runs(&self) -> usize {
+        self.runs
+    }
+
+    /// Notes that elements were deleted.
+    pub(super) fn note_deleted(&mut self, client: u64, clocks: Range<u32>) {
+        if let Some(known) = self.clients.get(&client) {
+            self.gone += known.places.runs_from(clocks);
+        }
+    }
+
+    /// Whether there may be so many runs of deleted elements that a walk over the document is worth it.
     pub(super) fn is_overgrown(&self) -> bool {
-        self.runs > SWEEP_FROM.max(2 * self.swept_to)
+        self.gone > SWEEP_FROM.max(self.runs / 2) || self.runs > SWEEP_ALWAYS_FROM.max(2 * self.swept_to)
     }
 
     /// Takes the places that others have found in the document as it is now: of what was deleted nothing is left there.
@@ -165,7 +183,7 @@ impl Clocks {
         for (client, found) in found.clients {
             self.clients.entry(client).or_default().places = found.places;
         }
-        (self.runs, self.swept_to) = (found.runs, found.runs);
+        (self.runs, self.swept_to, self.gone) = (found.runs, found.runs, 0);
     }
 
     fn forget(&mut self, client: u64) {

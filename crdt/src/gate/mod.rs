@@ -14,7 +14,7 @@ mod passage;
 mod pieces;
 mod places;
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{borrow::Cow, collections::BTreeSet, ops::Range};
 
 use smallvec::SmallVec;
 use synapti_protocol::{
@@ -116,9 +116,19 @@ impl Gate {
         self.clocks.take_unsafe()
     }
 
-    /// Whether so much has been noted of elements that a walk over the document is worth it.
+    /// Notes that elements were deleted.
+    pub(crate) fn note_deleted(&mut self, client: u64, clocks: Range<u32>) {
+        self.clocks.note_deleted(client, clocks);
+    }
+
+    /// Whether so much has been noted of elements that were deleted that a walk over the document is worth it.
     pub(crate) fn is_overgrown(&self) -> bool {
         self.clocks.is_overgrown()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn runs(&self) -> usize {
+        self.clocks.runs()
     }
 
     /// Forgets where elements lay that have been deleted. `state` is the document's whole state.

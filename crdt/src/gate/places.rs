@@ -1,5 +1,7 @@
 //! Where one client's elements lie: how deep in nested shared types, and whether at a key.
 
+use std::ops::Range;
+
 /// Where an element lies, in one byte: there is one of these for each run of elements in a document.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Place(u8);
@@ -80,6 +82,12 @@ impl Places {
         added + 1
     }
 
+    /// How many runs begin in these clocks.
+    pub(super) fn runs_from(&self, clocks: Range<u32>) -> usize {
+        let before = |clock| self.from.partition_point(|&from| from < clock);
+        before(clocks.end).saturating_sub(before(clocks.start))
+    }
+
     /// How many runs there are.
     pub(super) fn runs(&self) -> usize {
         self.from.len()
@@ -109,6 +117,8 @@ mod tests {
             places.note(clock, deep(depth));
         }
         assert_eq!(places.runs(), 3, "{places:?}");
+        let begin = [0..5, 0..6, 5..6, 6..9, 8..10, 0..21, 30..40].map(|clocks| places.runs_from(clocks));
+        assert_eq!(begin, [0, 1, 1, 0, 1, 3, 0]);
         let depths = [0, 4, 5, 8, 9, 19, 20, 1_000].map(|clock| places.at(clock).depth());
         assert_eq!(depths, [0, 0, 2, 2, 1, 1, 2, 2]);
     }

@@ -14,6 +14,7 @@ mod outline;
 pub mod projection;
 pub mod read;
 pub mod roots;
+mod run;
 pub mod state;
 pub mod tree;
 
@@ -26,4 +27,9 @@ pub use projection::{GraphJson, ProjectionContext, project};
 pub(crate) use read::child_maps;
 pub use read::{read_map, read_topic};
 pub use roots::MapRoots;
+pub use run::{
+    Fate, GrowField, GrowStep, Grown, Growth, IdRange, Looks, MetaValue, RunEdit, RunOutcome, Settled, Settlement,
+    Verdict, title_key,
+};
+pub(crate) use run::{grow, settle};
 pub use state::{EdgeState, MapState, NodeState, Proposed, Source};

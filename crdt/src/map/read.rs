@@ -19,6 +19,9 @@ pub fn read_map<T: ReadTxn>(txn: &T, roots: &MapRoots) -> MapState {
         topic: read_topic(txn, roots),
         root: string(txn, &roots.meta, "root"),
         created_at: string(txn, &roots.meta, "created_at"),
+        language: string(txn, &roots.meta, "language"),
+        generation_time: number(txn, &roots.meta, "generation_time").filter(|seconds| *seconds >= 0.0),
+        ai_model_version: string(txn, &roots.meta, "ai_model_version"),
         nodes: child_maps(txn, &roots.nodes).map(|(id, node)| (id, read_node(txn, &node))).collect(),
         edges: child_maps(txn, &roots.edges)
             .filter_map(|(id, edge)| Some((id, read_edge(txn, &edge)?)))
@@ -90,6 +93,8 @@ fn read_node<T: ReadTxn>(txn: &T, node: &MapRef) -> NodeState {
         source: string(txn, node, "source").and_then(|word| Source::from_word(&word)),
         run: string(txn, node, "run"),
         state: string(txn, node, "state").filter(|word| word == Proposed::WORD).map(|_| Proposed),
+        relationship: string(txn, node, "relationship"),
+        strength: number(txn, node, "strength").map(|strength| strength.clamp(0.0, 1.0)),
     }
 }
 

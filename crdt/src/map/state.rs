@@ -17,6 +17,12 @@ pub struct MapState {
     pub root: Option<String>,
     /// When the map was made, as it is written in the document.
     pub created_at: Option<String>,
+    /// In which language it is, as a BCP 47 tag, when it says so.
+    pub language: Option<String>,
+    /// How many seconds its generation took, if it was generated.
+    pub generation_time: Option<f64>,
+    /// The model that generated it.
+    pub ai_model_version: Option<String>,
     /// The nodes by id, in the bytewise order of their ids.
     pub nodes: BTreeMap<String, NodeState>,
     /// The cross links by id. Links to missing nodes are kept here: hiding them is up to the view.
@@ -62,6 +68,10 @@ pub struct NodeState {
     pub run: Option<String>,
     /// Set while it only proposes itself.
     pub state: Option<Proposed>,
+    /// What it is to its parent, when somebody said so.
+    pub relationship: Option<String>,
+    /// How strong that is, 0 to 1.
+    pub strength: Option<f64>,
 }
 
 impl Default for NodeState {
@@ -79,6 +89,8 @@ impl Default for NodeState {
             source: None,
             run: None,
             state: None,
+            relationship: None,
+            strength: None,
         }
     }
 }

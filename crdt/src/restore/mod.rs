@@ -13,6 +13,7 @@
 
 mod align;
 mod alike;
+mod authorship;
 mod marks;
 mod pieces;
 mod reconcile;
@@ -24,6 +25,8 @@ mod write;
 use std::fmt;
 
 use synapti_protocol::update::Id;
+
+pub(crate) use authorship::nodes_written_within;
 
 use self::{reconcile::Reconciliation, shape::Shape};
 use crate::{

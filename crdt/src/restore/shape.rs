@@ -83,7 +83,7 @@ impl Shape {
         self.all_of_list(branch).filter(|&at| self.pieces[at as usize].is_idle).map(|at| self.run(at))
     }
 
-    fn all_of_list(&self, branch: u32) -> impl Iterator<Item = u32> {
+    pub(super) fn all_of_list(&self, branch: u32) -> impl Iterator<Item = u32> {
         let first = self.chains[self.branch(branch).list as usize].first;
         std::iter::successors(first, |&at| self.pieces[at as usize].right)
     }

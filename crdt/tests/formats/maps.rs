@@ -172,6 +172,7 @@ fn any_node(count: usize) -> impl Strategy<Value = NodeState> {
                 source: Some(source),
                 run,
                 state: proposed.then_some(Proposed),
+                ..NodeState::default()
             }
         },
     )
@@ -206,6 +207,7 @@ pub fn any_map() -> impl Strategy<Value = MapState> {
                 created_at: Some("2026-01-01T00:00:00Z".into()),
                 nodes: nodes.into_iter().enumerate().map(|(at, node)| (id(at), node)).collect(),
                 edges: edges.into_iter().enumerate().map(|(at, edge)| (format!("e{at}"), edge)).collect(),
+                ..MapState::default()
             }
         })
     })

@@ -11,6 +11,7 @@ pub(super) fn new_node(new: &NewNode) -> Result<(), EditError> {
     pos(new.pos)?;
     color(new.color.as_deref())?;
     size(new.size)?;
+    new.strength.map_or(Ok(()), strength)?;
     one_neighbour(new.before.as_deref(), new.after.as_deref())
 }
 

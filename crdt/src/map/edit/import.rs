@@ -29,6 +29,12 @@ pub(super) fn import(txn: &mut TransactionMut<'_>, roots: &MapRoots, map: &Impor
     write::set(txn, &roots.meta, "schema", SCHEMA);
     write::set(txn, &roots.meta, "topic", map.topic.as_str());
     write::set(txn, &roots.meta, "created_at", map.created_at.as_str());
+    if let Some(seconds) = map.generation_time {
+        write::set(txn, &roots.meta, "generation_time", write::number(seconds));
+    }
+    if let Some(model) = &map.ai_model_version {
+        write::set(txn, &roots.meta, "ai_model_version", model.as_str());
+    }
     if let Some(root) = &map.root {
         write::set(txn, &roots.meta, "root", root.as_str());
     }

@@ -10,10 +10,11 @@ mod import;
 mod node;
 mod place;
 mod size;
-mod text;
-mod write;
+pub(super) mod text;
+pub(super) mod write;
 
 pub use apply::apply_edit;
+pub(super) use node::add as add_node;
 pub use size::takes_away;
 
 use std::sync::Arc;
@@ -104,6 +105,10 @@ pub struct NewNode {
     pub run: Option<String>,
     /// Set when it only proposes itself.
     pub state: Option<Proposed>,
+    /// What it is to its parent.
+    pub relationship: Option<String>,
+    /// How strong that is, 0 to 1.
+    pub strength: Option<f64>,
 }
 
 impl NewNode {
@@ -124,6 +129,8 @@ impl NewNode {
             source: Source::Human,
             run: None,
             state: None,
+            relationship: None,
+            strength: None,
         }
     }
 }
@@ -135,6 +142,10 @@ pub struct ImportedMap {
     pub topic: String,
     /// RFC 3339.
     pub created_at: String,
+    /// How many seconds its generation took, if it was generated.
+    pub generation_time: Option<f64>,
+    /// The model that generated it.
+    pub ai_model_version: Option<String>,
     /// The id of the root; `None` only without nodes.
     pub root: Option<String>,
     /// All nodes, with parents that are among them and form no cycle.

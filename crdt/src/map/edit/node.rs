@@ -11,7 +11,7 @@ use crate::map::roots::MapRoots;
 use crate::map::state::Proposed;
 use crate::map::tree::ParentLink;
 
-pub(super) fn add(txn: &mut TransactionMut<'_>, roots: &MapRoots, new: &NewNode) -> Result<(), EditError> {
+pub(in crate::map) fn add(txn: &mut TransactionMut<'_>, roots: &MapRoots, new: &NewNode) -> Result<(), EditError> {
     check::new_node(new)?;
     let outline = Outline::read(txn, roots);
     if outline.index_of(&new.id).is_some() {
@@ -46,6 +46,12 @@ pub(super) fn write(
     }
     set(txn, &node, "source", new.source.as_str());
     write_optional(txn, &node, &optional_values(new));
+    if let Some(relationship) = &new.relationship {
+        set(txn, &node, "relationship", relationship.as_str());
+    }
+    if let Some(strength) = new.strength {
+        set(txn, &node, "strength", number(strength));
+    }
 }
 
 pub(super) fn patch(

@@ -102,8 +102,8 @@ fn is_no_longer<T: ReadTxn>(txn: &T, map: &MapRef, key: &str, new: Option<&str>)
 }
 
 fn new_node_bytes(new: &NewNode) -> usize {
-    let NewNode { id, title, summary, parent, color, run, .. } = new;
-    id.len() + title.len() + summary.len() + parent_bytes(parent) + bytes([color, run])
+    let NewNode { id, title, summary, parent, color, run, relationship, .. } = new;
+    id.len() + title.len() + summary.len() + parent_bytes(parent) + bytes([color, run, relationship])
 }
 
 fn new_edge_bytes(new: &NewEdge) -> usize {

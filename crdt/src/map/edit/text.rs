@@ -20,7 +20,8 @@ pub(super) fn set_text(txn: &mut TransactionMut<'_>, node: &MapRef, key: &str, n
     }
 }
 
-fn is_plain<T: ReadTxn>(txn: &T, text: &TextRef) -> bool {
+/// Whether a text holds nothing but characters.
+pub(in crate::map) fn is_plain<T: ReadTxn>(txn: &T, text: &TextRef) -> bool {
     utf16_len(&text.get_string(txn)) == text.len(txn)
 }
 
@@ -47,6 +48,7 @@ fn shared_suffix(a: &str, b: &str) -> usize {
     a.chars().rev().zip(b.chars().rev()).take_while(|(a, b)| a == b).map(|(a, _)| a.len_utf8()).sum()
 }
 
-fn utf16_len(text: &str) -> u32 {
+/// Length as JavaScript counts it.
+pub(in crate::map) fn utf16_len(text: &str) -> u32 {
     text.chars().map(|c| c.len_utf16() as u32).sum()
 }

@@ -3,7 +3,7 @@
 use yrs::{Any, Map, MapRef, Number, TransactionMut};
 
 /// Sets `key` unless it has that value already.
-pub(super) fn set(txn: &mut TransactionMut<'_>, map: &MapRef, key: &str, value: impl Into<Any>) {
+pub(in crate::map) fn set(txn: &mut TransactionMut<'_>, map: &MapRef, key: &str, value: impl Into<Any>) {
     map.try_update(txn, key, value);
 }
 
@@ -30,7 +30,7 @@ pub(super) fn pos(pos: [f64; 3]) -> Any {
 }
 
 /// A number as JavaScript would write it: whole ones as integers, which are also shorter.
-pub(super) fn number(value: f64) -> Any {
+pub(in crate::map) fn number(value: f64) -> Any {
     let whole = value.fract() == 0.0 && value.abs() <= f64::from(i32::MAX);
     Any::Number(if whole { Number::Int(value as i64) } else { Number::Float(value) })
 }

@@ -60,6 +60,12 @@ pub struct NodeJson {
     /// `proposed`, or absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<Proposed>,
+    /// What it is to its parent, when somebody said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relationship: Option<String>,
+    /// How strong that is, 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strength: Option<f64>,
 }
 
 /// What somebody may give to a node, and what otherwise follows from layout and parent.

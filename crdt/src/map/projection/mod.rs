@@ -27,10 +27,6 @@ pub struct ProjectionContext {
     pub created_at_fallback: String,
     /// When the map changed last. RFC 3339.
     pub last_modified: String,
-    /// How many seconds its generation took, if it was generated.
-    pub generation_time: Option<f64>,
-    /// The model that generated it.
-    pub ai_model_version: Option<String>,
 }
 
 /// Turns a map into JSON. The same map always gives the same JSON.
@@ -49,10 +45,10 @@ pub fn project(state: &MapState, ctx: &ProjectionContext) -> GraphJson {
         id: ctx.id.clone(),
         topic: state.topic.clone().unwrap_or_default(),
         metadata: MetadataJson {
-            generation_time: ctx.generation_time.filter(|time| time.is_finite()),
+            generation_time: state.generation_time,
             complexity_score: complexity_score(&tree, cross_links),
             total_expandable_nodes: nodes.iter().filter(|node| node.expandable).count(),
-            ai_model_version: ctx.ai_model_version.clone(),
+            ai_model_version: state.ai_model_version.clone(),
         },
         nodes,
         edges,
@@ -128,6 +124,8 @@ impl<'a> View<'a> {
             source: node.source,
             run: node.run.clone(),
             state: node.state,
+            relationship: node.relationship.clone(),
+            strength: node.strength,
         }
     }
 

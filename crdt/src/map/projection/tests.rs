@@ -45,6 +45,7 @@ fn sample() -> MapState {
             ("a".to_owned(), child("Orbit", "b", "a0")),
         ]),
         edges: BTreeMap::from([("e1".to_owned(), link("c", "a")), ("e2".to_owned(), link("c", "gone"))]),
+        ..MapState::default()
     }
 }
 
@@ -53,8 +54,6 @@ fn context() -> ProjectionContext {
         id: "g".into(),
         created_at_fallback: "1970-01-01T00:00:00Z".into(),
         last_modified: "2026-02-03T04:05:06Z".into(),
-        generation_time: None,
-        ai_model_version: None,
     }
 }
 

@@ -82,6 +82,14 @@ impl Fields<'_> {
         }
     }
 
+    pub fn seconds(&mut self, field: &str, value: &Loose) -> Option<f64> {
+        match value {
+            Loose::Number(seconds) if *seconds >= 0.0 => Some(*seconds),
+            Loose::Absent | Loose::Null => None,
+            _ => self.wrong(field, "must be a number of seconds"),
+        }
+    }
+
     pub fn strength(&mut self, value: &Loose) -> Option<f64> {
         match value {
             Loose::Number(strength) if (0.0..=1.0).contains(strength) => Some(*strength),

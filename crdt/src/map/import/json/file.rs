@@ -7,7 +7,7 @@ use serde::{
     de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor},
 };
 
-use super::loose::{Loose, Rows, RowsSeed};
+use super::loose::{Loose, Row, Rows, RowsSeed};
 
 /// Edges of one file.
 pub(super) const EDGES_MAX: usize = 500_000;
@@ -18,6 +18,7 @@ pub(super) struct File {
     pub id: Loose,
     pub topic: Loose,
     pub created_at: Loose,
+    pub metadata: MetadataRow,
     pub nodes: Rows<NodeRow>,
     pub edges: Rows<EdgeRow>,
 }
@@ -41,6 +42,16 @@ pub(super) struct NodeRow {
     pub source: Loose,
     pub run: Loose,
     pub state: Loose,
+    pub relationship: Loose,
+    pub strength: Loose,
+}
+
+/// What `metadata` says that does not follow from the nodes; anything else than an object says nothing.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct MetadataRow {
+    pub generation_time: Loose,
+    pub ai_model_version: Loose,
 }
 
 /// One of `edges`.
@@ -87,12 +98,14 @@ impl<'de> Visitor<'de> for FileSeed {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<File, A::Error> {
         let (id, topic, created_at) = (Loose::Absent, Loose::Absent, Loose::Absent);
-        let mut file = File { id, topic, created_at, nodes: Rows::Absent, edges: Rows::Absent };
+        let metadata = MetadataRow::default();
+        let mut file = File { id, topic, created_at, metadata, nodes: Rows::Absent, edges: Rows::Absent };
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
                 "id" => file.id = map.next_value()?,
                 "topic" => file.topic = map.next_value()?,
                 "created_at" => file.created_at = map.next_value()?,
+                "metadata" => file.metadata = map.next_value::<Row<MetadataRow>>()?.0.unwrap_or_default(),
                 "nodes" => {
                     file.nodes = map.next_value_seed(RowsSeed { count_max: self.nodes_max, of: PhantomData })?;
                 }

@@ -161,7 +161,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for RowsSeed<T> {
 }
 
 /// An object, or `None` for anything else.
-struct Row<T>(Option<T>);
+pub(super) struct Row<T>(pub Option<T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Row<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

@@ -57,6 +57,9 @@ fn build(
     let topic = fields.text("topic", file.topic);
     let id = fields.text("id", file.id);
     let created_at = fields.text("created_at", file.created_at).unwrap_or_default();
+    let mut metadata = Fields { place: "metadata", problems: &mut problems };
+    let generation_time = metadata.seconds("generation_time", &file.metadata.generation_time);
+    let ai_model_version = metadata.text("ai_model_version", file.metadata.ai_model_version);
     let rows = match file.nodes {
         Rows::Are(rows) => rows,
         Rows::TooMany => return Err(ImportError::TooManyNodes(nodes_max)),
@@ -83,7 +86,7 @@ fn build(
     let topic = topic.unwrap_or_else(|| shape.root.map(|root| nodes[root].new.title.clone()).unwrap_or_default());
     let root = shape.root.map(|root| nodes[root].new.id.clone());
     let nodes = placed(nodes, &shape);
-    Ok(Import { map: ImportedMap { topic, created_at, root, nodes, edges }, id })
+    Ok(Import { map: ImportedMap { topic, created_at, generation_time, ai_model_version, root, nodes, edges }, id })
 }
 
 fn placed(nodes: Vec<Node>, shape: &Shape) -> Vec<ImportedNode> {

@@ -93,6 +93,8 @@ fn node(at: usize, row: NodeRow, fields: &mut Fields<'_>) -> Option<Node> {
         source: fields.source(row.source).unwrap_or(Source::Import),
         run: fields.text("run", row.run),
         state: fields.state(row.state),
+        relationship: fields.text("relationship", row.relationship),
+        strength: fields.strength(&row.strength),
         ..NewNode::new(String::new(), title)
     };
     let connections = fields.connections(row.connections);

@@ -69,7 +69,8 @@ fn build(
     let edges = links.into_iter().map(edge).collect();
     let topic = front_title.unwrap_or_else(|| drafts[root].title.clone());
     let nodes = nodes(drafts, &ids, root);
-    let map = ImportedMap { topic, created_at: String::new(), root: Some(ids[root].clone()), nodes, edges };
+    let root = Some(ids[root].clone());
+    let map = ImportedMap { topic, root, nodes, edges, ..ImportedMap::default() };
     Ok(Import { map, id: None })
 }
 
