@@ -1,13 +1,20 @@
 //! Snapshots, written in slices beside the edits: of a whole tail that one takes the place of, or to keep as a version.
 //!
-//! A snapshot is made from what is stored, on a thread of its own: an open room has nothing to do with it and waits for
-//! nothing, and the snapshot contains exactly the records that it covers, whoever wrote them.
+//! A snapshot is made from what is stored, on a thread of its own that gives way to all others: an open room has nothing to do
+//! with it and waits for nothing, and the snapshot contains exactly the records that it covers, whoever wrote them.
+
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use synapti_protocol::update::EMPTY_UPDATE;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::{
+    sync::{Mutex, Semaphore},
+    task::spawn_blocking,
+    time::{Instant, sleep},
+};
 
 use crate::{
+    quiet,
     room::decode,
     store::{
         Covered, GraphKey, NewVersion, Purpose, RecordId, SNAPSHOT_SLICE_BYTES_MAX, SharedStore, SnapshotId,
@@ -27,6 +34,16 @@ const TAIL_RECORDS_WORTH_COMPACTING: i64 = 64;
 
 /// Snapshots made at once; they share the writer with the journal, and each needs its map in memory.
 const AT_ONCE_MAX: usize = 1;
+
+/// What is written at once beside the edits. A commit may have to wait for it, and its flush takes it along.
+const SLICE_BYTES: usize = 64 * 1024;
+const _: () = assert!(SLICE_BYTES <= SNAPSHOT_SLICE_BYTES_MAX);
+
+/// How long the writer is left to commits after something took it: so many times as long as that was, within bounds, and so
+/// long in all.
+const REST: u32 = 3;
+const REST_MAX: Duration = Duration::from_millis(50);
+const RESTS_MAX: Duration = Duration::from_secs(5);
 
 /// Between two automatic versions of a map that is opened and closed again and again.
 const RECENT: SignedDuration = SignedDuration::from_secs(60);
@@ -66,6 +83,15 @@ pub enum SnapshotError {
     Busy,
 }
 
+/// How a snapshot is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    /// Nobody waits for it, so it gives way to all others.
+    Quiet,
+    /// Somebody waits for it.
+    Prompt,
+}
+
 /// A map as it is stored, in one piece.
 struct State {
     covers: RecordId,
@@ -91,12 +117,11 @@ impl Compactor {
         if let Some(done) = done_elsewhere(store, key).await? {
             return Ok(done);
         }
-        let State { covers, update, records, bytes } = stored_state(store, key).await?;
-        let (snapshot, slices) = write(store, key, covers, Purpose::Compaction, &update).await?;
+        let State { covers, update, records, bytes } = stored_state(store, key, Pace::Quiet).await?;
+        let begun = begin(store, key, covers, Purpose::Compaction).await?;
+        let (snapshot, slices) = write(store, begun, &update, Pace::Quiet).await?;
         store.commit_snapshot(snapshot, slices, update.len() as u64).await?;
-        while store.trim(key, TRIM_ROWS_MAX).await? {
-            tokio::task::yield_now().await;
-        }
+        trim(store, key).await?;
         metrics::get().compactions.increment(1);
         Ok(Compacted { records, bytes, snapshot_bytes: update.len() as u64, covers: covers.0.unsigned_abs() })
     }
@@ -144,8 +169,9 @@ impl Compactor {
         version: &NewVersion,
     ) -> Result<VersionRecord, SnapshotError> {
         let _one_at_a_time = self.versions.lock().await;
-        let State { covers, update, .. } = stored_state(store, key).await?;
-        let (snapshot, slices) = write(store, key, covers, Purpose::Version, &update).await?;
+        let State { covers, update, .. } = stored_state(store, key, Pace::Prompt).await?;
+        let begun = begin(store, key, covers, Purpose::Version).await?;
+        let (snapshot, slices) = write(store, begun, &update, Pace::Prompt).await?;
         Ok(store.commit_version(snapshot, slices, update.len() as u64, version).await?)
     }
 
@@ -175,10 +201,7 @@ impl Compactor {
     /// [`StoreError`]; a tombstone stands all the same.
     pub async fn purge(&self, store: &SharedStore, key: GraphKey) -> Result<(), StoreError> {
         let _turn = self.turns.acquire().await;
-        while store.trim(key, TRIM_ROWS_MAX).await? {
-            tokio::task::yield_now().await;
-        }
-        Ok(())
+        trim(store, key).await
     }
 }
 
@@ -191,14 +214,17 @@ async fn done_elsewhere(store: &SharedStore, key: GraphKey) -> Result<Option<Com
     Ok(is_short.then_some(done))
 }
 
-async fn stored_state(store: &SharedStore, key: GraphKey) -> Result<State, SnapshotError> {
+async fn stored_state(store: &SharedStore, key: GraphKey, pace: Pace) -> Result<State, SnapshotError> {
     let stored = store.load(key).await?;
     if let Some(loss) = stored.damage.iter().find(|damage| damage.is_loss) {
         return Err(SnapshotError::Damaged(loss.what.clone()));
     }
     let (covers, records, bytes) = (stored.last, stored.tail.len() as u32, stored.tail_bytes);
-    let encoded = tokio::task::spawn_blocking(move || encode(&stored)).await;
-    let update = encoded.map_err(|_| SnapshotError::Damaged("decoding it failed".to_owned()))??;
+    let encoded = match pace {
+        Pace::Quiet => quiet::run("compaction", move || encode(&stored)).await,
+        Pace::Prompt => spawn_blocking(move || encode(&stored)).await.map_err(Into::into),
+    };
+    let update = encoded.map_err(|error| SnapshotError::Damaged(format!("decoding it failed: {error}")))??;
     Ok(State { covers, update, records, bytes })
 }
 
@@ -211,19 +237,58 @@ fn encode(stored: &StoredGraph) -> Result<Vec<u8>, SnapshotError> {
     Ok(replica.snapshot())
 }
 
-/// Writes a state in slices; nobody reads them before they are committed. Answers how many there are.
-async fn write(
+async fn begin(
     store: &SharedStore,
     key: GraphKey,
     covers: RecordId,
     purpose: Purpose,
+) -> Result<SnapshotId, SnapshotError> {
+    store.begin_snapshot(key, covers, purpose).await?.ok_or(SnapshotError::Busy)
+}
+
+/// Writes a state in slices; nobody reads them before they are committed. Answers how many there are.
+async fn write(
+    store: &SharedStore,
+    snapshot: SnapshotId,
     state: &[u8],
+    pace: Pace,
 ) -> Result<(SnapshotId, u32), SnapshotError> {
-    let snapshot = store.begin_snapshot(key, covers, purpose).await?.ok_or(SnapshotError::Busy)?;
-    let mut slices = 0;
-    for slice in state.chunks(SNAPSHOT_SLICE_BYTES_MAX) {
+    let (mut slices, mut rests) = (0, Rests::default());
+    let slice_bytes = if pace == Pace::Quiet { SLICE_BYTES } else { SNAPSHOT_SLICE_BYTES_MAX };
+    for slice in state.chunks(slice_bytes) {
+        let begun = Instant::now();
         store.append_snapshot(snapshot, slices, slice).await?;
         slices += 1;
+        if pace == Pace::Quiet {
+            rests.after(begun).await;
+        }
     }
     Ok((snapshot, slices))
+}
+
+/// Removes in slices what nothing needs any more.
+async fn trim(store: &SharedStore, key: GraphKey) -> Result<(), StoreError> {
+    let mut rests = Rests::default();
+    loop {
+        let begun = Instant::now();
+        if !store.trim(key, TRIM_ROWS_MAX).await? {
+            return Ok(());
+        }
+        rests.after(begun).await;
+    }
+}
+
+/// What a piece of work has rested so far.
+#[derive(Debug, Default)]
+struct Rests(Duration);
+
+impl Rests {
+    /// Commits go on between two slices, and the disk takes in what was written.
+    async fn after(&mut self, begun: Instant) {
+        if self.0 < RESTS_MAX {
+            let rest = (begun.elapsed() * REST).min(REST_MAX);
+            self.0 += rest;
+            sleep(rest).await;
+        }
+    }
 }

@@ -32,14 +32,16 @@ pub async fn dial(host: &str, port: u16, is_tls: bool) -> io::Result<Box<dyn Str
     Ok(Box::new(tls().connect(name, stream).await?))
 }
 
-/// Trusts the certificate authorities that browsers trust.
+/// TLS that trusts the certificate authorities that browsers trust, whatever the machine has.
+pub fn tls_config() -> ClientConfig {
+    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("the provider has the usual cipher suites");
+    builder.with_root_certificates(roots).with_no_client_auth()
+}
+
 fn tls() -> TlsConnector {
-    static CONFIG: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {
-        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("the provider has the usual cipher suites");
-        Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
-    });
+    static CONFIG: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| Arc::new(tls_config()));
     TlsConnector::from(CONFIG.clone())
 }

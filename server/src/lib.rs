@@ -1,8 +1,11 @@
 //! The server behind the `synapti` program.
 
+pub mod ai;
 pub mod app;
 pub mod auth;
+pub mod breaker;
 pub mod bus;
+pub mod cache;
 pub mod check;
 pub mod cli;
 pub mod clock;
@@ -10,6 +13,7 @@ pub mod commands;
 pub mod compaction;
 pub mod config;
 pub mod dial;
+pub mod event_stream;
 pub mod formats;
 pub mod history;
 pub mod http;
@@ -17,6 +21,7 @@ pub mod hub;
 pub mod ids;
 pub mod journal;
 pub mod limits;
+pub mod quiet;
 pub mod remote;
 pub mod room;
 pub mod session;

@@ -19,7 +19,7 @@ use synapti_server::{
     },
     config::{Config, ConfigError, TOKEN_ENV_NAME},
     http::openapi,
-    journal,
+    journal, quiet,
     remote::http::Token,
     store, telemetry,
 };
@@ -34,10 +34,6 @@ use tokio_util::sync::CancellationToken;
 // huge pages: a 2 MiB page is cleared whole for the few kilobytes that a short-lived room needs of it.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// Stack of every thread that may decode or delete what a client sent: nested types are walked recursively.
-/// Only what is touched is ever backed by memory.
-const THREAD_STACK_BYTES: usize = 64 << 20;
 
 /// It started, and failed.
 const EXIT_FAILURE: u8 = 1;
@@ -182,7 +178,7 @@ fn runtime() -> anyhow::Result<Runtime> {
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(%error, "the limit of open files stays as it is");
     }
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(THREAD_STACK_BYTES).build()?)
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(quiet::STACK_BYTES).build()?)
 }
 
 /// Cancelled at the first SIGTERM or SIGINT; the second one ends the process at once.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     bus::{
-        BusState, MemoryBus, SharedBus, SharedLimits,
+        BusState, MemoryBus, SharedBus, SharedCache, SharedLimits,
         redis::{RedisBus, RedisOptions},
     },
     config::{Config, RedisAtStart},
@@ -17,9 +17,18 @@ use crate::{
 /// Numbers in envelopes have so many bits.
 const NODE_BITS: u32 = 53;
 
+/// The bus, and what goes over the same Redis, if there is one.
+pub(super) struct Started {
+    pub bus: SharedBus,
+    pub limits: Option<SharedLimits>,
+    pub cache: Option<SharedCache>,
+}
+
 /// Begins to connect, and waits for how the first attempt ends.
-pub(super) async fn start(config: &Config, identity: Uuid) -> anyhow::Result<(SharedBus, Option<SharedLimits>)> {
-    let Some(address) = config.redis_url.clone() else { return Ok((Arc::new(MemoryBus::alone()), None)) };
+pub(super) async fn start(config: &Config, identity: Uuid) -> anyhow::Result<Started> {
+    let Some(address) = config.redis_url.clone() else {
+        return Ok(Started { bus: Arc::new(MemoryBus::alone()), limits: None, cache: None });
+    };
     let node = NodeId(rand::random::<u64>() >> (u64::BITS - NODE_BITS));
     let ca_file = config.redis.ca_file.clone();
     let bus = RedisBus::start(RedisOptions { address: address.clone(), ca_file, identity, node }).await?;
@@ -30,8 +39,8 @@ pub(super) async fn start(config: &Config, identity: Uuid) -> anyhow::Result<(Sh
              SYNAPTI_REDIS_AT_START is `fail`"
         );
     }
-    let shared = bus.limits();
-    Ok((Arc::new(bus), Some(shared)))
+    let (limits, cache) = (bus.limits(), bus.cache());
+    Ok(Started { bus: Arc::new(bus), limits: Some(limits), cache: Some(cache) })
 }
 
 /// What the bus is, for the log.

@@ -1,6 +1,8 @@
 //! Puts the parts together, runs them, and takes them down in order.
 
+mod ai;
 mod bus;
+mod cache;
 mod drain;
 
 use std::{
@@ -22,8 +24,11 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    ai::{choose, provider::SharedProvider},
     auth::Authenticator,
+    breaker::Breakers,
     bus::{SharedBus, SharedLimits},
+    cache::Cache,
     clock::Clock,
     compaction::Compactor,
     config::{AuthMode, Config, DatabaseUrl},
@@ -70,6 +75,8 @@ struct App {
     bus: SharedBus,
     /// What is counted on all nodes, if there may be others.
     shared: Option<SharedLimits>,
+    /// Answers of the AI that are kept.
+    cache: Cache,
     journal: Journal,
     journal_end: oneshot::Receiver<JournalEnd>,
     /// Whether the store answered when it was asked last.
@@ -84,6 +91,10 @@ struct App {
     connections: TaskTracker,
     rooms: TaskTracker,
     background: TaskTracker,
+    /// Who answers for the AI.
+    provider: SharedProvider,
+    /// What is left alone when it fails.
+    breakers: Breakers,
 }
 
 /// Runs the server until `stop` is cancelled; then drains it.
@@ -119,6 +130,7 @@ impl Server {
     pub async fn bind(config: Config) -> anyhow::Result<Self> {
         let uptime = Stopwatch::start();
         let config = Arc::new(config);
+        let provider = ai::provider(&config.ai)?;
         let auth = Authenticator::new(&config.auth, Clock::system());
         if let Some(keys) = auth.key_source() {
             keys.check().await.context("the key set for tokens (SYNAPTI_AUTH_JWKS) is of no use")?;
@@ -132,11 +144,11 @@ impl Server {
             records => tracing::info!(records, "edits that an earlier run could not save are in the database now"),
         }
         let address = listener.local_addr().context("the listening socket has no address")?;
-        let (bus, shared) = bus::start(&config, store.identity()).await?;
-        if let Some(shared) = shared.clone() {
+        let started = bus::start(&config, store.identity()).await?;
+        if let Some(shared) = started.limits.clone() {
             auth.share_tickets(shared);
         }
-        Ok(Self { app: App::new(config, auth, store, bus, shared), listener, address, uptime })
+        Ok(Self { app: App::new(config, auth, store, started, provider), listener, address, uptime })
     }
 
     /// Where it listens: tells which port the system gave for port 0.
@@ -160,31 +172,36 @@ impl App {
         config: Arc<Config>,
         auth: Authenticator,
         store: SharedStore,
-        bus: SharedBus,
-        shared: Option<SharedLimits>,
+        started: bus::Started,
+        provider: SharedProvider,
     ) -> Self {
-        let giving_up = CancellationToken::new();
+        let bus::Started { bus, limits: shared, cache } = started;
+        let (giving_up, rooms_closing) = (CancellationToken::new(), CancellationToken::new());
         let background = TaskTracker::new();
         let options = JournalOptions {
             unsaved_bytes_max: config.limits.unsaved_bytes_max,
             spill_folders: spill_folders(&config),
         };
         let (journal, journal_end) = Journal::start(store.clone(), options, &background, giving_up.clone());
+        let breakers = Breakers::default();
         Self {
             auth,
             store,
             bus,
             shared: shared.clone(),
+            cache: cache::start(&config, cache, &breakers, &background, rooms_closing.clone()),
+            breakers,
             journal,
             journal_end,
             store_up: watch::Sender::new(true),
             draining: CancellationToken::new(),
-            rooms_closing: CancellationToken::new(),
+            rooms_closing,
             giving_up,
             sessions: Connections::shared(connection_limits(&config), shared),
             connections: TaskTracker::new(),
             rooms: TaskTracker::new(),
             background,
+            provider,
             config,
         }
     }
@@ -205,11 +222,17 @@ impl App {
             tracker: self.connections.clone(),
         });
         let history = History::new(self.store.clone(), compactor, hub.clone(), Clock::system(), self.config.history);
+        let answered_by = (self.provider.clone(), &self.breakers);
+        let jobs = ai::jobs(&self.config, answered_by, self.cache.clone(), hub.clone(), self.store.clone());
+        self.background.spawn(jobs.clone().work(self.draining.clone()));
         let state = AppState {
             history,
+            jobs,
             hub,
             store: self.store.clone(),
             bus: self.bus.clone(),
+            cache: self.cache.clone(),
+            breakers: self.breakers.clone(),
             journal: self.journal.clone(),
             auth: self.auth.clone(),
             config: self.config.clone(),
@@ -298,7 +321,7 @@ impl App {
             store = %self.store.describe(),
             auth = %self.config.auth,
             bus = bus::describe(&self.config, &self.bus),
-            ai = "off: not in this version",
+            ai = %choose::announcement(&self.config.ai),
             connections_max = self.config.limits.max_connections,
             "synapti starts"
         );

@@ -79,6 +79,21 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
     ("GET", "/v1/graphs/import", READ),
     ("PATCH", "/v1/graphs/import", EDIT),
     ("DELETE", "/v1/graphs/import", Need::In(Action::Delete)),
+    ("POST", "/v1/graphs/generate", Need::SignedIn),
+    // A map may have that id, too.
+    ("GET", "/v1/graphs/generate", READ),
+    ("PATCH", "/v1/graphs/generate", EDIT),
+    ("DELETE", "/v1/graphs/generate", Need::In(Action::Delete)),
+    ("POST", "/v1/graphs/{graph_id}/nodes/{node_id}/expand", EDIT),
+    ("POST", "/v1/graphs/{graph_id}/coherence", EDIT),
+    ("GET", "/v1/graphs/{graph_id}/jobs", READ),
+    // Which map a job is about is known to its handler, which asks for `Read` or `Edit` there.
+    ("GET", "/v1/jobs/{job_id}", Need::SignedIn),
+    ("GET", "/v1/jobs/{job_id}/events", Need::SignedIn),
+    ("DELETE", "/v1/jobs/{job_id}", Need::SignedIn),
+    ("POST", "/v1/jobs/{job_id}/accept", Need::SignedIn),
+    ("POST", "/v1/jobs/{job_id}/reject", Need::SignedIn),
+    ("POST", "/v1/jobs/{job_id}/undo", Need::SignedIn),
     ("GET", "/v1/graphs/{graph_id}/export", READ),
     ("GET", "/v1/graphs/{graph_id}", READ),
     ("PATCH", "/v1/graphs/{graph_id}", EDIT),
@@ -108,6 +123,9 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
     ("GET", "/v1/ws", Need::OnSocket(Action::Read)),
     // The same, for each document that is opened over it.
     ("GET", "/v1/hocuspocus", Need::OnSocket(Action::Read)),
+    ("POST", "/v1/admin/cache/clear", Need::Admin),
+    ("GET", "/v1/admin/circuit-breakers", Need::Admin),
+    ("POST", "/v1/admin/circuit-breakers/{name}/reset", Need::Admin),
 ];
 
 /// What a request needs. A method that a known route does not take needs what the route needs at least, so that the

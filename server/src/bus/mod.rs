@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use synapti_protocol::{envelope::NodeId, graph_id::GraphId};
 
-pub use self::redis::{Admission, Lease, SharedLimits};
+pub use self::redis::{Admission, Lease, SHARED_CACHE_BREAKER, SharedCache, SharedCacheState, SharedLimits};
 pub use inbox::{INBOX_BYTES_MAX, INBOX_MESSAGES_MAX, Inbox, Mail, News, inbox};
 pub use memory::{Exchange, MemoryBus};
 

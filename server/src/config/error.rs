@@ -68,6 +68,28 @@ pub enum ConfigError {
          with rediss:// (two s), or unset SYNAPTI_REDIS_CA_FILE"
     )]
     CaWithoutTls,
+    /// A provider that nobody can ask.
+    #[error(
+        "ai.provider is `{provider}`, and there is no key for it. Set {variable} or SYNAPTI_AI_API_KEY, or set SYNAPTI_AI_PROVIDER=template \
+         for the templates that are built in. A server of your own (openai) needs SYNAPTI_AI_BASE_URL and no key"
+    )]
+    NoAiKey {
+        /// The provider.
+        provider: &'static str,
+        /// Where its key is looked for.
+        variable: &'static str,
+    },
+    /// A key for nobody.
+    #[error(
+        "SYNAPTI_AI_API_KEY is set, and nothing says whose key it is: set SYNAPTI_AI_PROVIDER to openai, anthropic or gemini"
+    )]
+    KeyOfNobody,
+    /// A provider that can never be asked.
+    #[error("the AI provider cannot be used: {what}. Check SYNAPTI_AI_BASE_URL and the provider's key")]
+    AiUnusable {
+        /// Why.
+        what: String,
+    },
 }
 
 fn did_you_mean(nearest: Option<&str>) -> String {

@@ -157,8 +157,8 @@ fn unknown(place: String, name: &str, nearest: Option<String>) -> ConfigError {
 }
 
 fn bad_value(spec: &KeySpec, origin: String, text: &str) -> ConfigError {
-    // A URL that did not parse may still hold the password of one that nearly did.
-    let hidden = spec.secret || (text.contains("://") && text.contains('@'));
+    // A URL that did not parse may still hold the password of one that nearly did, and many hand a key over as a query.
+    let hidden = spec.secret || (text.contains("://") && text.contains(['@', '?']));
     let shown = if hidden { HIDDEN } else { text };
     ConfigError::BadValue { origin, shown: shown.chars().take(SHOWN_CHARS_MAX).collect(), takes: spec.takes }
 }

@@ -2,6 +2,7 @@
 //!
 //! [`table`] lists every key once. Nothing else in the program reads the environment.
 
+mod ai;
 mod error;
 pub mod key;
 mod layers;
@@ -24,7 +25,7 @@ pub use error::ConfigError;
 use key::KeySpec;
 use layers::Layers;
 pub use secret::{DatabaseUrl, HIDDEN, Secret};
-pub use value::{AiProvider, AuthMode, RedisAtStart};
+pub use value::{AiFallback, AiProvider, AuthMode, MicroDollars, RedisAtStart};
 
 use crate::{auth::key_source::KeyPlace, bus::redis::Address, limits::address::TrustedProxies};
 
@@ -61,6 +62,8 @@ pub struct Config {
     pub limits: Limits,
     /// Which models are asked, and with which key.
     pub ai: AiConfig,
+    /// Answers that are kept.
+    pub cache: CacheConfig,
     /// Proxies whose word about other addresses is taken.
     pub trusted_proxies: TrustedProxies,
     /// Log filter, known to parse.
@@ -179,6 +182,51 @@ pub struct AiConfig {
     pub anthropic_api_key: Option<Secret>,
     /// Key for Gemini.
     pub gemini_api_key: Option<Secret>,
+    /// What answers when the provider cannot be asked.
+    pub fallback: AiFallback,
+    /// Until the first byte of an answer.
+    pub first_byte_timeout: Duration,
+    /// Longest standstill of an answer.
+    pub idle_timeout: Duration,
+    /// For one answer.
+    pub total_timeout: Duration,
+    /// How often a request is tried again.
+    pub retries: u32,
+    /// Tokens that a model may write in one answer.
+    pub output_tokens_max: u32,
+    /// Tokens of the map that a model is told, about.
+    pub context_tokens_max: u32,
+    /// Runs at one time on this node.
+    pub runs_per_node: u32,
+    /// Runs at one time for one user; 0 = no limit.
+    pub runs_per_user: u32,
+    /// Runs at one time in one map; 0 = no limit.
+    pub runs_per_graph: u32,
+    /// Runs that may wait; 0 = no limit.
+    pub queue_max: u32,
+    /// Tokens a day for one user; 0 = no limit.
+    pub tokens_per_user_day: u64,
+    /// Tokens a day for one map; 0 = no limit.
+    pub tokens_per_graph_day: u64,
+    /// Cost a day for one user; 0 = no limit.
+    pub cost_per_user_day: MicroDollars,
+    /// Cost a day for one map; 0 = no limit.
+    pub cost_per_graph_day: MicroDollars,
+    /// For a million tokens that the model reads.
+    pub price_input: Option<MicroDollars>,
+    /// For a million tokens that the model writes.
+    pub price_output: Option<MicroDollars>,
+}
+
+/// Where the AI's answers are kept, and how many.
+#[derive(Clone, Debug)]
+pub struct CacheConfig {
+    /// Bytes in memory; 0 = none.
+    pub memory_bytes_max: usize,
+    /// Bytes on disk; 0 = none.
+    pub disk_bytes_max: u64,
+    /// Where on disk; unset = beside the data.
+    pub folder: Option<PathBuf>,
 }
 
 impl Config {
@@ -231,6 +279,11 @@ impl Config {
             limits: Limits::from_layers(layers)?,
             trusted_proxies: layers.get_optional(&table::TRUSTED_PROXIES)?.unwrap_or_default(),
             ai: AiConfig::from_layers(layers)?,
+            cache: CacheConfig {
+                memory_bytes_max: layers.get(&table::CACHE_MEMORY_BYTES_MAX)?,
+                disk_bytes_max: layers.get(&table::CACHE_DISK_BYTES_MAX)?,
+                folder: layers.get_optional(&table::CACHE_FOLDER)?,
+            },
             log: layers.get(&table::LOG)?,
             shutdown_grace: layers.get(&table::SHUTDOWN_GRACE)?,
             room_idle_close_after: layers.get(&table::ROOM_IDLE_CLOSE_AFTER)?,
@@ -253,7 +306,7 @@ impl Config {
         if self.redis.ca_file.is_some() && !self.redis_url.as_ref().is_some_and(Address::is_tls) {
             return Err(ConfigError::CaWithoutTls);
         }
-        Ok(())
+        self.ai.check()
     }
 }
 
@@ -297,6 +350,23 @@ impl AiConfig {
             openai_api_key: layers.get_optional(&table::AI_OPENAI_API_KEY)?,
             anthropic_api_key: layers.get_optional(&table::AI_ANTHROPIC_API_KEY)?,
             gemini_api_key: layers.get_optional(&table::AI_GEMINI_API_KEY)?,
+            fallback: layers.get(&table::AI_FALLBACK)?,
+            first_byte_timeout: layers.get(&table::AI_FIRST_BYTE_TIMEOUT)?,
+            idle_timeout: layers.get(&table::AI_IDLE_TIMEOUT)?,
+            total_timeout: layers.get(&table::AI_TOTAL_TIMEOUT)?,
+            retries: layers.get(&table::AI_RETRIES)?,
+            output_tokens_max: layers.get(&table::AI_OUTPUT_TOKENS_MAX)?,
+            context_tokens_max: layers.get(&table::AI_CONTEXT_TOKENS_MAX)?,
+            runs_per_node: layers.get(&table::AI_RUNS_PER_NODE)?,
+            runs_per_user: layers.get(&table::AI_RUNS_PER_USER)?,
+            runs_per_graph: layers.get(&table::AI_RUNS_PER_GRAPH)?,
+            queue_max: layers.get(&table::AI_QUEUE_MAX)?,
+            tokens_per_user_day: layers.get(&table::AI_TOKENS_PER_USER_DAY)?,
+            tokens_per_graph_day: layers.get(&table::AI_TOKENS_PER_GRAPH_DAY)?,
+            cost_per_user_day: layers.get(&table::AI_COST_PER_USER_DAY)?,
+            cost_per_graph_day: layers.get(&table::AI_COST_PER_GRAPH_DAY)?,
+            price_input: layers.get_optional(&table::AI_PRICE_INPUT)?,
+            price_output: layers.get_optional(&table::AI_PRICE_OUTPUT)?,
         })
     }
 }

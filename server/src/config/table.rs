@@ -10,7 +10,7 @@ use crate::{
 use super::{
     key::{Key, KeySpec},
     secret::{DatabaseUrl, Secret},
-    value::{self, AiProvider, AuthMode, RedisAtStart},
+    value::{self, AiFallback, AiProvider, AuthMode, MicroDollars, RedisAtStart},
 };
 use crate::auth::key_source::KeyPlace;
 
@@ -303,48 +303,212 @@ pub static AI_PROVIDER: Key<AiProvider> = Key::new(
     "",
     "openai, anthropic, gemini or template",
     value::ai_provider,
-    "AI provider; unset = by the key that is set, else template (AI is not in this version)",
+    "Who answers: openai (any compatible server), anthropic, gemini, or template, which is built in and no AI; unset = by the key that is set, else template",
 )
-.optional()
-.not_enforced();
+.optional();
 /// Where the provider is.
-pub static AI_BASE_URL: Key<String> =
-    Key::new("ai.base_url", "", "an http:// or https:// URL", value::http_url, "Base URL; unset = the provider's")
-        .optional()
-        .not_enforced();
+pub static AI_BASE_URL: Key<String> = Key::new(
+    "ai.base_url",
+    "",
+    "an http:// or https:// URL without a user",
+    value::ai_base_url,
+    "Base URL, such as http://127.0.0.1:11434/v1 for a local server; unset = the provider's. Set without a provider or a key it means openai. \
+     Unless it is on this machine, HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY apply",
+)
+.optional();
 /// Which model is asked.
-pub static AI_MODEL: Key<String> =
-    Key::new("ai.model", "", value::WORD, value::text, "Model; unset = the provider's").optional().not_enforced();
+pub static AI_MODEL: Key<String> = Key::new(
+    "ai.model",
+    "",
+    value::WORD,
+    value::text,
+    "Model; unset = gpt-6-luna (openai), claude-haiku-5-5 (anthropic), gemini-3.5-flash-lite (gemini)",
+)
+.optional();
 /// Key for the chosen provider.
 pub static AI_API_KEY: Key<Secret> =
     Key::new("ai.api_key", "", value::WORD, value::secret, "Key for the chosen provider; goes before the three below")
         .optional()
-        .secret()
-        .not_enforced();
+        .secret();
 /// Key for `OpenAI`.
 pub static AI_OPENAI_API_KEY: Key<Secret> =
     Key::new("ai.openai_api_key", "", value::WORD, value::secret, "Key for OpenAI and compatible servers")
         .optional()
         .env("OPENAI_API_KEY")
-        .secret()
-        .not_enforced();
+        .secret();
 /// Key for Anthropic.
 pub static AI_ANTHROPIC_API_KEY: Key<Secret> =
     Key::new("ai.anthropic_api_key", "", value::WORD, value::secret, "Key for Anthropic")
         .optional()
         .env("ANTHROPIC_API_KEY")
-        .secret()
-        .not_enforced();
+        .secret();
 /// Key for Gemini.
 pub static AI_GEMINI_API_KEY: Key<Secret> =
     Key::new("ai.gemini_api_key", "", value::WORD, value::secret, "Key for Gemini")
         .optional()
         .env("GEMINI_API_KEY")
-        .secret()
-        .not_enforced();
+        .secret();
+/// What happens when the provider cannot be asked.
+pub static AI_FALLBACK: Key<AiFallback> = Key::new(
+    "ai.fallback",
+    "template",
+    "template or none",
+    value::ai_fallback,
+    "What answers while the provider's circuit breaker is open and nothing is cached: template, labelled as such, or none = an error",
+);
+/// How long the first byte of an answer may take.
+pub static AI_FIRST_BYTE_TIMEOUT: Key<Duration> = Key::new(
+    "ai.first_byte_timeout",
+    "30",
+    value::SECONDS,
+    value::some_seconds,
+    "Seconds until the first byte of a provider's answer",
+);
+/// How long an answer may stand still.
+pub static AI_IDLE_TIMEOUT: Key<Duration> = Key::new(
+    "ai.idle_timeout",
+    "20",
+    value::SECONDS,
+    value::some_seconds,
+    "Seconds that a provider's answer may stand still",
+);
+/// How long an answer may take.
+pub static AI_TOTAL_TIMEOUT: Key<Duration> = Key::new(
+    "ai.total_timeout",
+    "180",
+    value::SECONDS,
+    value::some_seconds,
+    "Seconds that one answer of a provider may take",
+);
+/// How often a request is tried again.
+pub static AI_RETRIES: Key<u32> = Key::new(
+    "ai.retries",
+    "2",
+    "a whole number up to 10",
+    value::retries,
+    "How often a request to a provider is tried again that failed in passing",
+);
+/// How much a model may write.
+pub static AI_OUTPUT_TOKENS_MAX: Key<u32> = Key::new(
+    "ai.output_tokens_max",
+    "4096",
+    "a whole number from 256",
+    value::output_tokens,
+    "Tokens that a model may write in one answer",
+);
+/// How much of the map a model is told.
+pub static AI_CONTEXT_TOKENS_MAX: Key<u32> = Key::new(
+    "ai.context_tokens_max",
+    "2000",
+    "a whole number from 256",
+    value::output_tokens,
+    "Tokens of the map that a model is told beside the node it is asked about, about",
+);
+/// Runs at one time on a node.
+pub static AI_RUNS_PER_NODE: Key<u32> = Key::new(
+    "ai.runs_per_node",
+    "128",
+    "a whole number from 1",
+    value::at_least_one,
+    "Runs of the AI at one time on this node",
+);
+/// Runs of one user at one time.
+pub static AI_RUNS_PER_USER: Key<u32> = Key::new(
+    "ai.runs_per_user",
+    "16",
+    value::COUNT,
+    value::limit,
+    "Runs of the AI at one time for one user; not applied to people without a name",
+);
+/// Runs in one map at one time.
+pub static AI_RUNS_PER_GRAPH: Key<u32> =
+    Key::new("ai.runs_per_graph", "32", value::COUNT, value::limit, "Runs of the AI at one time in one map");
+/// Jobs that may wait.
+pub static AI_QUEUE_MAX: Key<u32> = Key::new(
+    "ai.queue_max",
+    "10000",
+    value::COUNT,
+    value::limit,
+    "Runs of the AI that may wait for their turn, of all nodes",
+);
+/// What a user may use up.
+pub static AI_TOKENS_PER_USER_DAY: Key<u64> = Key::new(
+    "ai.tokens_per_user_day",
+    "0",
+    value::COUNT,
+    value::limit,
+    "Tokens that one user may use up in a day (UTC); people without a name share one budget",
+);
+/// What a map may use up.
+pub static AI_TOKENS_PER_GRAPH_DAY: Key<u64> = Key::new(
+    "ai.tokens_per_graph_day",
+    "0",
+    value::COUNT,
+    value::limit,
+    "Tokens that one map may use up in a day (UTC)",
+);
+/// What a user may spend.
+pub static AI_COST_PER_USER_DAY: Key<MicroDollars> = Key::new(
+    "ai.cost_per_user_day",
+    "0",
+    value::DOLLARS,
+    value::dollars,
+    "US dollars that one user may spend in a day (UTC); people without a name share one budget; 0 = no limit",
+);
+/// What a map may cost.
+pub static AI_COST_PER_GRAPH_DAY: Key<MicroDollars> = Key::new(
+    "ai.cost_per_graph_day",
+    "0",
+    value::DOLLARS,
+    value::dollars,
+    "US dollars that one map may cost in a day (UTC); 0 = no limit",
+);
+/// What tokens cost that a model reads.
+pub static AI_PRICE_INPUT: Key<MicroDollars> = Key::new(
+    "ai.price_input",
+    "",
+    value::DOLLARS,
+    value::dollars,
+    "US dollars for a million tokens that the model reads; unset = as known for the model, else 0",
+)
+.optional();
+/// What tokens cost that a model writes.
+pub static AI_PRICE_OUTPUT: Key<MicroDollars> = Key::new(
+    "ai.price_output",
+    "",
+    value::DOLLARS,
+    value::dollars,
+    "US dollars for a million tokens that the model writes; unset = as known for the model, else 0",
+)
+.optional();
+/// Answers kept in memory.
+pub static CACHE_MEMORY_BYTES_MAX: Key<usize> = Key::new(
+    "cache.memory_bytes_max",
+    "104857600",
+    "bytes; 0 = none",
+    value::limit,
+    "Bytes of the AI's answers that are kept in memory",
+);
+/// Answers kept on disk.
+pub static CACHE_DISK_BYTES_MAX: Key<u64> = Key::new(
+    "cache.disk_bytes_max",
+    "524288000",
+    "bytes; 0 = none",
+    value::limit,
+    "Bytes of the AI's answers that are kept on disk",
+);
+/// Where they are kept.
+pub static CACHE_FOLDER: Key<PathBuf> = Key::new(
+    "cache.folder",
+    "",
+    "a path",
+    value::path,
+    "Folder of the AI's answers on disk; unset = cache beside the SQLite file, or in data",
+)
+.optional();
 
 /// All rows, in the order of the documentation.
-pub static KEYS: [&KeySpec; 42] = [
+pub static KEYS: [&KeySpec; 62] = [
     &LISTEN.spec,
     &DATABASE_URL.spec,
     &DATABASE_REPLICA_URL.spec,
@@ -387,4 +551,24 @@ pub static KEYS: [&KeySpec; 42] = [
     &AI_OPENAI_API_KEY.spec,
     &AI_ANTHROPIC_API_KEY.spec,
     &AI_GEMINI_API_KEY.spec,
+    &AI_FALLBACK.spec,
+    &AI_FIRST_BYTE_TIMEOUT.spec,
+    &AI_IDLE_TIMEOUT.spec,
+    &AI_TOTAL_TIMEOUT.spec,
+    &AI_RETRIES.spec,
+    &AI_OUTPUT_TOKENS_MAX.spec,
+    &AI_CONTEXT_TOKENS_MAX.spec,
+    &AI_RUNS_PER_NODE.spec,
+    &AI_RUNS_PER_USER.spec,
+    &AI_RUNS_PER_GRAPH.spec,
+    &AI_QUEUE_MAX.spec,
+    &AI_TOKENS_PER_USER_DAY.spec,
+    &AI_TOKENS_PER_GRAPH_DAY.spec,
+    &AI_COST_PER_USER_DAY.spec,
+    &AI_COST_PER_GRAPH_DAY.spec,
+    &AI_PRICE_INPUT.spec,
+    &AI_PRICE_OUTPUT.spec,
+    &CACHE_MEMORY_BYTES_MAX.spec,
+    &CACHE_DISK_BYTES_MAX.spec,
+    &CACHE_FOLDER.spec,
 ];

@@ -145,8 +145,11 @@ fn secrets_are_never_shown() {
     assert!(!shown.contains("tooshort") && shown.contains("at least 32 bytes"), "{shown}");
     let shown = message(from_env(&[("SYNAPTI_DATABASE_URL", "postgre://user:hunter2@host/db")]));
     assert!(!shown.contains("hunter2"), "{shown}");
+    let shown = message(from_env(&[("SYNAPTI_AI_BASE_URL", "https://llm.example/v1?key=hunter2")]));
+    assert!(!shown.contains("hunter2"), "{shown}");
     let long = "a-secret-of-more-than-thirty-two-bytes";
-    let config = from_env(&[("SYNAPTI_AUTH_SECRET", long), ("SYNAPTI_AI_API_KEY", "sk-123456")]).unwrap();
+    let whose = ("SYNAPTI_AI_PROVIDER", "gemini");
+    let config = from_env(&[("SYNAPTI_AUTH_SECRET", long), ("SYNAPTI_AI_API_KEY", "sk-123456"), whose]).unwrap();
     let debug = format!("{config:?}");
     assert!(!debug.contains(long) && !debug.contains("sk-123456"), "{debug}");
     assert_eq!(config.auth.secret.unwrap().expose(), long);

@@ -15,6 +15,9 @@ pub const WORD: &str = "visible ASCII characters without spaces";
 /// What [`seconds`] takes.
 pub const SECONDS: &str = "seconds from 0 to 86400, such as 10 or 0.5";
 
+/// What [`dollars`] takes.
+pub const DOLLARS: &str = "US dollars from 0 to 1000000, such as 5 or 0.25";
+
 const SECONDS_MAX: f64 = 86_400.0;
 const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
@@ -48,6 +51,19 @@ pub enum AiProvider {
     /// No model at all: built-in templates.
     Template,
 }
+
+/// What answers when the provider cannot be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AiFallback {
+    /// The built-in templates.
+    Template,
+    /// Nothing: it is an error.
+    None,
+}
+
+/// Millionths of a US dollar.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MicroDollars(pub u64);
 
 pub(super) fn parsed<T: FromStr>(text: &str) -> Option<T> {
     text.parse().ok()
@@ -102,6 +118,45 @@ pub(super) fn seconds(text: &str) -> Option<Duration> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     let seconds = text.parse::<f64>().ok().filter(|seconds| plain && *seconds <= SECONDS_MAX)?;
     Duration::try_from_secs_f64(seconds).ok()
+}
+
+/// Time that has to be given for something to happen at all.
+pub(super) fn some_seconds(text: &str) -> Option<Duration> {
+    seconds(text).filter(|time| !time.is_zero())
+}
+
+pub(super) fn retries(text: &str) -> Option<u32> {
+    whole::<u32>(text).filter(|retries| *retries <= 10)
+}
+
+pub(super) fn output_tokens(text: &str) -> Option<u32> {
+    whole::<u32>(text).filter(|tokens| (256..=1_000_000).contains(tokens))
+}
+
+pub(super) fn at_least_one(text: &str) -> Option<u32> {
+    whole::<u32>(text).filter(|count| *count > 0)
+}
+
+pub(super) fn dollars(text: &str) -> Option<MicroDollars> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let dollars = text.parse::<f64>().ok().filter(|dollars| plain && *dollars <= 1_000_000.0)?;
+    Some(MicroDollars((dollars * 1_000_000.0).round() as u64))
+}
+
+pub(super) fn ai_fallback(text: &str) -> Option<AiFallback> {
+    match text {
+        "template" => Some(AiFallback::Template),
+        "none" => Some(AiFallback::None),
+        _ => None,
+    }
+}
+
+/// A URL that names a user would hold a password, which has no place in a log.
+pub(super) fn ai_base_url(text: &str) -> Option<String> {
+    let uri: Uri = http_url(text)?.parse().ok()?;
+    let is_plain = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+    (is_plain && uri.query().is_none() && uri.host().is_some_and(|host| !host.is_empty()))
+        .then(|| text.trim_end_matches('/').to_owned())
 }
 
 pub(super) fn auth_mode(text: &str) -> Option<AuthMode> {

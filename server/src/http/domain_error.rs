@@ -22,7 +22,9 @@ impl From<RoomError> for ApiError {
             RoomError::TooLarge { .. } | RoomError::TooMany { .. } => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "graph_too_large", message)
             }
-            RoomError::NotSaved => Self::unavailable("not_saved", message, NOT_SAVED_RETRY_SECONDS),
+            RoomError::NotSaved | RoomError::TooLate => {
+                Self::unavailable("not_saved", message, NOT_SAVED_RETRY_SECONDS)
+            }
             RoomError::Stalled => Self::unavailable("store_stalled", message, NOT_SAVED_RETRY_SECONDS),
             RoomError::Draining => Self::unavailable("draining", message, RESTART_RETRY_SECONDS),
             RoomError::AtCapacity { .. } => Self::unavailable("at_capacity", message, RESTART_RETRY_SECONDS),

@@ -25,7 +25,7 @@ use super::{
     error::{ApiError, ErrorBody, FieldError},
     etag, graphs,
     held::{HeldJson, HeldText},
-    path::{self, IMPORT_ROUTE, InGraph},
+    path::{self, GENERATE_ROUTE, IMPORT_ROUTE, InGraph},
     schema::Graph,
     state::AppState,
 };
@@ -166,10 +166,10 @@ pub async fn import_graph(
     Ok(graphs::made(&id, &view))
 }
 
-/// What other methods do at the path of the import: it is the path of a map with that id as well.
-pub fn map_called_import() -> Router<AppState> {
-    let map = get(graphs::get_graph).patch(graphs::patch_graph).delete(graphs::delete_graph);
-    Router::new().route(IMPORT_ROUTE, map)
+/// What other methods do at the paths of imports and of growing maps: they are the paths of maps with those ids as well.
+pub fn maps_called_so() -> Router<AppState> {
+    let map = || get(graphs::get_graph).patch(graphs::patch_graph).delete(graphs::delete_graph);
+    Router::new().route(IMPORT_ROUTE, map()).route(GENERATE_ROUTE, map())
 }
 
 impl From<ImportError> for ApiError {

@@ -4,6 +4,8 @@
 //! [`access::guard`] and the body limit, and meets a handler; a failure of the domain becomes a status in [`domain_error`] and a body in [`envelope`].
 
 pub mod access;
+mod admin;
+mod ai;
 mod body;
 pub mod credentials;
 mod domain_error;
@@ -16,6 +18,8 @@ mod formats;
 mod graphs;
 mod held;
 mod host;
+mod job_errors;
+mod jobs;
 mod nodes;
 pub mod openapi;
 mod openapi_access;
@@ -71,7 +75,7 @@ pub fn router(state: AppState, live: Router<AppState>) -> Router {
     let api: Router<AppState> = openapi::routes().into();
     let config = state.config.clone();
     api.merge(pages::files())
-        .merge(formats::map_called_import())
+        .merge(formats::maps_called_so())
         .fallback(async || error::ApiError::of_status(StatusCode::NOT_FOUND))
         .layer(body_limit(config.limits.message_bytes_max))
         // What says that it is larger is refused before it comes.
@@ -138,7 +142,9 @@ fn cors(config: &Config) -> Option<CorsLayer> {
         poll::CURSOR,
         poll::DURABLE,
     ];
-    const ACCEPTED: [HeaderName; 6] = [
+    const ACCEPTED: [HeaderName; 8] = [
+        ai::IDEMPOTENCY_KEY,
+        ai::PREFER,
         header::AUTHORIZATION,
         header::CONTENT_TYPE,
         header::IF_MATCH,

@@ -11,8 +11,8 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    edges, error::ErrorBody, formats, graphs, nodes, openapi_access, ops, pages, snapshot, state::AppState, tickets,
-    versions,
+    admin, ai, edges, error::ErrorBody, formats, graphs, jobs, nodes, openapi_access, ops, pages, snapshot,
+    state::AppState, tickets, versions,
 };
 
 #[derive(OpenApi)]
@@ -32,6 +32,7 @@ use super::{
         (name = "edges", description = "Cross links between nodes; the tree itself is `parent_id`"),
         (name = "versions", description = "States of a map that are kept, and can be restored"),
         (name = "live", description = "Editing together"),
+        (name = "ai", description = "Growing maps, and what becomes of what grew"),
         (name = "operations", description = "For whoever runs the server"),
     ),
     components(schemas(ErrorBody)),
@@ -53,6 +54,15 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(graphs::get_graph, graphs::patch_graph, graphs::delete_graph))
         .routes(routes!(formats::export_graph))
         .routes(routes!(snapshot::get_snapshot))
+        .routes(routes!(ai::generate_graph))
+        .routes(routes!(ai::expand_node))
+        .routes(routes!(ai::check_coherence))
+        .routes(routes!(jobs::get_job, jobs::stop_job))
+        .routes(routes!(jobs::job_events))
+        .routes(routes!(jobs::accept_job))
+        .routes(routes!(jobs::reject_job))
+        .routes(routes!(jobs::undo_job))
+        .routes(routes!(jobs::list_jobs))
         .routes(routes!(nodes::create_node))
         .routes(routes!(nodes::get_node, nodes::patch_node, nodes::delete_node))
         .routes(routes!(edges::create_edge))
@@ -61,6 +71,9 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(versions::get_version, versions::patch_version, versions::delete_version))
         .routes(routes!(versions::restore_version))
         .routes(routes!(tickets::create_ticket))
+        .routes(routes!(admin::clear_cache))
+        .routes(routes!(admin::list_breakers))
+        .routes(routes!(admin::reset_breaker))
 }
 
 /// Routes whose bodies are files: these may be larger than other bodies.

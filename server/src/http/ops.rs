@@ -1,5 +1,7 @@
 //! What operators and their machines ask: how is it, is it alive, may it have traffic, what does it measure.
 
+mod ai;
+
 use std::time::Duration;
 
 use axum::{
@@ -12,6 +14,7 @@ use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
+use self::ai::{AiComponent, CacheComponent};
 use super::{envelope::Rendered, state::AppState};
 use crate::{
     bus::{BusHealth, BusState},
@@ -27,8 +30,6 @@ const PING_WITHIN: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// Not part of this server.
-    Disabled,
     /// As it should be.
     Ok,
     /// It works, with less than it should.
@@ -68,16 +69,10 @@ pub struct Components {
     load: Load,
     /// The bus between nodes.
     bus: BusComponent,
-    /// The AI providers.
-    ai: Component,
-}
-
-/// A part of which only the status is known.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Component {
-    /// How it is.
-    #[schema(example = "disabled")]
-    status: Status,
+    /// The AI's provider.
+    ai: AiComponent,
+    /// The cache of its answers.
+    cache: CacheComponent,
 }
 
 /// Whether other nodes are heard.
@@ -228,6 +223,9 @@ pub async fn ready(State(app): State<AppState>) -> Response {
 pub async fn metrics(State(app): State<AppState>) -> Response {
     let metrics = metrics::get();
     metrics.database.note(app.store.pool_size());
+    let kept = app.cache.stats();
+    metrics.cache.note_bytes(kept.memory_bytes, kept.disk_bytes);
+    metrics.breakers(&app.breakers.list());
     let text_format = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     ([(header::CONTENT_TYPE, text_format)], metrics.render()).into_response()
 }
@@ -257,7 +255,8 @@ async fn components(app: &AppState) -> Components {
             cause: app.strain.current().map(|cause| cause.to_string()),
         },
         bus: app.bus.health().into(),
-        ai: Component { status: Status::Disabled },
+        ai: AiComponent::new(&app.config.ai, &app.breakers.list()),
+        cache: app.cache.stats().into(),
     }
 }
 
@@ -271,6 +270,8 @@ impl Components {
             self.connections.status,
             self.load.status,
             bus,
+            self.ai.status,
+            self.cache.status,
         ];
         parts.into_iter().fold(Status::Ok, Status::max)
     }

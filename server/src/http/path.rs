@@ -10,9 +10,10 @@ use synapti_protocol::graph_id::GraphId;
 use super::error::ApiError;
 use crate::{history::HistoryError, store::VersionId};
 
-/// Where maps are imported. A map may be called so as well: every other method here is about it.
+/// Where maps are imported and grown. Maps may be called so as well: every other method there is about them.
 pub const IMPORT_ROUTE: &str = "/v1/graphs/import";
-const IMPORT_ID: &str = "import";
+pub const GENERATE_ROUTE: &str = "/v1/graphs/generate";
+const MAPS_CALLED_SO: [(&str, &str); 2] = [(IMPORT_ROUTE, "import"), (GENERATE_ROUTE, "generate")];
 
 /// The graph that `{graph_id}` names.
 #[derive(Debug)]
@@ -26,12 +27,17 @@ pub struct Element(pub String);
 #[derive(Debug)]
 pub struct Version(pub VersionId);
 
+/// What `{name}` names.
+#[derive(Debug)]
+pub struct Named(pub String);
+
 impl<S: Send + Sync> FromRequestParts<S> for InGraph {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        if parts.extensions.get::<MatchedPath>().is_some_and(|route| route.as_str() == IMPORT_ROUTE) {
-            return graph_id(IMPORT_ID).map(Self);
+        let route = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
+        if let Some((_, id)) = MAPS_CALLED_SO.iter().find(|(called, _)| Some(*called) == route) {
+            return graph_id(id).map(Self);
         }
         graph_id(&param(parts, state, &["graph_id"]).await?).map(Self)
     }
@@ -42,6 +48,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Element {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         param(parts, state, &["node_id", "edge_id"]).await.map(Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        param(parts, state, &["name"]).await.map(Self)
     }
 }
 

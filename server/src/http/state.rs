@@ -6,8 +6,11 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    ai::jobs::Jobs,
     auth::Authenticator,
+    breaker::Breakers,
     bus::SharedBus,
+    cache::Cache,
     clock::Clock,
     config::Config,
     history::History,
@@ -51,10 +54,16 @@ pub struct AppState {
     pub store: SharedStore,
     /// The way to other nodes; handlers only ask how it is.
     pub bus: SharedBus,
+    /// Answers of the AI that are kept.
+    pub cache: Cache,
+    /// What guards calls to other programs.
+    pub breakers: Breakers,
     /// The group commit; handlers only ask how it is.
     pub journal: Journal,
     /// Who somebody is.
     pub auth: Authenticator,
+    /// The AI's jobs.
+    pub jobs: Jobs,
     /// The settings.
     pub config: Arc<Config>,
     /// Cancelled when the process begins to drain.

@@ -11,20 +11,20 @@ use std::{
 
 use dashmap::{DashMap, Entry};
 use futures_util::FutureExt as _;
-use synapti_crdt::map::{EditError, MapEdit};
+use synapti_crdt::map::{EditError, MapEdit, MapState, RunEdit, RunOutcome, Settlement};
 use synapti_protocol::graph_id::GraphId;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::{
     limits::{budget::Share, connections::Connections},
     room::{
-        Entrant, Feed, GraphView, Joined, Restoring, RoomError, RoomHandle, SessionId, Snapshot,
+        Entrant, Feed, GraphView, Joined, Restoring, RoomError, RoomHandle, RunPlace, SessionId, Snapshot,
         actor::{Actor, RoomEnv},
         handle::CallError,
         lanes::{Lanes, NodeBudgets},
         open,
-        state::{RoomLimits, fits_empty, listed},
+        state::{RoomLimits, RunShown, fits_empty, listed},
     },
     store::{GraphKey, Lookup, StoreError},
     telemetry::metrics,
@@ -136,6 +136,11 @@ impl Hub {
         })
     }
 
+    /// Makes a graph without anything in it, if there is none.
+    pub async fn ensure(&self, id: &GraphId) -> Result<(), RoomError> {
+        if self.0.rooms.contains_key(id) { Ok(()) } else { self.create_if_missing(id).await }
+    }
+
     /// Makes a new graph with its first edit.
     pub async fn create(&self, id: &GraphId, init: MapEdit) -> Result<Arc<GraphView>, RoomError> {
         let topic = match &init {
@@ -177,6 +182,39 @@ impl Hub {
             async move { room.edit(edit).await }
         };
         self.saved(self.call_fresh(id, call)).await
+    }
+
+    /// The map as plain data.
+    pub async fn map(&self, id: &GraphId) -> Result<Arc<MapState>, RoomError> {
+        let map = self.call_fresh(id, |room| async move { room.map().await });
+        timeout(SAVED_WITHIN, map).await.unwrap_or(Err(RoomError::Stalled))
+    }
+
+    /// Edits a map for a run of the AI, unless it is later than `not_after` by then; returns what came of it when it is durable.
+    pub async fn edit_for_run(&self, id: &GraphId, edit: RunEdit, not_after: Instant) -> Result<RunOutcome, RoomError> {
+        let call = |room: RoomHandle| {
+            let edit = edit.clone();
+            async move { room.run(edit, Some(not_after)).await }
+        };
+        self.saved(self.call(id, false, call)).await
+    }
+
+    /// Decides about nodes that a run has made.
+    pub async fn settle_run(&self, id: &GraphId, settlement: Settlement) -> Result<RunOutcome, RoomError> {
+        let call = |room: RoomHandle| {
+            let edit = RunEdit::Settle(settlement.clone());
+            async move { room.run(edit, None).await }
+        };
+        self.saved(self.call_fresh(id, call)).await
+    }
+
+    /// Shows a run of the AI in a map, and keeps it open, until the answer is dropped.
+    pub async fn show_run(&self, id: &GraphId, run: RunShown) -> Result<RunPlace, RoomError> {
+        let call = |room: RoomHandle| {
+            let run = run.clone();
+            async move { room.show_run(run).await }
+        };
+        self.call(id, false, call).await
     }
 
     /// Makes a map what it was in an older state, after keeping what it is as a version; returns it when that is durable.

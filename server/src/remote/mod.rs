@@ -7,7 +7,6 @@
 
 mod choose;
 mod event;
-mod events;
 mod gone;
 pub mod http;
 mod line;

@@ -14,18 +14,21 @@ use tokio::{
 };
 
 use super::{
-    events::{Events, ServerEvent},
     gone::{Gone, Why},
     http::{Ask, HttpError, Streaming},
     post::Post,
     wire::{Ends, Heard, Opening},
 };
+use crate::event_stream::{Events, ServerEvent};
 
 /// A server of ours sends a comment every ten seconds; after so many of these the connection counts as dead.
 const SILENT_MAX: Duration = Duration::from_secs(45);
 
 /// Bytes of an answer that is no stream.
 const BODY_BYTES_MAX: usize = 64 << 10;
+
+/// Bytes of the longest event: a message of the largest map in base64, and some.
+const EVENT_BYTES_MAX: usize = 192 << 20;
 
 /// Listens until the end.
 pub(super) async fn run(opening: &Opening, ends: Ends) -> Result<(), Gone> {
@@ -49,7 +52,7 @@ async fn listen(opening: &Opening, news: &mpsc::Sender<Heard>) -> Result<(), Gon
         other => other.into(),
     })?;
     check(&stream)?;
-    let (mut events, mut has_begun) = (Events::default(), false);
+    let (mut events, mut has_begun) = (Events::new(EVENT_BYTES_MAX), false);
     loop {
         let chunk = timeout_at(deadline, stream.chunk()).await;
         let chunk = chunk.map_err(|_| {
@@ -57,7 +60,7 @@ async fn listen(opening: &Opening, news: &mpsc::Sender<Heard>) -> Result<(), Gon
         })?;
         let Some(chunk) = chunk? else { return Err(Gone::new(Why::Broken, "the stream has ended")) };
         events.push(&chunk);
-        while let Some(event) = events.next().map_err(|_| nonsense())? {
+        while let Some(event) = events.next_event().map_err(|_| nonsense())? {
             has_begun = true;
             if news.send(heard(&event)?).await.is_err() {
                 return Ok(());

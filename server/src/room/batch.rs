@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use synapti_crdt::map::MapEdit;
-use tokio::sync::oneshot;
+use synapti_crdt::map::{MapEdit, RunEdit};
+use tokio::{sync::oneshot, time::Instant};
 
 use super::{
-    RequestId, SessionId,
+    RequestId, RoomError, SessionId,
     handle::CallError,
     lanes::{LaneEdit, LanePermit},
     reads::Answer,
@@ -30,6 +30,15 @@ pub enum Edit {
         /// What to do.
         edit: Box<MapEdit>,
     },
+    /// An edit of a run of the AI.
+    Run {
+        /// Who waits for it to be durable.
+        request: RequestId,
+        /// What to do.
+        edit: Box<RunEdit>,
+        /// Until when it may be integrated: later, another node may have the run.
+        not_after: Option<Instant>,
+    },
 }
 
 impl Edit {
@@ -38,6 +47,7 @@ impl Edit {
         match self {
             Self::Update { update, .. } => update.len(),
             Self::Map { edit, .. } => map_edit_bytes(edit),
+            Self::Run { edit, .. } => run_edit_bytes(edit),
         }
     }
 }
@@ -51,6 +61,11 @@ const MAP_PART_BYTES: usize = 192;
 /// What an edit of the map may add to the document, about.
 pub(super) fn map_edit_bytes(edit: &MapEdit) -> usize {
     MAP_EDIT_BYTES + MAP_PART_BYTES * (edit.parts() - 1) + edit.text_bytes()
+}
+
+/// The same of an edit of a run.
+pub(super) fn run_edit_bytes(edit: &RunEdit) -> usize {
+    MAP_EDIT_BYTES * (1 + edit.nodes_added()) + MAP_PART_BYTES * (edit.parts() - 1) + edit.text_bytes()
 }
 
 /// Edits in one batch at most: bounds how long a room integrates without looking up.
@@ -99,6 +114,9 @@ impl Gathering {
         let (edit, permit) = match message {
             LaneEdit::Update { session, update, permit } => (Edit::Update { session, update }, permit),
             LaneEdit::Map { edit, reply, permit } => (Edit::Map { request: callers.add(reply), edit }, permit),
+            LaneEdit::Run { edit, not_after, reply, permit } => {
+                (Edit::Run { request: callers.add(reply), edit, not_after }, permit)
+            }
         };
         self.bytes += edit.bytes();
         self.edits.push(edit);
@@ -115,10 +133,18 @@ impl Gathering {
         self.edits.is_empty()
     }
 
-    /// Takes everything that has gathered, and gives its share of the lane back.
-    pub(super) fn cut(&mut self) -> Vec<Edit> {
+    /// Takes everything that has gathered, and gives its share of the lane back. What has come too late is refused.
+    pub(super) fn cut(&mut self, callers: &mut Callers) -> Vec<Edit> {
         self.bytes = 0;
         self.permits.clear();
-        std::mem::take(&mut self.edits)
+        let mut edits = std::mem::take(&mut self.edits);
+        edits.retain(|edit| match edit {
+            Edit::Run { request, not_after: Some(not_after), .. } if Instant::now() >= *not_after => {
+                callers.answer(*request, Answer::Failed(RoomError::TooLate));
+                false
+            }
+            _ => true,
+        });
+        edits
     }
 }

@@ -10,7 +10,10 @@ use std::{
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use synapti_crdt::{Restorable, map::MapEdit};
+use synapti_crdt::{
+    Restorable,
+    map::{MapEdit, MapState, RunEdit, RunOutcome},
+};
 use synapti_protocol::graph_id::GraphId;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -19,9 +22,10 @@ use tokio::{
 
 use super::{
     About, Cursor, Entrant, Feed, GraphView, RoomError, SessionId, SessionSlot, Snapshot,
-    batch::map_edit_bytes,
+    batch::{map_edit_bytes, run_edit_bytes},
     lanes::{self, Control, LaneEdit, LaneEnds, Lanes, NodeBudgets},
     reads::{Answer, Read, StateFrames},
+    state::RunShown,
 };
 use crate::{
     limits::budget::{ByteBudget, Share},
@@ -284,7 +288,7 @@ impl RoomHandle {
         let message = Box::new(LaneEdit::Update { session, update, permit });
         self.0.lanes.edits.try_send(message).map_err(|error| match *error.into_inner() {
             LaneEdit::Update { update, .. } => update,
-            LaneEdit::Map { .. } => Bytes::new(),
+            LaneEdit::Map { .. } | LaneEdit::Run { .. } => Bytes::new(),
         })
     }
 
@@ -304,6 +308,33 @@ impl RoomHandle {
                     .for_each(|share| view.paid.pay(share, view.body.len()));
                 Ok(view)
             }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Edits the map for a run of the AI, unless it is later than `not_after` by then; returns what came of it when it is durable.
+    pub async fn run(&self, edit: RunEdit, not_after: Option<Instant>) -> Result<RunOutcome, CallError> {
+        let permit = self.0.lanes.permit(run_edit_bytes(&edit)).await.map_err(|Closed| CallError::Closed)?;
+        let (reply, answer) = oneshot::channel();
+        let message = Box::new(LaneEdit::Run { edit: Box::new(edit), not_after, reply, permit });
+        self.0.lanes.edits.send(message).await.map_err(|_| CallError::Closed)?;
+        match settled(answer).await? {
+            Answer::Outcome(outcome) => Ok(outcome),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Shows a run of the AI among those present, and keeps the room open, until the answer is dropped.
+    pub async fn show_run(&self, run: RunShown) -> Result<RunPlace, CallError> {
+        let place = RunPlace { room: self.clone(), job: run.job.as_str().into() };
+        place.show(run).await?;
+        Ok(place)
+    }
+
+    /// The map as plain data, with everything that is durable now.
+    pub async fn map(&self) -> Result<Arc<MapState>, CallError> {
+        match self.read(Read::Map).await? {
+            Answer::Map(map) => Ok(map),
             other => Err(unexpected(&other)),
         }
     }
@@ -350,6 +381,16 @@ impl RoomHandle {
         self.0.lanes.control.send(Box::new(message)).await.map_err(|_| CallError::Closed)
     }
 
+    /// Says that somebody has gone: whom the room believes present would keep it open for ever.
+    fn say_surely(&self, message: Control) {
+        let control = &self.0.lanes.control;
+        if let Err(mpsc::error::TrySendError::Full(message)) = control.try_send(Box::new(message)) {
+            let control = control.clone();
+            #[expect(clippy::disallowed_methods, reason = "shutdown waits for rooms, and a room for this message")]
+            tokio::spawn(async move { control.send(message).await.ok() });
+        }
+    }
+
     /// Waits for a share of a budget for an answer of about so many times the map; a small answer needs none.
     async fn share(&self, of: &ByteBudget, times_map: usize) -> Result<Option<Share>, CallError> {
         let bytes = self.0.document_bytes.load(Ordering::Relaxed) * times_map;
@@ -363,6 +404,31 @@ impl RoomHandle {
     }
 }
 
+/// A run's place in a room; dropping it hides the run.
+#[derive(Debug)]
+pub struct RunPlace {
+    room: RoomHandle,
+    job: Box<str>,
+}
+
+impl RunPlace {
+    /// The room.
+    pub fn room(&self) -> &RoomHandle {
+        &self.room
+    }
+
+    /// Shows how far the run is.
+    pub async fn show(&self, run: RunShown) -> Result<(), CallError> {
+        self.room.control(Control::ShowRun { run: Box::new(run) }).await
+    }
+}
+
+impl Drop for RunPlace {
+    fn drop(&mut self) {
+        self.room.say_surely(Control::HideRun { job: self.job.clone() });
+    }
+}
+
 /// A session's place in a room; dropping it leaves the room.
 #[derive(Debug)]
 pub struct Membership {
@@ -372,13 +438,7 @@ pub struct Membership {
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        let leave = Box::new(Control::Leave { session: self.session });
-        if let Err(mpsc::error::TrySendError::Full(leave)) = self.room.0.lanes.control.try_send(leave) {
-            // A session that the room believes present would keep it open for ever.
-            let control = self.room.0.lanes.control.clone();
-            #[expect(clippy::disallowed_methods, reason = "shutdown waits for rooms, and a room for this message")]
-            tokio::spawn(async move { control.send(leave).await.ok() });
-        }
+        self.room.say_surely(Control::Leave { session: self.session });
     }
 }
 

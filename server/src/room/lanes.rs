@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use synapti_crdt::map::MapEdit;
-use tokio::sync::{mpsc, oneshot};
+use synapti_crdt::map::{MapEdit, RunEdit};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 use super::{
     About, Entrant, SessionId, SessionSlot,
     handle::{CallError, Closed, Restoring, Welcome},
     reads::{Answer, Read},
+    state::RunShown,
 };
 use crate::limits::budget::{ByteBudget, Share};
 
@@ -101,6 +105,12 @@ pub(crate) enum Control {
         restoring: Restoring,
         reply: Reply,
     },
+    ShowRun {
+        run: Box<RunShown>,
+    },
+    HideRun {
+        job: Box<str>,
+    },
 }
 
 /// Messages of the edits lane. The permit is the message's share of the lane's bytes.
@@ -108,6 +118,7 @@ pub(crate) enum Control {
 pub(crate) enum LaneEdit {
     Update { session: SessionId, update: Bytes, permit: LanePermit },
     Map { edit: Box<MapEdit>, reply: Reply, permit: LanePermit },
+    Run { edit: Box<RunEdit>, not_after: Option<Instant>, reply: Reply, permit: LanePermit },
 }
 
 /// Where messages enter the lanes.
@@ -165,11 +176,15 @@ impl Lanes {
                 | Control::Restore { reply, .. } => {
                     drop(reply.send(Err(why())));
                 }
-                Control::Leave { .. } | Control::Awareness { .. } | Control::StoreHas { .. } => {}
+                Control::Leave { .. }
+                | Control::Awareness { .. }
+                | Control::StoreHas { .. }
+                | Control::ShowRun { .. }
+                | Control::HideRun { .. } => {}
             }
         }
         while let Some(message) = self.edits.recv().await {
-            if let LaneEdit::Map { reply, .. } = *message {
+            if let LaneEdit::Map { reply, .. } | LaneEdit::Run { reply, .. } = *message {
                 drop(reply.send(Err(why())));
             }
         }

@@ -27,7 +27,7 @@ use crate::store::StoreError;
 
 pub(crate) use decode::decode;
 pub use feed::{Cursor, Feed};
-pub use handle::{CallError, Joined, Restoring, RoomHandle, SyncReply, Welcome};
+pub use handle::{CallError, Joined, Restoring, RoomHandle, RunPlace, SyncReply, Welcome};
 pub(crate) use open::fresh_client_id;
 pub use slot::{Refusal, SessionSlot};
 pub use snapshot::Snapshot;
@@ -128,6 +128,9 @@ pub enum RoomError {
     /// A commit is overdue, and the map cannot be read before it: what is not saved is never shown.
     #[error("the store does not save at present, so this map cannot be read: try again later")]
     Stalled,
+    /// An edit of a run came when the run was not this node's any more. It was not done.
+    #[error("another node has this run now")]
+    TooLate,
     /// The server is shutting down.
     #[error("this node is restarting")]
     Draining,

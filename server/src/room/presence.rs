@@ -70,6 +70,8 @@ enum Owner {
     Node(NodeId),
     /// Somebody whose session is over and who will be back: they poll, on behalf of this one.
     Away(Principal),
+    /// The room itself: its AI is at work.
+    Room,
 }
 
 #[derive(Debug)]
@@ -170,6 +172,14 @@ impl Presence {
         }
     }
 
+    /// What the room itself shows, under its own client id; `None` = nothing any more. Said again it counts as renewed.
+    pub fn show_room(&mut self, client: u64, state: Option<&str>, now_ms: u64) {
+        let Some(state) = state else { return self.remove(client, now_ms) };
+        let shown = self.present.get(&client).map(|present| present.clock);
+        let clock = shown.max(self.gone.get(&client).map(|gone| gone.clock)).map_or(1, |clock| clock + 1);
+        self.show(&Entry { client, clock, state }, Owner::Room, now_ms);
+    }
+
     /// Whether somebody is shown who will be back.
     pub fn has_away(&self) -> bool {
         self.present.values().any(|present| matches!(present.owner, Owner::Away(_)))
@@ -184,7 +194,7 @@ impl Presence {
     pub fn session_of(&self, client: u64) -> Option<SessionId> {
         match self.present.get(&client)?.owner {
             Owner::Session(session) => Some(session),
-            Owner::Node(_) | Owner::Away(_) => None,
+            Owner::Node(_) | Owner::Away(_) | Owner::Room => None,
         }
     }
 
@@ -364,7 +374,7 @@ impl Owner {
 
     fn expires_after_ms(self) -> u64 {
         match self {
-            Self::Session(_) | Self::Node(_) => EXPIRE_AFTER_MS,
+            Self::Session(_) | Self::Node(_) | Self::Room => EXPIRE_AFTER_MS,
             Self::Away(_) => LINGERS_MS,
         }
     }

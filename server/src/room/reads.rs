@@ -3,7 +3,10 @@
 use std::{collections::HashMap, ops::Deref, sync::Arc};
 
 use bytes::Bytes;
-use synapti_crdt::Replica;
+use synapti_crdt::{
+    Replica,
+    map::{MapState, RunOutcome},
+};
 use synapti_protocol::{message, update};
 
 use super::{Cursor, GraphView, RoomError, SessionId, Snapshot, SyncReply};
@@ -21,6 +24,8 @@ pub enum Read {
     },
     /// The map as JSON.
     View,
+    /// The map as plain data.
+    Map,
     /// The map as one update.
     Snapshot,
     /// Nothing but that the reader's edits have been looked at, and that what was taken of them is on disk.
@@ -41,6 +46,10 @@ pub enum Answer {
     Sync(SyncReply),
     /// To [`Read::View`], and to an edit through the API once it is durable.
     View(Arc<GraphView>),
+    /// To [`Read::Map`].
+    Map(Arc<MapState>),
+    /// To an edit of a run, once it is durable.
+    Outcome(RunOutcome),
     /// To [`Read::Snapshot`].
     Snapshot(Arc<Snapshot>),
     /// To [`Read::Turn`]: a `SyncStep1` frame.

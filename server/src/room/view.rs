@@ -32,8 +32,6 @@ impl GraphView {
             id: id.to_string(),
             created_at_fallback: created_at.to_string(),
             last_modified: modified_at.to_string(),
-            generation_time: None,
-            ai_model_version: None,
         };
         let graph = project(&replica.map(), &context);
         // Plain data with string keys: there is nothing in it that could fail to serialise.

@@ -15,6 +15,7 @@ pub fn refusal(error: &RoomError) -> Refusal {
         RoomError::AtCapacity { .. }
         | RoomError::NotSaved
         | RoomError::Stalled
+        | RoomError::TooLate
         | RoomError::Store(_)
         | RoomError::Unavailable(_)
         | RoomError::Unreadable(_) => CloseCode::AtCapacity,

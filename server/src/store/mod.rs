@@ -8,6 +8,8 @@ mod checksum;
 mod choose;
 mod error;
 mod follow;
+mod job_rows;
+mod jobs;
 mod postgres;
 mod sqlite;
 mod version;
@@ -23,6 +25,11 @@ use uuid::Uuid;
 pub use choose::{migrate, open, open_to_check};
 pub use error::StoreError;
 pub use follow::{Covered, HEADS_MAX, Head, LOOK_EVERY, SINCE_BYTES_MAX, SINCE_RECORDS_MAX, SharedLog, Since};
+pub use job_rows::JOB_TEXT_BYTES_MAX;
+pub use jobs::{
+    Claim, JobChange, JobEnd, JobId, JobKind, JobLease, JobRecord, JobStatus, JobStore, NewJob, Renewed, Spent,
+    Submitted,
+};
 pub use postgres::PostgresStore;
 pub use sqlite::{MigrationReport, SqliteStore};
 pub use version::{NewVersion, VersionId, VersionKind, VersionRecord};
@@ -153,6 +160,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// How to follow what other nodes write; `None` when this process is the only one that has the store.
     fn shared_log(&self) -> Option<&dyn SharedLog>;
+
+    /// The queue of the AI's jobs.
+    fn jobs(&self) -> &dyn JobStore;
 
     /// Batches that may be under way at once.
     fn appends_at_once(&self) -> usize;

@@ -46,8 +46,9 @@ async fn every_route_has_a_row_and_every_row_a_route() {
     // Files of pages, and the ways to write the address of a socket, are not described one by one.
     let is_undescribed =
         |route: &str| route.starts_with("/docs") || route == "/assets/{name}" || route.starts_with("/v1/ws");
-    // The path of the import is that of a map with this id as well.
-    let is_undescribed = |route: &str| is_undescribed(route) || route == "/v1/graphs/import";
+    // These paths are those of maps with such an id as well.
+    let is_map = |route: &str| ["/v1/graphs/import", "/v1/graphs/generate"].contains(&route);
+    let is_undescribed = |route: &str| is_undescribed(route) || is_map(route);
     for (method, route) in rows.difference(&described) {
         assert!(is_undescribed(route), "{method} {route} has a row and does not exist");
     }
@@ -95,7 +96,7 @@ async fn each_role_may_what_the_table_says() {
         [("viewer", false, false), ("commenter", false, false), ("editor", true, false), ("owner", true, true)]
     {
         let app = TestApp::guarded_with_map().await;
-        let token = token("ada", &[("m", role), ("import", role)]);
+        let token = token("ada", &[("m", role), ("import", role), ("generate", role)]);
         let admin = admin_token();
         app.send_as(&admin, Method::POST, "/v1/graphs/m/versions", Some(json!({"name": "v"})))
             .await

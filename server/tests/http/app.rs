@@ -17,8 +17,16 @@ use axum::{
 use http_body_util::BodyExt;
 use serde_json::Value;
 use synapti_server::{
+    ai::{
+        asker::{Asker, Timing},
+        jobs::{Answers, Budget, JobOptions, JobParts, Jobs},
+        price::Prices,
+        provider::template::TemplateProvider,
+    },
     auth::{Authenticator, mint::NewToken},
+    breaker::{Breaker, Breakers},
     bus::MemoryBus,
+    cache::{Cache, CacheParts},
     clock::Clock,
     compaction::Compactor,
     config::Config,
@@ -53,6 +61,8 @@ pub struct TestApp {
     pub router: Router,
     pub store: SharedStore,
     pub draining: CancellationToken,
+    pub cache: Cache,
+    pub breakers: Breakers,
     _folder: tempfile::TempDir,
 }
 
@@ -102,6 +112,15 @@ impl TestApp {
             feed_bytes_max: config.limits.feed_bytes_max,
         };
         let connections = Connections::new(ConnectionLimits::default());
+        let parts = CacheParts {
+            memory_bytes_max: config.cache.memory_bytes_max,
+            disk_bytes_max: config.cache.disk_bytes_max,
+            folder: folder.path().join("cache"),
+            shared: None,
+            clock: Clock::system(),
+        };
+        let cache = Cache::start(parts, &tracker, draining.clone());
+        let breakers = Breakers::default();
         let hub = Hub::new(room_env, limits, connections.clone(), tracker);
         let gate = Gate::new(GateParts {
             hub: hub.clone(),
@@ -123,7 +142,10 @@ impl TestApp {
         let uptime = Stopwatch::start();
         let history = History::new(store.clone(), compactor, hub.clone(), clock.clone(), config.history);
         let state = AppState {
+            jobs: jobs(&config, cache.clone(), hub.clone(), store.clone()),
             gate: gate.clone(),
+            cache: cache.clone(),
+            breakers: breakers.clone(),
             history,
             hub,
             store: store.clone(),
@@ -140,7 +162,7 @@ impl TestApp {
         };
         let live =
             transport::routes(gate).route("/v1/panic", get(async || -> StatusCode { panic!("as the test wants") }));
-        Self { router: http::router(state, live), store, draining, _folder: folder }
+        Self { router: http::router(state, live), store, draining, cache, breakers, _folder: folder }
     }
 
     /// With tokens required.
@@ -247,6 +269,27 @@ impl Answer {
         assert!(field["message"].as_str().is_some_and(|message| !message.is_empty()), "{field}");
         field["field"].as_str().unwrap().to_owned()
     }
+}
+
+/// Jobs that are taken and wait: nobody works.
+fn jobs(config: &Config, cache: Cache, hub: Hub, store: SharedStore) -> Jobs {
+    let patience = Duration::from_secs(30);
+    let timing = Timing { first_byte: patience, idle: patience, total: patience, retries: 0 };
+    let asker = Asker::new(Arc::new(TemplateProvider), Breaker::new("template", 3, patience), timing);
+    let (output_tokens_max, place) = (config.ai.output_tokens_max, String::new());
+    let answers = Answers { asker, fallback: None, cache, output_tokens_max, place };
+    let options = JobOptions {
+        per_node_max: config.ai.runs_per_node,
+        per_client_max: config.ai.runs_per_user,
+        per_graph_max: config.ai.runs_per_graph,
+        queue_max: config.ai.queue_max,
+        retries: config.ai.retries,
+        context_tokens_max: config.ai.context_tokens_max as usize,
+        client_budget: Budget::default(),
+        graph_budget: Budget::default(),
+    };
+    let prices = Prices::of(&config.ai, "template", "template");
+    Jobs::new(JobParts { hub, store, answers, prices, options, clock: Clock::system(), tracker: TaskTracker::new() })
 }
 
 /// A token for an hour with roles in graphs.

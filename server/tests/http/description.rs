@@ -27,14 +27,21 @@ async fn what_is_described_is_there_and_nothing_else_is() {
             "/metrics",
             "/openapi.json",
             "/ready",
+            "/v1/admin/cache/clear",
+            "/v1/admin/circuit-breakers",
+            "/v1/admin/circuit-breakers/{name}/reset",
             "/v1/graphs",
+            "/v1/graphs/generate",
             "/v1/graphs/import",
             "/v1/graphs/{graph_id}",
+            "/v1/graphs/{graph_id}/coherence",
             "/v1/graphs/{graph_id}/edges",
             "/v1/graphs/{graph_id}/edges/{edge_id}",
             "/v1/graphs/{graph_id}/export",
+            "/v1/graphs/{graph_id}/jobs",
             "/v1/graphs/{graph_id}/nodes",
             "/v1/graphs/{graph_id}/nodes/{node_id}",
+            "/v1/graphs/{graph_id}/nodes/{node_id}/expand",
             "/v1/graphs/{graph_id}/snapshot",
             "/v1/graphs/{graph_id}/sse",
             "/v1/graphs/{graph_id}/sync",
@@ -42,6 +49,11 @@ async fn what_is_described_is_there_and_nothing_else_is() {
             "/v1/graphs/{graph_id}/versions/{version_id}",
             "/v1/graphs/{graph_id}/versions/{version_id}/restore",
             "/v1/hocuspocus",
+            "/v1/jobs/{job_id}",
+            "/v1/jobs/{job_id}/accept",
+            "/v1/jobs/{job_id}/events",
+            "/v1/jobs/{job_id}/reject",
+            "/v1/jobs/{job_id}/undo",
             "/v1/tickets",
             "/v1/ws/{graph_id}",
         ])
@@ -54,16 +66,22 @@ async fn what_is_described_is_there_and_nothing_else_is() {
     };
     for (path, operations) in paths.iter().filter(|(path, _)| !is_live(path)) {
         let concrete = path.replace("{graph_id}", "x").replace("{node_id}", "y").replace("{edge_id}", "z");
-        let concrete = concrete.replace("{version_id}", "1");
+        let concrete = concrete.replace("{version_id}", "1").replace("{job_id}", "1").replace("{name}", "other");
         for method in METHODS {
             let answer = app.send(request(method.clone(), &concrete, None)).await;
             let described = operations.get(method.as_str().to_ascii_lowercase()).is_some();
             // Other methods there are about a map that is called so.
-            let is_map = path == "/v1/graphs/import" && [Method::GET, Method::PATCH, Method::DELETE].contains(&method);
+            let is_map = ["/v1/graphs/import", "/v1/graphs/generate"].contains(&path.as_str())
+                && [Method::GET, Method::PATCH, Method::DELETE].contains(&method);
             let described = described || is_map;
             assert_eq!(answer.status != StatusCode::METHOD_NOT_ALLOWED, described, "{method} {path}");
             if described && answer.status == StatusCode::NOT_FOUND {
-                answer.expect_error(404, "graph_not_found");
+                let code = match path.as_str() {
+                    path if path.starts_with("/v1/admin/") => "breaker_not_found",
+                    path if path.starts_with("/v1/jobs/") => "job_not_found",
+                    _ => "graph_not_found",
+                };
+                answer.expect_error(404, code);
             }
         }
     }

@@ -58,6 +58,21 @@ fn a_heavy_tail_is_replaced_when_it_outweighs_the_snapshot() {
 }
 
 #[test]
+fn a_tail_of_small_records_is_replaced_when_there_are_many_for_the_snapshot() {
+    let (mut bench, mut ann) = (Bench::new(), Client::new(1));
+    bench.join(1);
+    assert_eq!(bench.save(1, ann.add_large("a", 2 << 20)).compactions, 1);
+    for (round, (snapshot_bytes, records)) in [(3 << 20, 4_000), (5 << 20, 5_120)].into_iter().enumerate() {
+        let replaced_records = if round == 0 { 1 } else { 4_000 };
+        bench.room.compacted(Some(replaced(replaced_records, 3 << 20, snapshot_bytes)));
+        for number in 1..=records {
+            let seen = bench.save(1, ann.add(format!("{round}-{number}")));
+            assert_eq!(seen.compactions, usize::from(number == records), "record {number} of round {round}");
+        }
+    }
+}
+
+#[test]
 fn a_room_that_closes_leaves_a_short_tail() {
     let (mut bench, mut ann) = (Bench::new(), Client::new(1));
     bench.join(1);

@@ -221,7 +221,7 @@ fn who_polls_goes_when_they_say_so_and_may_come_back_over_a_socket() {
 fn of_one_user_so_many_are_kept_and_the_oldest_goes() {
     let mut bench = Bench::new();
     let (ann, bob) = (Principal(7), Principal(8));
-    poll(&mut bench, 1, bob, &awareness(99, 1, "\"bob\""));
+    assert_eq!(poll(&mut bench, 1, bob, &awareness(90, 1, "\"bob\"")).len(), 1);
     for client in 1..=8 {
         assert_eq!(poll(&mut bench, client + 1, ann, &awareness(client, 1, "\"ann\"")).len(), 1);
     }

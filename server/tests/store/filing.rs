@@ -126,7 +126,7 @@ async fn a_database_of_version_1_is_brought_up_to_date_with_its_records() {
     raw(
         &home.path(),
         "DROP TABLE journal; DELETE FROM _sqlx_migrations WHERE version >= 2; \
-         DROP TABLE versions; DROP TABLE identity; ALTER TABLE graphs DROP COLUMN previous_snapshot; \
+         DROP TABLE jobs; DROP TABLE ai_spending; DROP TABLE versions; DROP TABLE identity; ALTER TABLE graphs DROP COLUMN previous_snapshot; \
          ALTER TABLE snapshots DROP COLUMN for_version; ALTER TABLE snapshots DROP COLUMN crc; \
          CREATE TRIGGER updates_touch_graph AFTER INSERT ON updates BEGIN \
              UPDATE graphs SET modified_at = NEW.at, topic = coalesce(NEW.topic, topic), records = records + 1 \

@@ -8,6 +8,7 @@ mod damage;
 mod filing;
 mod fixture;
 mod harm;
+mod jobs;
 mod model;
 mod opening;
 mod place;

@@ -230,12 +230,14 @@ async fn migrate_reports_what_it_did_and_existing_only_makes_nothing() {
     assert_eq!(
         first,
         MigrationReport {
-            applied: ["1 graphs and journal", "2 journal", "3 salvage and versions"].map(str::to_owned).to_vec(),
-            version: 3
+            applied: ["1 graphs and journal", "2 journal", "3 salvage and versions", "4 jobs"]
+                .map(str::to_owned)
+                .to_vec(),
+            version: 4
         }
     );
     let second = SqliteStore::migrate_only(&home.url()).await.unwrap();
-    assert_eq!(second, MigrationReport { applied: vec![], version: 3 });
+    assert_eq!(second, MigrationReport { applied: vec![], version: 4 });
     let store = SqliteStore::open_existing_only(&home.url()).await.unwrap();
     create(&store, "one").await;
 }
@@ -253,8 +255,8 @@ async fn a_database_of_version_2_keeps_its_snapshots() {
     drop(store);
     raw(
         &home.path(),
-        "DELETE FROM updates WHERE id = 1; DELETE FROM _sqlx_migrations WHERE version = 3; \
-         DROP TABLE versions; DROP TABLE identity; ALTER TABLE graphs DROP COLUMN previous_snapshot; \
+        "DELETE FROM updates WHERE id = 1; DELETE FROM _sqlx_migrations WHERE version >= 3; \
+         DROP TABLE jobs; DROP TABLE ai_spending; DROP TABLE versions; DROP TABLE identity; ALTER TABLE graphs DROP COLUMN previous_snapshot; \
          ALTER TABLE snapshots DROP COLUMN for_version; ALTER TABLE snapshots DROP COLUMN crc",
     )
     .await;

@@ -107,7 +107,7 @@ async fn what_it_cannot_read_is_refused_in_words() {
 #[tokio::test]
 async fn only_this_version_s_schema_is_read() {
     let cases = [
-        ("DELETE FROM _sqlx_migrations WHERE version = 3", "synapti migrate"),
+        ("DELETE FROM _sqlx_migrations WHERE version = 4", "synapti migrate"),
         ("DELETE FROM _sqlx_migrations", "synapti migrate"),
         ("UPDATE _sqlx_migrations SET success = 0 WHERE version = 2", "half migrated"),
         ("UPDATE _sqlx_migrations SET checksum = x'00' WHERE version = 1", "different build"),

@@ -4,6 +4,7 @@
 //! lost. Redis 6.2 or newer, or a Redis Cluster of version 7 or newer, where rooms spread over the shards.
 
 mod address;
+mod cache;
 mod connect;
 mod ears;
 mod limits;
@@ -32,6 +33,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 pub use address::{Address, TAKES};
+pub use cache::{SHARED_CACHE_BREAKER, SharedCache, SharedCacheState};
 pub use limits::{Admission, Lease, SharedLimits};
 
 use self::{
@@ -139,6 +141,11 @@ impl RedisBus {
     /// What the nodes count together over the same Redis.
     pub fn limits(&self) -> SharedLimits {
         SharedLimits::new(self.shared.clone())
+    }
+
+    /// Answers that the nodes share over the same Redis.
+    pub fn cache(&self) -> SharedCache {
+        SharedCache::new(self.shared.clone())
     }
 
     /// Waits until the first attempt to connect has ended; says why when it has failed.

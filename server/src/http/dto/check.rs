@@ -8,6 +8,9 @@
 
 use super::{COORDINATE_MAX, ELEMENT_ID_BYTES_MAX, SIZE_MAX};
 
+/// Bytes of a language tag: RFC 5646 says that 35 are enough for all that are in use.
+const LANGUAGE_BYTES_MAX: usize = 35;
+
 pub(super) fn element_id(id: &str, (): &()) -> garde::Result {
     if !(1..=ELEMENT_ID_BYTES_MAX).contains(&id.len()) {
         return Err(garde::Error::new(format!("must have 1 to {ELEMENT_ID_BYTES_MAX} bytes")));
@@ -24,6 +27,18 @@ pub(super) fn visible(name: &str, (): &()) -> garde::Result {
         return Err(garde::Error::new("must not have control characters"));
     }
     if name.trim().is_empty() { Err(garde::Error::new("must not be blank")) } else { Ok(()) }
+}
+
+/// A language tag (BCP 47), as far as its form tells.
+pub(super) fn language(tag: &str, (): &()) -> garde::Result {
+    let is_part = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let first = tag.split('-').next().unwrap_or_default();
+    let is_language = (2..=8).contains(&first.len()) && first.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if tag.len() <= LANGUAGE_BYTES_MAX && is_language && tag.split('-').all(is_part) {
+        Ok(())
+    } else {
+        Err(garde::Error::new("must be a language tag such as en or pt-BR"))
+    }
 }
 
 pub(super) fn color(color: &str, (): &()) -> garde::Result {

@@ -1,5 +1,6 @@
 //! What clients send, with its limits, and how it becomes an edit of the map.
 
+mod ai;
 mod check;
 mod edge;
 mod graph;
@@ -7,6 +8,7 @@ mod node;
 mod ticket;
 mod version;
 
+pub use ai::{CheckCoherence, ChosenNodes, ExpandNode, GenerateMap, Nothing};
 pub use edge::{CreateEdge, PatchEdge};
 pub use graph::{CreateGraph, PatchGraph};
 pub use node::{CreateNode, PatchNode, Position};

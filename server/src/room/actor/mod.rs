@@ -239,7 +239,7 @@ impl Actor {
     }
 
     fn integrate(&mut self) {
-        let edits = self.gathering.cut();
+        let edits = self.gathering.cut(&mut self.callers);
         self.cut_at = Instant::now();
         metrics::get().updates_committed.increment(edits.len() as u64);
         let (now, now_ms) = (self.env.clock.now(), self.now_ms());
@@ -259,7 +259,7 @@ impl Actor {
             // It has been told to go; nothing of this was acknowledged.
             return;
         }
-        if let LaneEdit::Map { .. } = &message {
+        if let LaneEdit::Map { .. } | LaneEdit::Run { .. } = &message {
             // Each opening that edits by itself adds a client id to the document for good, so it stays open for a while.
             self.edits_by_itself = true;
         }
@@ -324,6 +324,11 @@ impl Actor {
                 let request = self.callers.add(reply);
                 self.state.freshen(request);
             }
+            Control::ShowRun { run } => {
+                self.stay_open();
+                self.state.show_run(*run, self.now_ms());
+            }
+            Control::HideRun { job } => self.state.hide_run(&job, self.now_ms()),
             Control::StoreHas { records, is_deleted } => self.state.store_has(records, is_deleted),
             Control::Delete { reply } => {
                 let request = self.callers.add(reply);
@@ -364,7 +369,7 @@ impl Actor {
             self.slots.each(SessionSlot::wake);
         }
         let lookups = self.state.take_cache_lookups();
-        metrics::get().cache_lookups(lookups.hits, lookups.misses);
+        metrics::get().cache.room_lookups(lookups.hits, lookups.misses);
     }
 
     fn wake_at(&self) -> Instant {

@@ -70,7 +70,7 @@ impl Presence {
     pub fn clients_of(&self, node: Option<NodeId>) -> Vec<u64> {
         let is_of = |owner: Owner| match (owner, node) {
             (Owner::Node(owner), Some(node)) => owner == node,
-            (Owner::Session(_) | Owner::Away(_), None) => true,
+            (Owner::Session(_) | Owner::Away(_) | Owner::Room, None) => true,
             _ => false,
         };
         let mut clients: Vec<u64> =

@@ -29,7 +29,8 @@ impl RoomState {
     /// The room ends before what is in flight is on disk: whoever waits for that is told. It stays with the journal.
     pub fn abandon_waiting(&mut self) {
         let waiting = self.in_flight.iter_mut().flat_map(|batch| std::mem::take(&mut batch.waiting));
-        self.effects.extend(waiting.map(|request| Effect::Answer(request, Answer::Failed(RoomError::NotSaved))));
+        self.effects
+            .extend(waiting.map(|awaited| Effect::Answer(awaited.request(), Answer::Failed(RoomError::NotSaved))));
     }
 
     /// Shows everything that is on its way to disk.

@@ -5,12 +5,8 @@ use jiff::Timestamp;
 use synapti_crdt::{ApplyError, Op, Sender};
 use synapti_protocol::{close::CloseCode, envelope::NodeId, message, update};
 
-use super::{Asked, Effect, InFlight, Life, RoomState, Size, ownership::may_write, size::Limit};
-use crate::room::{
-    RequestId, RoomError, SessionId,
-    batch::Edit,
-    reads::{Answer, Read},
-};
+use super::{Asked, Awaited, Effect, InFlight, Life, RoomState, Size, ownership::may_write, size::Limit};
+use crate::room::{RoomError, SessionId, batch::Edit, reads::Answer};
 
 /// How long a client has to answer what it was asked about a hole, before it is asked again.
 const ASK_AGAIN_AFTER_MS: u64 = 5_000;
@@ -37,6 +33,7 @@ impl RoomState {
             replica.apply_checked(ops, &|from, client| may_write(owners, members, from, client), now_ms)
         };
         let mut results = applied.results.into_iter();
+        let mut outcomes = applied.outcomes.into_iter();
         let mut waiting = Vec::new();
         let mut limits = limits.into_iter();
         for edit in edits {
@@ -45,6 +42,10 @@ impl RoomState {
                 Some(Some(limit)) => Err(Rejection::Size(limit)),
                 None => Err(Rejection::Gone),
             };
+            if let (Edit::Run { request, .. }, Ok(())) = (edit, &result) {
+                waiting.extend(outcomes.next().map(|outcome| Awaited::Outcome(*request, outcome)));
+                continue;
+            }
             self.conclude(edit, result, now_ms, &mut waiting);
         }
         self.turn_away_all(applied.refused);
@@ -60,14 +61,14 @@ impl RoomState {
     }
 
     /// Of edits that brought nothing new, somebody waits to hear that they are on disk.
-    pub(super) fn wait_with_newest(&mut self, waiting: Vec<RequestId>, acks: Vec<(SessionId, u64)>) {
+    pub(super) fn wait_with_newest(&mut self, waiting: Vec<Awaited>, acks: Vec<(SessionId, u64)>) {
         if let Some(newest) = self.in_flight.back_mut() {
             // What the edits say may be on its way there.
             newest.waiting.extend(waiting);
             newest.acks.extend(acks);
         } else {
             // It is in the committed document already.
-            self.reads.extend(waiting.into_iter().map(|request| (request, Read::View)));
+            self.answer_awaited(waiting);
             self.effects.extend(acks.into_iter().map(|(session, edits)| Effect::Ack(session, edits)));
         }
     }
@@ -77,7 +78,7 @@ impl RoomState {
         let mut senders = std::mem::take(&mut self.held);
         senders.extend(edits.iter().filter_map(|edit| match edit {
             Edit::Update { session, .. } => Some(*session),
-            Edit::Map { .. } => None,
+            Edit::Map { .. } | Edit::Run { .. } => None,
         }));
         let mut acks = Vec::new();
         for session in senders {
@@ -130,6 +131,7 @@ impl RoomState {
         match edit {
             Edit::Update { update, .. } => update::scan(update).is_ok_and(|update| update.struct_count() == 0),
             Edit::Map { edit, .. } => self.replica.takes_away(edit),
+            Edit::Run { edit, .. } => edit.takes_away(),
         }
     }
 
@@ -143,7 +145,7 @@ impl RoomState {
         self.size
     }
 
-    fn conclude(&mut self, edit: &Edit, result: Result<(), Rejection>, now_ms: u64, waiting: &mut Vec<RequestId>) {
+    fn conclude(&mut self, edit: &Edit, result: Result<(), Rejection>, now_ms: u64, waiting: &mut Vec<Awaited>) {
         if let Edit::Update { session, .. } = edit
             && let Some(member) = self.members.get_mut(session)
         {
@@ -151,8 +153,8 @@ impl RoomState {
             member.has_edited = true;
         }
         match (edit, result) {
-            (Edit::Map { request, .. }, Ok(())) => waiting.push(*request),
-            (Edit::Map { request, .. }, Err(rejection)) => {
+            (Edit::Map { request, .. } | Edit::Run { request, .. }, Ok(())) => waiting.push(Awaited::View(*request)),
+            (Edit::Map { request, .. } | Edit::Run { request, .. }, Err(rejection)) => {
                 let error = rejection.into();
                 self.effects.push(Effect::Answer(*request, Answer::Failed(error)));
             }
@@ -189,7 +191,7 @@ impl RoomState {
     pub(super) fn begin_commit(
         &mut self,
         update: &[u8],
-        waiting: Vec<RequestId>,
+        waiting: Vec<Awaited>,
         acks: Vec<(SessionId, u64)>,
         at: Timestamp,
         now_ms: u64,
@@ -259,6 +261,7 @@ fn op(edit: &Edit) -> Op<'_> {
     match edit {
         Edit::Update { session, update } => Op::Update { update, from: Sender(session.0) },
         Edit::Map { edit, .. } => Op::Edit(edit),
+        Edit::Run { edit, .. } => Op::Run(edit),
     }
 }
 
@@ -273,7 +276,10 @@ mod tests {
     use synapti_protocol::graph_id::GraphId;
 
     use super::*;
-    use crate::room::state::{Loaded, RoomLimits, Tail};
+    use crate::room::{
+        RequestId,
+        state::{Loaded, RoomLimits, Tail},
+    };
 
     fn full_room() -> RoomState {
         let loaded = Loaded {

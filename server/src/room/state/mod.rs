@@ -14,6 +14,7 @@ mod history;
 mod ownership;
 mod people;
 mod restore;
+mod runs;
 mod settle;
 mod size;
 mod tail;
@@ -24,7 +25,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use synapti_crdt::{Replica, Sender};
+use synapti_crdt::{Replica, Sender, map::RunOutcome};
 use synapti_protocol::{close::CloseCode, envelope::NodeId, graph_id::GraphId};
 
 use super::{
@@ -40,6 +41,8 @@ use follow::Follow;
 pub use follow::{TailError, TailRead};
 use history::RoomHistory;
 use restore::Restore;
+pub use runs::RunShown;
+use runs::Runs;
 pub use size::{Size, fits_empty};
 use tail::Compaction;
 pub use tail::Tail;
@@ -78,9 +81,26 @@ struct InFlight {
     /// What is to be published; `None` when it has been.
     frame: Option<Bytes>,
     update_bytes: usize,
-    waiting: Vec<RequestId>,
+    waiting: Vec<Awaited>,
     acks: Vec<(SessionId, u64)>,
     at: Timestamp,
+}
+
+/// Who waits for an edit to be on disk, and for what.
+#[derive(Debug)]
+enum Awaited {
+    /// For the map with the edit.
+    View(RequestId),
+    /// For what came of it.
+    Outcome(RequestId, RunOutcome),
+}
+
+impl Awaited {
+    fn request(&self) -> RequestId {
+        match self {
+            Self::View(request) | Self::Outcome(request, _) => *request,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +150,7 @@ pub struct RoomState {
     compaction: Compaction,
     history: RoomHistory,
     restore: Restore,
+    runs: Runs,
     deleters: Vec<RequestId>,
     life: Life,
     effects: Vec<Effect>,
@@ -180,6 +201,7 @@ impl RoomState {
             compaction: Compaction::default(),
             history: RoomHistory::new(Schedule::new(limits.version_every, None)),
             restore: Restore::default(),
+            runs: Runs::default(),
             deleters: Vec::new(),
             life: Life::Open,
             effects: Vec::new(),
@@ -305,6 +327,7 @@ impl RoomState {
 
     /// Time has passed: presence that waited is sent, what waited too long is given up.
     pub fn tick(&mut self, now_ms: u64) {
+        self.renew_runs(now_ms);
         self.presence.expire(now_ms);
         self.flush_presence(now_ms);
         self.tick_owners(now_ms);
@@ -339,7 +362,8 @@ impl RoomState {
 
     /// Whether nobody is here and all is with the journal at least.
     pub fn is_handed_over(&self) -> bool {
-        self.members.is_empty() && self.reads.is_empty() && self.deleters.is_empty() && self.restore.is_idle()
+        let is_left = self.members.is_empty() && self.is_without_runs();
+        is_left && self.reads.is_empty() && self.deleters.is_empty() && self.restore.is_idle()
     }
 
     /// Whether the graph is deleted, so that the room has nothing more to do.

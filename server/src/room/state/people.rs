@@ -13,8 +13,10 @@ impl RoomState {
     pub fn awareness(&mut self, session: SessionId, payload: &[u8], now_ms: u64) {
         // Whoever leaves politely takes their name away first.
         self.note_author(session);
+        // Nobody is the AI but the AI.
+        let own = self.replica.client_id();
         let Some(&Member { joined, is: Entrant { principal, .. }, .. }) = self.members.get(&session) else { return };
-        let may_own = |client| self.owners.may_use(principal, client);
+        let may_own = |client| client != own && self.owners.may_use(principal, client);
         match self.presence.apply(session, joined, payload, now_ms, may_own) {
             Ok(Some(client)) => self.own(client, principal, now_ms),
             Ok(None) => {}

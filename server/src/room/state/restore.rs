@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use synapti_crdt::Op;
 
-use super::{Effect, Life, RoomState};
+use super::{Awaited, Effect, Life, RoomState};
 use crate::room::{
     RequestId, Restoring, RoomError,
     reads::{Answer, Read},
@@ -66,7 +66,7 @@ impl RoomState {
             }
             (_, Some(update)) => {
                 self.history.schedule.changed(now_ms);
-                self.begin_commit(&update, vec![request], Vec::new(), now, now_ms);
+                self.begin_commit(&update, vec![Awaited::View(request)], Vec::new(), now, now_ms);
             }
             // It is what it was already.
             (_, None) => self.reads.push((request, Read::View)),

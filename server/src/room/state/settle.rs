@@ -1,6 +1,8 @@
 //! What happens when the document and the disk agree: frames are published, questions are answered.
 
-use super::{Effect, Life, RoomState};
+use super::{Awaited, Effect, Life, RoomState};
+use std::sync::Arc;
+
 use crate::room::{
     GraphView, SyncReply,
     reads::{Answer, Read},
@@ -23,10 +25,22 @@ impl RoomState {
         self.cluster.recorded.note(record);
         let acks = batch.acks.into_iter().filter(|(session, _)| self.members.contains_key(session));
         self.effects.extend(acks.map(|(session, edits)| Effect::Ack(session, edits)));
-        self.reads.extend(batch.waiting.into_iter().map(|request| (request, Read::View)));
+        self.answer_awaited(batch.waiting);
         self.show_saved();
         self.settle();
         self.compact_if_due();
+    }
+
+    /// An edit is on disk: who waits for that is answered, with the map as soon as it may be shown.
+    pub(super) fn answer_awaited(&mut self, waiting: Vec<Awaited>) {
+        for awaited in waiting {
+            match awaited {
+                Awaited::View(request) => self.reads.push((request, Read::View)),
+                Awaited::Outcome(request, outcome) => {
+                    self.effects.push(Effect::Answer(request, Answer::Outcome(outcome)));
+                }
+            }
+        }
     }
 
     /// Does what had to wait until the document may be shown: until it agrees with the disk, or the room runs ahead.
@@ -85,6 +99,7 @@ impl RoomState {
                     GraphView { is_saved: !*has_unsaved, ..view }
                 }))
             }
+            Read::Map => Answer::Map(Arc::new(self.replica.map())),
             Read::Snapshot => {
                 let is_saved = !self.has_unsaved;
                 Answer::Snapshot(self.cache.snapshot(&self.replica, self.published, is_saved))

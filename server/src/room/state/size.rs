@@ -1,6 +1,9 @@
 //! How large a map is, and what may still be added to it.
 
-use synapti_crdt::{Replica, map::MapEdit};
+use synapti_crdt::{
+    Replica,
+    map::{MapEdit, RunEdit},
+};
 use synapti_protocol::{
     limits::DOCUMENT_STRUCTS_MAX,
     update::{self, ContentKind, Struct, StructKind},
@@ -9,7 +12,7 @@ use synapti_protocol::{
 use super::RoomLimits;
 use crate::room::{
     RoomError,
-    batch::{Edit, map_edit_bytes},
+    batch::{Edit, map_edit_bytes, run_edit_bytes},
 };
 
 /// Blocks that one edit through the API adds at most, about; what it added is counted once it is integrated.
@@ -70,12 +73,18 @@ impl Size {
         match edit {
             Edit::Update { update, .. } => Self::of_update(update),
             Edit::Map { edit, .. } => Self::of_map_edit(edit),
+            Edit::Run { edit, .. } => Self::of_run(edit),
         }
     }
 
     fn of_map_edit(edit: &MapEdit) -> Self {
         let structs = MAP_EDIT_STRUCTS + MAP_PART_STRUCTS * (edit.parts() - 1);
         Self { bytes: map_edit_bytes(edit), structs, nodes: edit.nodes_added() }
+    }
+
+    fn of_run(edit: &RunEdit) -> Self {
+        let structs = MAP_EDIT_STRUCTS + MAP_PART_STRUCTS * (edit.parts() - 1);
+        Self { bytes: run_edit_bytes(edit), structs, nodes: edit.nodes_added() }
     }
 
     pub(super) fn add(&mut self, other: Self) {

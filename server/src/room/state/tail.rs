@@ -7,8 +7,12 @@ use crate::compaction::Compacted;
 /// snapshot is in proportion to the map, and so is what has to be written until the next.
 const TAIL_RECORDS_MIN: u32 = 500;
 
-/// Records after which a tail is replaced in any case: each costs some microseconds when the map is opened.
-const TAIL_RECORDS_MAX: u32 = 4_000;
+/// Records after which a tail is replaced though the snapshot is larger: each costs some microseconds when the map is opened.
+const TAIL_RECORDS_MAX: u64 = 4_000;
+
+/// So much of a snapshot takes as long to read as a record. The tail of a large map may take as long as its snapshot: to write
+/// thirty megabytes again for every four thousand letters would be most of the work.
+const SNAPSHOT_BYTES_PER_RECORD: u64 = 1024;
 
 /// Records for which a snapshot is made when the last session has left.
 const TAIL_RECORDS_WORTH_CLOSING: u32 = 64;
@@ -75,7 +79,8 @@ impl RoomState {
     pub(super) fn compact_if_due(&mut self) {
         let Tail { records, bytes, snapshot_bytes, .. } = self.tail;
         let long = records >= TAIL_RECORDS_MIN || bytes >= TAIL_BYTES_MIN;
-        let worth_it = records >= TAIL_RECORDS_MAX || (long && bytes >= snapshot_bytes);
+        let many = u64::from(records) >= TAIL_RECORDS_MAX.max(snapshot_bytes / SNAPSHOT_BYTES_PER_RECORD);
+        let worth_it = many || (long && bytes >= snapshot_bytes);
         if worth_it && records >= self.compaction.not_before_records {
             self.compact();
         }

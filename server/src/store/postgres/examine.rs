@@ -25,7 +25,8 @@ const FINDINGS: [&str; 8] = [
      WHERE NOT EXISTS (SELECT FROM snapshots s WHERE s.id = v.snapshot AND s.graph = v.graph AND s.state = 'complete') \
      ORDER BY v.id LIMIT 100",
     "SELECT format('index %s is not valid: REINDEX INDEX %s', indexrelid::regclass, indexrelid::regclass) FROM pg_index \
-     WHERE NOT indisvalid AND indrelid = ANY (ARRAY['graphs', 'journal', 'snapshots', 'snapshot_slices', 'versions']::regclass[])",
+     WHERE NOT indisvalid AND indrelid = ANY (ARRAY['graphs', 'journal', 'snapshots', 'snapshot_slices', 'versions', \
+         'jobs', 'ai_spending']::regclass[])",
     "SELECT format('PostgreSQL found %s pages of this database that do not match their checksums', checksum_failures) \
      FROM pg_stat_database WHERE datname = current_database() AND checksum_failures > 0",
 ];

@@ -6,6 +6,7 @@
 mod append;
 mod examine;
 mod follow;
+mod jobs;
 mod lease;
 mod load;
 mod open;
@@ -31,10 +32,10 @@ use synapti_protocol::graph_id::GraphId;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use self::{lease::Lease, place::Place, replica::Replica, turn::Turns};
+use self::{jobs::Changes, lease::Lease, place::Place, replica::Replica, turn::Turns};
 use super::{
-    GraphKey, GraphRecord, JournalRecord, ListQuery, Lookup, NewVersion, PoolSize, Purpose, RecordId, SharedLog,
-    SnapshotId, Store, StoreError, StoredGraph, VersionId, VersionRecord,
+    GraphKey, GraphRecord, JobStore, JournalRecord, ListQuery, Lookup, NewVersion, PoolSize, Purpose, RecordId,
+    SharedLog, SnapshotId, Store, StoreError, StoredGraph, VersionId, VersionRecord,
 };
 
 /// Appends of one process that may be under way at once: while one waits for the disk or for another node's lock, the
@@ -61,6 +62,7 @@ pub struct PostgresStore {
     identity: Uuid,
     turns: Turns,
     replica: Option<Replica>,
+    changes: Changes,
 }
 
 #[async_trait]
@@ -71,6 +73,10 @@ impl Store for PostgresStore {
 
     fn shared_log(&self) -> Option<&dyn SharedLog> {
         Some(self)
+    }
+
+    fn jobs(&self) -> &dyn JobStore {
+        self
     }
 
     fn appends_at_once(&self) -> usize {
@@ -186,10 +192,11 @@ impl Store for PostgresStore {
         let (replica_open, replica_idle) = self.replica.as_ref().map_or((0, 0), Replica::open_and_idle);
         let idle = u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX);
         PoolSize {
-            open: self.pool.size() + self.turns.open() + replica_open,
+            open: self.pool.size() + self.turns.open() + self.changes.open() + replica_open,
             idle: idle + replica_idle,
             max: self.pool.options().get_max_connections()
                 + self.turns.open()
+                + self.changes.open()
                 + self.replica.as_ref().map_or(0, Replica::connections_max),
         }
     }
@@ -204,6 +211,7 @@ impl Store for PostgresStore {
     async fn close(&self) {
         let closing = async {
             self.turns.close().await;
+            self.changes.close().await;
             if let Some(replica) = &self.replica {
                 replica.close().await;
             }

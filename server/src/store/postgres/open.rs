@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::{
     PostgresStore,
+    jobs::Changes,
     lease::{CONNECTION_WAIT_MAX, Lease},
     place::Place,
     refusal::{MADE_MEANWHILE, NO_SUCH_DATABASE, code, damaged_identity, name_failure, unusable},
@@ -83,7 +84,8 @@ impl PostgresStore {
         let pool = open_pool(place, pinned, identity).await?;
         let replica = replica.map(|place| Replica::new(place, identity, position));
         tracing::info!(phase = "ready", %identity, "the database is open");
-        Ok(Self { turns: Turns::new(place.clone()), place: place.clone(), pool, identity, replica })
+        let (turns, changes) = (Turns::new(place.clone()), Changes::new(place.clone(), identity));
+        Ok(Self { turns, changes, place: place.clone(), pool, identity, replica })
     }
 }
 

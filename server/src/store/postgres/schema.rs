@@ -14,7 +14,8 @@ use crate::store::{MigrationReport, StoreError};
 static MIGRATOR: Migrator = sqlx::migrate!("../migrations/postgres");
 
 /// The tables that the migrations make.
-const TABLES: [&str; 6] = ["store", "graphs", "journal", "snapshots", "snapshot_slices", "versions"];
+const TABLES: [&str; 8] =
+    ["store", "graphs", "journal", "snapshots", "snapshot_slices", "versions", "jobs", "ai_spending"];
 
 /// Checks whose schema it is and brings it up to date. One node at a time: the others wait at the migrations' lock, which goes
 /// with the connection.
@@ -78,7 +79,9 @@ async fn examine(connection: &mut PgConnection, place: &Place) -> Result<i64, St
 }
 
 fn check_tables(place: &Place, found: &[String], has_migrations: bool) -> Result<(), StoreError> {
-    match (has_migrations, found.first()) {
+    // Another application may well have a table `jobs`, but not all the others.
+    let ours = found.iter().find(|table| *table == TABLES[0]);
+    match (has_migrations, if has_migrations { ours } else { found.first() }) {
         (false, Some(table)) => Err(unusable(format!(
             "{place} has a table `{table}` that synapti did not make: give synapti a database of its own"
         ))),

@@ -52,8 +52,9 @@ impl SqliteStore {
             return Err(invalid(format!("a snapshot slice of {bytes} bytes is above {SNAPSHOT_SLICE_BYTES_MAX}")));
         }
         let mut lease = self.writer.lease().await?;
-        let written = write_slice(lease.connection(), snapshot, index, slice).await?;
-        lease.give_back();
+        // What makes the snapshot current is flushed, and with it all that came before.
+        let written = write_slice(lease.unflushed().await?, snapshot, index, slice).await?;
+        lease.give_back_flushing().await?;
         written
     }
 

@@ -85,6 +85,20 @@ impl Lease<'_> {
         &mut self.connection
     }
 
+    /// The same, for work that nobody waits for: a crash may undo it, as a whole, unless a later commit was flushed. Then give it
+    /// back with [`Lease::give_back_flushing`].
+    pub(super) async fn unflushed(&mut self) -> Result<&mut SqliteConnection, sqlx::Error> {
+        sqlx::query("PRAGMA synchronous = NORMAL").execute(&mut self.connection).await?;
+        Ok(&mut self.connection)
+    }
+
+    /// As [`Lease::give_back`], after [`Lease::unflushed`].
+    pub(super) async fn give_back_flushing(mut self) -> Result<(), sqlx::Error> {
+        sqlx::query("PRAGMA synchronous = FULL").execute(&mut self.connection).await?;
+        self.give_back();
+        Ok(())
+    }
+
     /// Hands the connection to the next caller: only after success, when no transaction is open.
     pub(super) fn give_back(mut self) {
         *self.slot = Slot::Ready(self.connection);

@@ -47,10 +47,11 @@ impl SqliteStore {
             }
             let behind = target - self.filed_to.load(Ordering::Acquire);
             let rows = (behind / 4).clamp(SLICE_ROWS_MIN, SLICE_ROWS_MAX);
-            let filed = file_slice(lease.connection(), rows).await?;
+            // Nothing is new: without this transaction the records are where they were, and the next commit flushes the log.
+            let filed = file_slice(lease.unflushed().await?, rows).await?;
             // Where none are left all is filed, whatever became of them.
             self.filed_to.fetch_max(filed.unwrap_or(target), Ordering::AcqRel);
-            lease.give_back();
+            lease.give_back_flushing().await?;
         }
         Ok(())
     }
@@ -71,9 +72,6 @@ pub(super) async fn newest(connection: &mut SqliteConnection) -> Result<i64, sql
 /// Moves the oldest records in one transaction; answers the newest of them, if there are any. An error leaves the transaction
 /// open: the caller does not give the connection back, which rolls it back and loses its settings.
 async fn file_slice(connection: &mut SqliteConnection, rows: i64) -> Result<Option<i64>, sqlx::Error> {
-    // Nothing is new, so nobody has to wait for a flush: without this transaction the records are where they were, and the
-    // next commit flushes the log with it.
-    sqlx::query("PRAGMA synchronous = NORMAL").execute(&mut *connection).await?;
     sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
     let filed = next_slice(connection, rows).await?;
     if let Some(last) = filed {
@@ -81,8 +79,7 @@ async fn file_slice(connection: &mut SqliteConnection, rows: i64) -> Result<Opti
             sqlx::query(statement).bind(last).execute(&mut *connection).await?;
         }
     }
-    sqlx::query("COMMIT").execute(&mut *connection).await?;
-    sqlx::query("PRAGMA synchronous = FULL").execute(connection).await?;
+    sqlx::query("COMMIT").execute(connection).await?;
     Ok(filed)
 }
 

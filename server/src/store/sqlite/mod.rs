@@ -14,6 +14,7 @@ mod connection;
 mod create;
 mod file;
 mod filing;
+mod jobs;
 mod load;
 mod open;
 mod place;
@@ -39,8 +40,8 @@ pub use open::MigrationReport;
 
 use self::{appender::Appender, connection::SoloConnection, create::Creations, file::FileIdentity, refusal::unusable};
 use super::{
-    GraphKey, GraphRecord, JournalRecord, ListQuery, Lookup, NewVersion, PoolSize, Purpose, RecordId, SharedLog,
-    SnapshotId, Store, StoreError, StoredGraph, VersionId, VersionRecord, checksum,
+    GraphKey, GraphRecord, JobStore, JournalRecord, ListQuery, Lookup, NewVersion, PoolSize, Purpose, RecordId,
+    SharedLog, SnapshotId, Store, StoreError, StoredGraph, VersionId, VersionRecord, checksum,
 };
 
 /// Instead of the newest record's number: it has to be read from the file.
@@ -79,6 +80,10 @@ impl Store for SqliteStore {
 
     fn shared_log(&self) -> Option<&dyn SharedLog> {
         None
+    }
+
+    fn jobs(&self) -> &dyn JobStore {
+        self
     }
 
     fn appends_at_once(&self) -> usize {

@@ -126,6 +126,9 @@ impl SqliteStore {
         if let Err(error) = store.file_records().await {
             tracing::warn!(%error, "the newest records could not be filed yet");
         }
+        if let Err(error) = store.end_old_leases().await {
+            tracing::warn!(%error, "jobs that an earlier process was at go on when their leases end");
+        }
         Ok(store)
     }
 

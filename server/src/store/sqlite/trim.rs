@@ -77,9 +77,9 @@ impl SqliteStore {
         )
         .bind(key.0)
         .bind(budget.rows)
-        .execute(lease.connection())
+        .execute(lease.unflushed().await?)
         .await?;
-        lease.give_back();
+        lease.give_back_flushing().await?;
         budget.rows -= trimmed.rows_affected() as i64;
         Ok(())
     }
@@ -105,9 +105,9 @@ impl SqliteStore {
         sqlx::query("DELETE FROM updates WHERE graph = ?1 AND id <= ?2")
             .bind(key.0)
             .bind(last)
-            .execute(lease.connection())
+            .execute(lease.unflushed().await?)
             .await?;
-        lease.give_back();
+        lease.give_back_flushing().await?;
         Ok(())
     }
 
@@ -128,13 +128,16 @@ impl SqliteStore {
                 sqlx::query("DELETE FROM snapshot_slices WHERE snapshot = ?1 AND idx <= ?2")
                     .bind(snapshot)
                     .bind(last)
-                    .execute(lease.connection())
+                    .execute(lease.unflushed().await?)
                     .await?;
             } else {
                 budget.rows -= 1;
-                sqlx::query("DELETE FROM snapshots WHERE id = ?1").bind(snapshot).execute(lease.connection()).await?;
+                sqlx::query("DELETE FROM snapshots WHERE id = ?1")
+                    .bind(snapshot)
+                    .execute(lease.unflushed().await?)
+                    .await?;
             }
-            lease.give_back();
+            lease.give_back_flushing().await?;
         }
         Ok(())
     }

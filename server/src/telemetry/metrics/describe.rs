@@ -4,12 +4,9 @@ use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
 pub(super) fn describe() {
     describe_histogram!("api_request_duration", Unit::Seconds, "Seconds that an HTTP request took");
-    describe_gauge!("cache_hit_rate", "Share of look-ups that the caches answered since the start");
     describe_gauge!("websocket_connections", "Open WebSocket connections");
     describe_gauge!("synapti_connections_max", "Connections of clients that there may be; 0 = no limit");
     describe_gauge!("synapti_draining", "1 while the node sends its clients away, because it stops, else 0");
-    describe_counter!("synapti_cache_lookups_total", "Look-ups in the caches of snapshots and JSON, by result");
-    describe_counter!("ai_token_usage", "Tokens that AI providers have charged for");
     describe_gauge!("error_rate", "Share of HTTP requests of the last minute that ended with 5xx");
     describe_counter!("api_errors_total", "HTTP requests that ended with 4xx (client) or 5xx (server)");
     describe_counter!("synapti_commit_failures_total", "Commits that failed; each is tried again until it succeeds");

@@ -1,7 +1,10 @@
 //! Measurements, in the format of Prometheus. No metric carries a room or a client as a label: their number has no
 //! bound.
 
+mod ai;
+mod breakers;
 mod bus;
+mod cache;
 mod cluster;
 mod database;
 mod describe;
@@ -17,13 +20,19 @@ use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio_util::sync::CancellationToken;
 
+use ai::AiMetrics;
+pub use ai::AiOutcome;
 use bus::BusMetrics;
 pub use bus::{Dropped, Ignored};
+use cache::CacheMetrics;
+pub use cache::Tier;
 use cluster::ClusterMetrics;
 use database::DatabaseMetrics;
-use rates::{ErrorRate, HitRate};
+use rates::ErrorRate;
 pub use transports::PresentGuard;
 use transports::TransportMetrics;
+
+use crate::breaker::BreakerReport;
 
 /// How often the exporter's buffers are drained and the rates are renewed.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
@@ -32,8 +41,13 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 const SECONDS_BUCKETS: [f64; 16] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-const HISTOGRAMS: [&str; 4] =
-    ["api_request_duration", "synapti_commit_seconds", "synapti_delivery_lag_seconds", "synapti_integration_seconds"];
+const HISTOGRAMS: [&str; 5] = [
+    "api_request_duration",
+    "synapti_ai_first_byte_seconds",
+    "synapti_commit_seconds",
+    "synapti_delivery_lag_seconds",
+    "synapti_integration_seconds",
+];
 
 /// Why a connection was ended of which nothing more was to be expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,8 +84,8 @@ pub struct Metrics {
     pub connections_max: Gauge,
     /// 1 while the node sends its clients away, because it stops.
     pub draining: Gauge,
-    /// Tokens that AI providers have charged for.
-    pub ai_token_usage: Counter,
+    /// Requests to AI providers, and what they cost.
+    pub ai: AiMetrics,
     /// Open rooms.
     pub rooms: Gauge,
     /// Merged updates that are on disk: one for each room and commit.
@@ -116,9 +130,10 @@ pub struct Metrics {
     pub damaged_graphs: Counter,
     /// The bus between nodes.
     pub bus: BusMetrics,
+    /// Answers of the AI that are kept, and what rooms keep.
+    pub cache: CacheMetrics,
     /// How maps are kept the same on several nodes.
     pub cluster: ClusterMetrics,
-    cache: HitRate,
     closes: [Counter; CLOSE_CODES.len()],
     closes_other: Counter,
     ends: [Counter; ENDS.len()],
@@ -150,11 +165,9 @@ impl Metrics {
         self.errors.note(status);
     }
 
-    /// Notes how often the caches of snapshots and JSON had what was asked for, and how often not.
-    pub fn cache_lookups(&self, hits: u32, misses: u32) {
-        if hits + misses > 0 {
-            self.cache.note(hits.into(), misses.into());
-        }
+    /// Notes how circuit breakers stand.
+    pub fn breakers(&self, reports: &[BreakerReport]) {
+        breakers::note(reports);
     }
 
     /// The counter of connections closed with this code.
@@ -180,6 +193,7 @@ impl Metrics {
         });
         let exporter = builder.install_recorder().expect("this is the only recorder of the process");
         describe::describe();
+        breakers::describe();
         let closes = |code: String| counter!("synapti_closes_total", "code" => code);
         let metrics = Self {
             websocket_connections: gauge!("websocket_connections"),
@@ -187,7 +201,7 @@ impl Metrics {
             database: DatabaseMetrics::install(),
             connections_max: gauge!("synapti_connections_max"),
             draining: gauge!("synapti_draining"),
-            ai_token_usage: counter!("ai_token_usage"),
+            ai: AiMetrics::install(),
             rooms: gauge!("synapti_rooms"),
             updates_committed: counter!("synapti_updates_total"),
             frames: counter!("synapti_frames_total"),
@@ -210,11 +224,8 @@ impl Metrics {
             compactions: counter!("synapti_compactions_total"),
             damaged_graphs: counter!("synapti_damaged_graphs_total"),
             bus: BusMetrics::install(),
+            cache: CacheMetrics::install(),
             cluster: ClusterMetrics::install(),
-            cache: HitRate::new(
-                gauge!("cache_hit_rate"),
-                ["hit", "miss"].map(|result| counter!("synapti_cache_lookups_total", "result" => result)),
-            ),
             closes: CLOSE_CODES.map(|code| closes(code.to_string())),
             closes_other: closes("other".to_owned()),
             ends: ENDS.map(|why| counter!("synapti_ends_total", "why" => why)),
@@ -292,9 +303,14 @@ mod tests {
             "websocket_connections ",
             "database_pool_size ",
             "database_pool_in_use ",
-            "synapti_cache_lookups_total{result=\"miss\"} 0",
+            "synapti_cache_lookups_total{result=\"miss\"} ",
+            "synapti_cache_hits_total{tier=\"shared\"} 0",
+            "synapti_cache_bytes{tier=\"disk\"} ",
+            "synapti_room_cache_lookups_total{result=\"hit\"} ",
             "process_resident_memory_bytes ",
             "ai_token_usage 0",
+            "synapti_ai_tokens_total{direction=\"output\"} 0",
+            "synapti_ai_requests_total{provider=\"gemini\",outcome=\"dropped\"} 0",
             "error_rate ",
             "api_errors_total{kind=\"server\"} 1",
             "synapti_rooms ",

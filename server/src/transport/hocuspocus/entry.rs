@@ -144,6 +144,7 @@ fn denial(error: &RoomError) -> Denial {
         | RoomError::Panicked
         | RoomError::NotSaved
         | RoomError::Stalled
+        | RoomError::TooLate
         | RoomError::Store(_)
         | RoomError::Unavailable(_) => Denial::Socket(refusal),
     }

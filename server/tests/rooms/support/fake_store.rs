@@ -14,8 +14,8 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use synapti_protocol::graph_id::GraphId;
 use synapti_server::store::{
-    GraphKey, GraphRecord, JournalRecord, ListQuery, Lookup, NewVersion, PoolSize, Purpose, RecordId, SharedLog,
-    SharedStore, SnapshotId, Store, StoreError, StoredGraph, VersionId, VersionRecord,
+    GraphKey, GraphRecord, JobStore, JournalRecord, ListQuery, Lookup, NewVersion, PoolSize, Purpose, RecordId,
+    SharedLog, SharedStore, SnapshotId, Store, StoreError, StoredGraph, VersionId, VersionRecord,
 };
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -159,6 +159,10 @@ impl Store for FakeStore {
 
     fn shared_log(&self) -> Option<&dyn SharedLog> {
         None
+    }
+
+    fn jobs(&self) -> &dyn JobStore {
+        unreachable!("rooms know nothing of jobs")
     }
 
     fn appends_at_once(&self) -> usize {

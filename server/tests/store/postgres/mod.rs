@@ -3,6 +3,7 @@
 mod cluster;
 mod damage;
 mod follow;
+mod jobs;
 mod nodes;
 mod opening;
 mod outage;

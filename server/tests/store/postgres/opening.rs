@@ -32,9 +32,12 @@ async fn a_database_that_is_not_there_is_made_by_whoever_comes_first() {
 async fn migrate_reports_what_it_did() {
     let home = Home::new();
     let first = PostgresStore::migrate_only(&home.url()).await.unwrap();
-    assert_eq!(first, MigrationReport { applied: vec!["1 graphs and journal".to_owned()], version: 1 });
+    assert_eq!(
+        first,
+        MigrationReport { applied: ["1 graphs and journal", "2 jobs"].map(str::to_owned).to_vec(), version: 2 }
+    );
     let second = PostgresStore::migrate_only(&home.url()).await.unwrap();
-    assert_eq!(second, MigrationReport { applied: vec![], version: 1 });
+    assert_eq!(second, MigrationReport { applied: vec![], version: 2 });
     create(&*home.open().await, "one").await;
 }
 
