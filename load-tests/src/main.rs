@@ -6,6 +6,7 @@
 
 mod acked;
 mod acks;
+mod ai;
 mod client;
 mod cluster;
 mod compaction;
@@ -91,6 +92,8 @@ enum Command {
     Compaction(compaction::Args),
     /// Killing the server under load, again and again: nothing that it promised may be lost
     Crash(crash::Args),
+    /// Maps that a model grows: from its words to those who look, kept answers, a long queue, stopping
+    Ai(ai::Args),
     /// Two nodes against one, and how clients go from one node to the other
     Cluster(cluster::Args),
     /// Damaged and lying messages, a lot of them: nobody else may notice
@@ -151,6 +154,7 @@ fn run(cli: &Cli) -> anyhow::Result<Report> {
             Command::Acks(args) => acks::run(args).await,
             Command::Compaction(args) => compaction::run(args).await,
             Command::Crash(args) => crash::run(args).await,
+            Command::Ai(args) => ai::run(args).await,
             Command::Cluster(args) => cluster::run(args).await,
             Command::Mutate(args) => mutate::run(args).await,
             Command::Relay(_) => unreachable!("the relay has a runtime of its own"),

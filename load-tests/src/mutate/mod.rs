@@ -88,8 +88,9 @@ struct Campaign<'a> {
     arsenal: Arsenal,
     run: u32,
     rooms: u32,
-    /// How the people in the attacked rooms fared.
+    /// How the people in the attacked rooms fared, and those in another one.
     beside: Tally,
+    elsewhere: Tally,
     progress: Progress,
 }
 
@@ -107,21 +108,15 @@ pub async fn run(args: &Args) -> anyhow::Result<Report> {
         run: rand::random(),
         rooms: 0,
         beside: Tally::default(),
+        elsewhere: Tally::default(),
         progress: Progress::phase("mutated messages", args.messages),
     };
     let begun = Instant::now();
-    let elsewhere = format!("mutate-{:08x}-elsewhere", campaign.run);
-    let mut quiet = Group::begin(&campaign.subject, &elsewhere).await?;
-    let fought = tokio::select! {
-        fought = campaign.fight() => fought,
-        disturbed = quiet.disturbed() => Err(disturbed),
-    };
+    let fought = campaign.fight().await;
     // A connection that broke is only what was seen of it.
     let memories = fought.map_err(|error| campaign.subject.blame(error))?;
-    let quiet = quiet.finish().await?;
-    campaign.subject.forget([elsewhere.as_str()]).await;
     let panics = http::counter(campaign.subject.address.authority(), PANICS).await?;
-    let report = campaign.report(begun.elapsed(), seed, panics, memories, &quiet);
+    let report = campaign.report(begun.elapsed(), seed, panics, memories);
     campaign.subject.down().await?;
     Ok(report)
 }
@@ -148,8 +143,21 @@ impl Campaign<'_> {
         Ok(baseline.zip(end).map(Into::into))
     }
 
-    /// Sends so many messages into ever new rooms.
+    /// Sends so many messages into ever new rooms, while people work in a room of their own. Their map grows, so they leave it
+    /// before anybody looks at memory.
     async fn turns(&mut self, messages: u64) -> anyhow::Result<()> {
+        let elsewhere = format!("mutate-{:08x}-elsewhere-{}", self.run, self.rooms);
+        let mut quiet = Group::begin(&self.subject, &elsewhere).await?;
+        tokio::select! {
+            attacked = self.attacks(messages) => attacked?,
+            disturbed = quiet.disturbed() => return Err(disturbed),
+        }
+        self.elsewhere.add(&quiet.finish().await?)?;
+        self.subject.forget([elsewhere.as_str()]).await;
+        Ok(())
+    }
+
+    async fn attacks(&mut self, messages: u64) -> anyhow::Result<()> {
         let each = u64::from(self.args.rooms) * self.args.messages_per_room;
         let mut left = messages;
         while left > 0 {
@@ -212,7 +220,7 @@ impl Campaign<'_> {
         Ok(Some(least))
     }
 
-    fn report(&self, took: Duration, seed: u64, panics: f64, memories: Option<[u64; 2]>, quiet: &Tally) -> Report {
+    fn report(&self, took: Duration, seed: u64, panics: f64, memories: Option<[u64; 2]>) -> Report {
         let counts = self.arsenal.counts.borrow();
         let Counts { mutated, accepted, read, connections, codes } = &*counts;
         let of_code = |code: u16| codes.get(&code).copied().unwrap_or(0) as f64;
@@ -246,8 +254,8 @@ impl Campaign<'_> {
             figures: vec![
                 Figure::of_us("beside them: an edit is acknowledged", &self.beside.acked),
                 Figure::of_us("beside them: an edit reaches another", &self.beside.delivered),
-                Figure::of_us("in another room: an edit is acknowledged", &quiet.acked),
-                Figure::of_us("in another room: an edit reaches another", &quiet.delivered),
+                Figure::of_us("in another room: an edit is acknowledged", &self.elsewhere.acked),
+                Figure::of_us("in another room: an edit reaches another", &self.elsewhere.delivered),
             ],
             facts,
             bars,
