@@ -3,12 +3,12 @@ import { test } from 'node:test'
 import type { MapModel } from '../client/src/schema/mirror.ts'
 import { derive } from '../client/src/schema/tree.ts'
 import { Folds } from '../src/view/folds.ts'
+import { nodeData } from './node.ts'
 
 const modelOf = (collapsed: boolean): MapModel => {
-  const node = (id: string, parent: string | null, isCollapsed: boolean) =>
-    ({ id, title: id, hasSummary: false, parent, order: 'a0', color: null, collapsed: isCollapsed, proposed: false })
+  const node = (id: string, parent: string | null, isCollapsed: boolean) => nodeData(id, parent, { collapsed: isCollapsed })
   const list = [node('r', null, false), node('a', 'r', collapsed), node('b', 'a', false)]
-  return { topic: '', nodes: new Map(list.map(one => [one.id, one])), edges: [], tree: derive(list, 'r') }
+  return { topic: '', language: null, nodes: new Map(list.map(one => [one.id, one])), edges: [], tree: derive(list, 'r') }
 }
 
 test('what one opens and closes for oneself lies over what the map says, and nothing else is touched', () => {

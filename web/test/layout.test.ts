@@ -5,10 +5,11 @@ import { derive } from '../client/src/schema/tree.ts'
 import { dropAt } from '../src/view/drop.ts'
 import { type Box, layOut, type Layout } from '../src/view/layout.ts'
 import { shift, walk } from '../src/view/walk.ts'
+import { nodeData } from './node.ts'
 import { Random } from '../client/test/support/random.ts'
 
 const nodeOf = (id: string, parent: string | null, order: string, collapsed = false): NodeData =>
-  ({ id, title: id, hasSummary: false, parent, order, color: null, collapsed, proposed: false })
+  nodeData(id, parent, { order, collapsed })
 
 const make = (list: NodeData[], size = (_id: string) => ({ w: 100, h: 40 })) => {
   const nodes = new Map(list.map(node => [node.id, node]))

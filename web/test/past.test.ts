@@ -10,7 +10,7 @@ const node = (id: string, parent_id: string | null, order: string, more = {}) =>
 const GRAPH: GraphJson = {
   topic: 'Then',
   nodes: [
-    node('root', null, 'z9'), node('b', 'root', 'a0', { summary: 'words' }), node('b1', 'b', 'a0', { state: 'proposed' }),
+    node('root', null, 'z9'), node('b', 'root', 'a0', { summary: 'words' }), node('b1', 'b', 'a0', { state: 'proposed', run: 'j', source: 'template', strength: 0.7 }),
     node('a', 'root', 'a1'), node('float', null, 'a0')
   ],
   edges: [
@@ -29,6 +29,7 @@ test('a version is drawn as the map was, with all branches open', () => {
   assert.deepEqual(edges.map(edge => edge.id), ['e'])
   assert.deepEqual([...nodes.values()].filter(one => one.hasSummary).map(one => one.id), ['b'])
   assert.deepEqual([...nodes.values()].filter(one => one.proposed).map(one => one.id), ['b1'])
+  assert.deepEqual([nodes.get('b1')?.run, nodes.get('b1')?.source, nodes.get('b1')?.strength], ['j', 'template', 0.7])
   assert.equal(layOut(tree, nodes, () => ({ w: 10, h: 10 })).boxes.size, 5)
   assert.ok([...colorsOf(tree, nodes).values()].every(color => color === '#112233'))
 })

@@ -64,3 +64,25 @@ test('what others say is believed as far as it makes sense', t => {
     assert.deepEqual(presence.others.value, [], JSON.stringify(user))
   }
 })
+
+test('the AI is no person: it is not among them, and its runs are read as far as they make sense', t => {
+  const { awareness, presence } = setUp(t)
+  const say = (runs: unknown) => {
+    awareness.states.set(awareness.clientID + 1, { user: { name: 'AI: expanding “Orbit”', color: '#8B5CF6' }, ai: { runs }, selected: 'n' })
+    awareness.emit('change', [{ added: [], updated: [awareness.clientID + 1], removed: [] }, 'test'])
+  }
+  const run = { job_id: 'j', kind: 'expand', node_id: 'n', step: 'children', progress: 7 }
+  say([run, { job_id: 'k', kind: 'generate' }, null, 'x', { kind: 'expand' }, { ...run, progress: 0.5 }])
+  assert.deepEqual(presence.others.value, [])
+  const before = presence.runs.value
+  assert.deepEqual(before, [
+    { id: 'j', kind: 'expand', node: 'n', step: 'children', progress: 0.5 }, { id: 'k', kind: 'generate', node: null, step: '', progress: 0 }
+  ])
+  presence.point(at(1))
+  say([{ ...run, progress: 0.5 }, { job_id: 'k', kind: 'generate' }])
+  assert.equal(presence.runs.value, before, 'what is the same stays the same')
+  for (const nothing of [[], undefined, {}, 'x']) {
+    say(nothing)
+    assert.deepEqual(presence.runs.value, [])
+  }
+})

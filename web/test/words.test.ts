@@ -3,7 +3,9 @@ import { test } from 'node:test'
 import { endingOf, lossOf } from '../src/live/close.ts'
 import { colorsOf, isBright, lighter } from '../src/model/color.ts'
 import { derive } from '../client/src/schema/tree.ts'
+import { coherenceOf } from '../src/model/coherence.ts'
 import { ago } from '../src/view/ago.ts'
+import { nodeData } from './node.ts'
 
 test('each code that ends for good says what to do, and unknown ones give the reason', () => {
   for (const code of [4400, 4401, 4403, 4404, 4410, 4413]) {
@@ -31,8 +33,7 @@ test('a code that is tried again says that it is', () => {
 
 test('colours follow from the parents as the server says', () => {
   assert.equal(lighter('#8B5CF6'), '#A884F8')
-  const node = (id: string, parent: string | null, color: string | null) =>
-    ({ id, title: '', hasSummary: false, parent, order: 'a0', color, collapsed: false, proposed: false })
+  const node = (id: string, parent: string | null, color: string | null) => nodeData(id, parent, { color })
   const list = [node('r', null, null), node('a', 'r', '#3B82F6'), node('b', 'a', null), node('c', 'r', null), node('t', null, null)]
   const colors = colorsOf(derive(list, 'r'), new Map(list.map(one => [one.id, one])))
   assert.deepEqual(Object.fromEntries(colors), { r: '#8B5CF6', a: '#3B82F6', b: lighter('#3B82F6'), c: '#A884F8', t: '#6B7280' })
@@ -47,4 +48,9 @@ test('times in words', () => {
   assert.equal(words('2026-03-10T11:58:00Z'), '2 minutes ago')
   assert.equal(words('2026-03-09T11:00:00Z'), 'yesterday')
   assert.equal(words('2024-01-01T00:00:00Z'), '2 years ago')
+})
+
+test('what a check found is read as far as it makes sense', () => {
+  assert.deepEqual(coherenceOf({ coherence_score: 1.4, strengths: ['a', 1, ' ', 'a'], improvements: 'x', missing_concepts: ['b'] }), { score: 1, strengths: ['a'], improvements: [], missing: ['b'] })
+  for (const nothing of [null, undefined, {}, { coherence_score: '1' }]) assert.equal(coherenceOf(nothing), null)
 })

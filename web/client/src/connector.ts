@@ -4,7 +4,7 @@
  * A *race* is run while there is no connection: transports start one after another, the next when the one before has failed
  * or has not been heard for a moment, and the first that is in step with the server becomes the *current* one. The others
  * go on: whatever is better takes over when it is in step, and only then is the current one closed. Later the better ones are
- * tried again and again, ever less often (*climbing*).
+ * tried again and again, one after another, ever less often (*climbing*).
  */
 import { isShowable } from './access.ts'
 import { Backoff, Intervals } from './backoff.ts'
@@ -127,7 +127,7 @@ export class Connector {
       })
     } catch (error) {
       host.onError(error)
-      return this.current === null ? this.next() : undefined
+      return this.current === null ? this.next() : this.climbOn()
     }
     this.rising.push(link)
     this.timers.set(`deadline of ${name}`, OPEN_WITHIN_MS, () => this.giveUp(link))
@@ -180,10 +180,7 @@ export class Connector {
     if (this.current !== null) {
       // The current one hears for itself whether it may stay.
       if (end.code === UNAUTHENTICATED) this.host.access.refuse(end.token ?? null)
-      if (this.rising.length > 0) return
-      if (this.isClimbing) this.climbs.failed()
-      this.isClimbing = false
-      this.climbLater()
+      if (this.rising.length === 0) this.climbOn()
       return
     }
     if (wasCurrent) this.queue = []
@@ -259,7 +256,17 @@ export class Connector {
       .filter(name => this.choice.isOpen(name) && !this.rising.some(link => link.name === name))
     if (better.length === 0 || !this.host.isOnline()) return this.climbLater()
     this.isClimbing = true
-    for (const name of better) this.open(name)
+    this.queue = [...better]
+    this.climbOn()
+  }
+
+  /** One after another, best first: at once they could take the last free place from each other. */
+  private climbOn (): void {
+    const name = this.queue.shift()
+    if (name !== undefined) return this.choice.isOpen(name) ? this.open(name) : this.climbOn()
+    if (this.isClimbing) this.climbs.failed()
+    this.isClimbing = false
+    this.climbLater()
   }
 
   private renewLater (): void {

@@ -82,3 +82,20 @@ test('links between nodes', () => {
   assert.equal(removeEdge(doc, edge), true)
   assert.equal(rootsOf(doc).edges.size, 0)
 })
+
+test('what an AI run has made says so, and values of a wrong type count as missing', () => {
+  const { doc, add, root } = setUp()
+  const { meta, nodes } = rootsOf(doc)
+  const id = add(root, 'Orbit')
+  const node = nodes.get(id) as Y.Map<unknown>
+  const read = () => readMap(doc).nodes.get(id) ?? assert.fail()
+  assert.deepEqual([read().source, read().run, read().proposed, read().expandable, read().relationship, read().strength], ['human', null, false, true, '', null])
+  const write = (values: Record<string, unknown>) => doc.transact(() => { for (const [key, value] of Object.entries(values)) node.set(key, value) })
+  write({ source: 'template', run: 'job-1', state: 'proposed', expandable: false, relationship: 'part of', strength: 0.8 })
+  assert.deepEqual([read().source, read().run, read().proposed, read().expandable, read().relationship, read().strength], ['template', 'job-1', true, false, 'part of', 0.8])
+  write({ source: 'a ghost', run: 7, state: 'else', expandable: 'no', relationship: 1, strength: 2 })
+  assert.deepEqual([read().source, read().run, read().proposed, read().expandable, read().relationship, read().strength], [null, null, false, true, '', null])
+  assert.equal(readMap(doc).language, null)
+  meta.set('language', 'de')
+  assert.equal(readMap(doc).language, 'de')
+})

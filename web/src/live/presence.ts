@@ -2,6 +2,7 @@
 import { type ReadonlySignal, signal } from '@preact/signals'
 import type { Awareness } from 'y-protocols/awareness'
 import { asPerson, person, type Person } from './person.ts'
+import { isAi, type LiveRun, runsIn } from './runs.ts'
 
 /** At most 20 positions a second. */
 const POINTER_EVERY_MS = 50
@@ -35,6 +36,9 @@ export interface Other extends Person {
 export class Presence {
   private readonly found = signal<readonly Other[]>([])
   readonly others: ReadonlySignal<readonly Other[]> = this.found
+  private readonly heard = signal<readonly LiveRun[]>([])
+  /** What the AI is doing in this map. */
+  readonly runs: ReadonlySignal<readonly LiveRun[]> = this.heard
   private pointer: Pointer | null = null
   private sendTimer: ReturnType<typeof setTimeout> | undefined
   private idleTimer: ReturnType<typeof setTimeout> | undefined
@@ -97,12 +101,15 @@ export class Presence {
       if (other !== null) others.push(other)
     }
     this.found.value = others.sort((a, b) => a.id - b.id)
+    const runs = runsIn(this.awareness.getStates().values())
+    // Pointers move much more often than runs go on.
+    if (JSON.stringify(runs) !== JSON.stringify(this.heard.value)) this.heard.value = runs
   }
 }
 
 /** Others are programs of any kind: whatever does not fit counts as absent. */
 const asOther = (id: number, state: Record<string, unknown>): Other | null => {
-  const user = asPerson(state['user'])
+  const user = isAi(state) ? null : asPerson(state['user'])
   if (user === null) return null
   const { selected, editing, cursor, drag } = state
   return {

@@ -1,51 +1,18 @@
 /** The list of this server's maps. */
 import { useEffect, useState } from 'preact/hooks'
 import { demand, forgetToken, held } from '../live/access.ts'
-import { createGraph, deleteGraph, type GraphSummary, listGraphs } from '../live/api.ts'
+import { deleteGraph, type GraphSummary, listGraphs } from '../live/api.ts'
 import { forgetMap } from '../live/keep.ts'
-import { TITLE_LENGTH_MAX } from '../../client/src/schema/schema.ts'
-import { go, mapPath, open } from '../route.ts'
+import { go, mapPath } from '../route.ts'
 import { ListAccess } from '../view/access.tsx'
 import { Confirm } from '../view/dialog.tsx'
-import { useFocus } from '../view/focus.ts'
 import icon from '../icon.svg'
 import { ago } from '../view/ago.ts'
+import { Create, messageOf } from './create.tsx'
 
 interface Listed {
   readonly graphs: readonly GraphSummary[]
   readonly next: string | null
-}
-
-const messageOf = (error: unknown): string => error instanceof Error ? error.message : String(error)
-
-const Create = ({ onFail }: { onFail: (message: string | null) => void }) => {
-  const [topic, setTopic] = useState('')
-  const [isBusy, setBusy] = useState(false)
-  const field = useFocus()
-  const create = async () => {
-    setBusy(true)
-    onFail(null)
-    try {
-      open(mapPath(await createGraph(topic.trim())))
-    } catch (error) {
-      onFail(`The map was not made. ${messageOf(error)}`)
-      setBusy(false)
-    }
-  }
-  return (
-    <form
-      class='line create' onSubmit={event => {
-        event.preventDefault()
-        if (topic.trim() !== '') void create()
-      }}
-    >
-      <input
-        type='text' aria-label='Topic of a new map' placeholder='What is your next map about?' ref={field} autoComplete='off'
-        maxLength={TITLE_LENGTH_MAX} value={topic} onInput={event => setTopic(event.currentTarget.value)}
-      />
-      <button type='submit' class='button primary' disabled={isBusy || topic.trim() === ''}>{isBusy ? 'Creating…' : 'Create map'}</button>
-    </form>
-  )
 }
 
 const Row = ({ graph, onDelete }: { graph: GraphSummary, onDelete: () => void }) => {

@@ -2,18 +2,21 @@
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import { demand } from '../live/access.ts'
 import type { Ending } from '../live/close.ts'
+import { TOPIC_LENGTH_MAX } from '../live/jobs.ts'
 import { Session } from '../live/session.ts'
 import { TITLE_LENGTH_MAX } from '../../client/src/schema/schema.ts'
 import { go } from '../route.ts'
 import { MapAccess } from '../view/access.tsx'
 import { Bar } from '../view/bar.tsx'
 import { Board } from '../view/board.ts'
+import { Coherence } from '../view/coherence.tsx'
 import { begin } from '../view/commands.ts'
 import { Details } from '../view/details.tsx'
 import { Confirm, Dialog } from '../view/dialog.tsx'
 import { useFocus } from '../view/focus.ts'
 import { KEYS } from '../view/keys.ts'
 import { Preview, PreviewEdge } from '../view/preview.tsx'
+import { Runs } from '../view/runs.tsx'
 import { Scene } from '../view/scene.tsx'
 import { DiskBanner, ReadOnlyHint, RefusedBanner, WaitBanner } from '../view/strips.tsx'
 import { TokenForm } from '../view/token-form.tsx'
@@ -25,6 +28,7 @@ const Bare = () => <div class='welcome'><h2>This map is empty</h2><p>You may onl
 const Welcome = ({ board }: { board: Board }) => {
   const [topic, setTopic] = useState('')
   const field = useFocus()
+  const why = board.growth.whyNot.value
   return (
     <form
       class='welcome' onSubmit={event => {
@@ -37,6 +41,11 @@ const Welcome = ({ board }: { board: Board }) => {
       <div class='line'>
         <input type='text' ref={field} aria-label='Topic' placeholder='Topic' maxLength={TITLE_LENGTH_MAX} value={topic} onInput={event => setTopic(event.currentTarget.value)} />
         <button type='submit' class='button primary' disabled={topic.trim() === ''}>Begin</button>
+        <button
+          type='button' class='button grow' title={why ?? undefined} disabled={why !== null || topic.trim() === '' || topic.trim().length > TOPIC_LENGTH_MAX}
+          onClick={() => board.growth.generate(topic.trim())}
+        >Grow with AI
+        </button>
       </div>
     </form>
   )
@@ -46,6 +55,7 @@ const Welcome = ({ board }: { board: Board }) => {
 const Empty = ({ board }: { board: Board }) => {
   const { link, hasSynced } = board.session
   if (board.past.value !== null || board.model.value.tree.root !== null || link.value.kind === 'ended') return null
+  if (board.growth.isFresh.value || board.growth.running.value.size > 0) return <div class='cover'><p>The first ideas are on their way…</p></div>
   if (hasSynced.value) return <div class='cover'>{board.isReadOnly.value ? <Bare /> : <Welcome board={board} />}</div>
   if (demand.value.kind !== 'none' || link.value.kind === 'busy') return null
   return <div class='cover'><p>{link.value.kind === 'lost' ? `This map cannot be loaded now: ${link.value.why}…` : 'Loading…'}</p></div>
@@ -121,6 +131,7 @@ export const MapPage = ({ id }: { id: string }) => {
         <RefusedBanner board={board} />
         <ReadOnlyHint board={board} />
         <Preview board={board} />
+        <Runs board={board} />
       </div>
       <Bar board={board} />
       <PreviewEdge board={board} />
@@ -128,6 +139,7 @@ export const MapPage = ({ id }: { id: string }) => {
       <Tools board={board} />
       <Details board={board} />
       <Versions board={board} />
+      <Coherence board={board} />
       <Overlays board={board} />
     </main>
   )

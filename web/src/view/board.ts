@@ -13,9 +13,10 @@ import type { Tree } from '../../client/src/schema/tree.ts'
 import { Camera } from './camera.ts'
 import type { Drop } from './drop.ts'
 import { Folds } from './folds.ts'
+import { Growth } from './growth.ts'
 import { History } from './history.ts'
 import { type Holders, holdersOf } from './holders.ts'
-import { type Bounds, type Box, type Layout, layOut } from './layout.ts'
+import { type Bounds, type Box, grip, type Layout, layOut } from './layout.ts'
 import { Measure } from './measure.ts'
 import { drawnOf, type Drawn, roomAround, reaches } from './sight.ts'
 import { Tween } from './tween.ts'
@@ -67,6 +68,7 @@ export class Board {
   readonly isHelpOpen = signal(false)
   readonly question = signal<Question | null>(null)
   readonly history = new History(this)
+  readonly growth: Growth
   /** How the map was, when that is shown instead of how it is. */
   readonly past = signal<MapModel | null>(null)
   readonly isEditable: ReadonlySignal<boolean>
@@ -91,7 +93,7 @@ export class Board {
   held: string | null = null
 
   private readonly mirror: Mirror
-  private readonly seen = signal<MapModel>({ topic: '', nodes: new Map(), edges: [], tree: { root: null, topics: [], places: new Map(), preorder: [] } })
+  private readonly seen = signal<MapModel>({ topic: '', language: null, nodes: new Map(), edges: [], tree: { root: null, topics: [], places: new Map(), preorder: [] } })
   private readonly tween = new Tween(boxes => { this.boxes.value = boxes })
   private measure: Measure | null = null
   private frame = 0
@@ -121,6 +123,7 @@ export class Board {
       effect(() => { if (this.editing.value === null) session.presence.edit(null) }),
       session.rights.isReadOnly.subscribe(() => this.foldAsAll())
     ]
+    this.growth = new Growth(this)
     this.refresh()
   }
 
@@ -137,6 +140,7 @@ export class Board {
     this.tween.stop()
     for (const stop of this.stops) stop()
     this.camera?.destroy()
+    this.growth.destroy()
     this.undo.destroy()
     this.mirror.destroy()
   }
@@ -224,6 +228,8 @@ export class Board {
       this.hasFitted = true
       this.camera?.fit(layout.bounds, true)
     }
+    const isWatched = this.growth.isFresh.value && this.hovered === null && this.selected.value === null
+    if (isWatched) this.camera?.widen(layout.bounds)
     this.tween.go(this.boxes.value, layout.boxes, shift, this.sight.value)
   }
 
@@ -276,9 +282,3 @@ const ranksOf = (tree: Tree): ReadonlyMap<string, readonly [position: number, of
   const lists = [tree.topics, ...[...tree.places.values()].map(place => place.children)]
   return new Map(lists.flatMap(ids => ids.map((id, at) => [id, [at + 1, ids.length] as const])))
 }
-
-/** The point of a card that does not move when its text grows: the middle of the edge towards its parent. */
-const grip = (box: Box): { x: number, y: number } => ({
-  x: box.depth === 0 && box.parent === null ? box.x + box.w / 2 : box.side === 'right' ? box.x : box.x + box.w,
-  y: box.y + box.h / 2
-})

@@ -12,6 +12,8 @@ const FIRST_SCALE_MAX = 1.1
 /** Pixels kept free around what is fitted or brought into view: the bars lie over the edges of the frame. */
 const MARGIN = { x: 40, top: 80, bottom: 100 }
 const GLIDE_MS = 160
+/** How much room a growing map is given on each side, as a share of its size. */
+const ROOM_SHARE = 0.2
 
 export class Camera {
   private readonly frame: Selection<HTMLElement, unknown, null, undefined>
@@ -19,6 +21,8 @@ export class Camera {
   private gliding = 0
   /** A hand is on the map: it moves with that and with nothing else. */
   isHeld = false
+  /** Nobody has moved the map by hand so far. */
+  private isUntouched = true
 
   private readonly resizes: ResizeObserver
 
@@ -30,7 +34,10 @@ export class Camera {
       .scaleExtent([SCALE_MIN, SCALE_MAX])
       .filter(isForCamera)
       .clickDistance(4)
-      .on('start', () => { this.isHeld = true })
+      .on('start', ({ sourceEvent }: { sourceEvent?: unknown }) => {
+        this.isHeld = true
+        if (sourceEvent != null) this.touch()
+      })
       .on('end', () => { this.isHeld = false })
       .on('zoom', ({ transform }: { transform: ZoomTransform }) => this.show(transform))
     this.frame = select(element)
@@ -73,6 +80,7 @@ export class Camera {
   }
 
   zoomBy (factor: number): void {
+    this.touch()
     this.behaviour.scaleBy(this.frame, factor)
   }
 
@@ -86,6 +94,16 @@ export class Camera {
     const middle = k > whole ? { x: 0, y: 0 } : { x: (bounds.left + bounds.right) / 2, y: (bounds.top + bounds.bottom) / 2 }
     const y = (clientHeight + MARGIN.top - MARGIN.bottom) / 2
     this.set(zoomIdentity.translate(freeWidth / 2, y).scale(k).translate(-middle.x, -middle.y))
+  }
+
+  /** Makes room for a new map that outgrows the frame, in few and gentle steps, until somebody moves it by hand. */
+  widen (bounds: Bounds): void {
+    const { left, top, right, bottom } = this.view()
+    const isInView = bounds.left >= left && bounds.right <= right && bounds.top >= top && bounds.bottom <= bottom
+    if (!this.isUntouched || isInView) return
+    const [x, y] = [(bounds.right - bounds.left) * ROOM_SHARE, (bounds.bottom - bounds.top) * ROOM_SHARE]
+    this.layer.classList.add('gliding')
+    this.fit({ left: bounds.left - x, top: bounds.top - y, right: bounds.right + x, bottom: bounds.bottom + y }, true)
   }
 
   /** Moves just as far as needed to have a card in the frame. */
@@ -117,6 +135,11 @@ export class Camera {
     step()
   }
 
+  private touch (): void {
+    this.isUntouched = false
+    this.layer.classList.remove('gliding')
+  }
+
   private set (transform: ZoomTransform): void {
     const held = this.isHeld
     this.behaviour.transform(this.frame, transform)
@@ -132,6 +155,7 @@ export class Camera {
   private readonly pan = (event: WheelEvent): void => {
     if (event.ctrlKey || event.metaKey || isOverControl(event)) return
     event.preventDefault()
+    this.touch()
     const unit = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 20 : 1
     const [dx, dy] = event.shiftKey && event.deltaX === 0 ? [event.deltaY, 0] : [event.deltaX, event.deltaY]
     const { k, x, y } = zoomTransform(this.element)

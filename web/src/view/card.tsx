@@ -9,6 +9,7 @@ import { Editor } from './editor.tsx'
 import type { Holder } from './holders.ts'
 import type { Box } from './layout.ts'
 import { type Level, shownTitle } from './measure.ts'
+import { ideaText, Mark, Verdict } from './verdict.tsx'
 
 export interface CardProps {
   readonly board: Board
@@ -23,6 +24,10 @@ export interface CardProps {
   readonly children: number
   readonly position: number
   readonly siblings: number
+  /** It is an idea that waits for a yes or no. */
+  readonly isJudged: boolean
+  /** The AI adds to it. */
+  readonly isGrowing: boolean
   /** Who else has selected it. */
   readonly others: readonly Holder[]
 }
@@ -53,11 +58,12 @@ const Names = ({ others }: { others: readonly Holder[] }) => {
   )
 }
 
-const Handle = ({ board, box, node, level, children }: CardProps) => {
+const Handle = ({ board, box, node, level, children, isJudged }: CardProps) => {
   const hidden = box.hidden
   const isClosable = children > 0 && level !== 'root'
   return (
-    <div class={`handles ${box.side}`}>
+    <div class={`handles ${box.side}${isJudged && children > 0 && hidden === 0 ? ' narrow' : ''}`}>
+      {isJudged && <Verdict board={board} node={node} />}
       {isClosable && (
         <button
           type='button' class={hidden > 0 ? 'handle count' : 'handle fold'} tabIndex={-1}
@@ -75,7 +81,7 @@ export const Card = memo((props: CardProps) => {
   const { board, box, node, level, color, isSelected, isEditing, isDragged, mark, others } = props
   const classes = ['card', level, box.side, isBright(color) ? 'bright' : 'dim',
     isSelected && 'selected', isEditing && 'editing', isDragged && 'dragged', mark !== null && `drop-${mark}`,
-    node.proposed && 'proposed', others.length > 0 && 'taken'].filter(Boolean).join(' ')
+    node.proposed && 'proposed', props.isGrowing && 'growing', others.length > 0 && 'taken'].filter(Boolean).join(' ')
   const style = {
     transform: `translate(${box.x}px, ${box.y}px)`,
     width: `${box.w}px`,
@@ -86,7 +92,7 @@ export const Card = memo((props: CardProps) => {
   return (
     <div
       id={cardId(node.id)} class={classes} style={style} data-node={node.id}
-      role='treeitem' aria-label={shownTitle(node.title)} aria-level={box.depth + 1} aria-setsize={props.siblings}
+      role='treeitem' aria-label={shownTitle(node.title) + ideaText(node)} aria-level={box.depth + 1} aria-setsize={props.siblings}
       aria-posinset={props.position} aria-selected={isSelected} aria-expanded={props.children === 0 ? undefined : box.hidden === 0}
       onPointerEnter={() => { board.hovered = node.id }}
       onPointerLeave={() => { if (board.hovered === node.id) board.hovered = null }}
@@ -94,6 +100,7 @@ export const Card = memo((props: CardProps) => {
     >
       {isEditing ? <Editor board={board} id={node.id} title={node.title} /> : <Title {...props} />}
       {node.hasSummary && !isEditing && <span class='note' aria-hidden='true' title='Has a summary' />}
+      {node.proposed && level !== 'root' && <Mark node={node} />}
       <Names others={others} />
       {!isEditing && <Handle {...props} />}
     </div>

@@ -1,6 +1,7 @@
 /** What people can do, whether by key, button or pointer. */
 import { branchColor } from '../model/color.ts'
 import { addNode, beginMap, followRootTitle, moveNode, removeBranch, setCollapsed, type Spot } from '../../client/src/schema/edits.ts'
+import { TITLE_LENGTH_MAX } from '../../client/src/schema/schema.ts'
 import { branch, siblingsUnder } from '../../client/src/schema/tree.ts'
 import type { Board } from './board.ts'
 import { shownTitle } from './measure.ts'
@@ -47,6 +48,18 @@ export const addChild = (board: Board, parent: string | null = board.selected.va
   const { tree } = board.model.value
   const at = siblingsUnder(tree, parent).length
   add(board, { parent, at }, parent === tree.root ? branchColor(at) : null)
+}
+
+/** Writes down what a map was found to lack. */
+export const addIdea = (board: Board, title: string): void => {
+  board.catchUp()
+  const { tree } = board.model.value
+  if (tree.root === null) return
+  const spot = { parent: tree.root, at: siblingsUnder(tree, tree.root).length }
+  step(board, tree.root, () => {
+    addNode(board.session.doc, spot, { title: title.slice(0, TITLE_LENGTH_MAX), color: branchColor(spot.at) })
+    board.news.value = `Added “${title}”`
+  })
 }
 
 /** Below the selected node, on its side; beside the root there is no place, so there it is a child. */
@@ -152,6 +165,7 @@ export const go = (board: Board, direction: Direction): void => {
 
 export const toggleDetails = (board: Board): void => {
   board.history.close()
+  board.growth.isCheckOpen.value = false
   board.isPanelOpen.value = !board.isPanelOpen.value
 }
 
@@ -165,4 +179,36 @@ export const redo = (board: Board): void => {
   if (!wantsToEdit(board)) return
   board.undo.redo()
   board.refresh()
+}
+
+export const expand = (board: Board): void => {
+  const { value: id } = board.selected
+  if (id !== null) board.growth.expand(id)
+}
+
+/** The form in which one says how. */
+export const toggleExpander = (board: Board): void => {
+  board.growth.isChoosing.value = !board.growth.isChoosing.value && board.selected.value !== null && mayEdit(board)
+}
+
+/** The job whose idea a node is, when it waits for a yes or no that can be given now. */
+export const judgedRun = (board: Board, id: string | null): string | null => {
+  const node = board.model.value.nodes.get(id ?? '')
+  const { running, judging } = board.growth
+  if (node?.proposed !== true || node.run === null || !mayEdit(board)) return null
+  return running.value.has(node.run) || judging.value.has(node.id) ? null : node.run
+}
+
+export const judge = (board: Board, how: 'accept' | 'reject'): void => {
+  const { value: id } = board.selected
+  const run = judgedRun(board, id)
+  if (id !== null && run !== null) board.growth.judge(how, run, id)
+}
+
+export const toggleCheck = (board: Board): void => {
+  const { isCheckOpen, own } = board.growth
+  board.history.close()
+  board.isPanelOpen.value = false
+  isCheckOpen.value = !isCheckOpen.value
+  if (isCheckOpen.value && !own.value.some(run => run.wish.kind === 'coherence')) board.growth.check()
 }

@@ -44,7 +44,7 @@ export class History {
 
   toggle (): void {
     if (this.isOpen.value) return this.close()
-    this.board.isPanelOpen.value = false
+    this.board.isPanelOpen.value = this.board.growth.isCheckOpen.value = false
     this.isOpen.value = true
     void this.load()
   }

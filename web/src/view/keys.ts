@@ -13,6 +13,8 @@ export const KEYS: ReadonlyArray<readonly [keys: string, what: string]> = [
   ['Space', 'Open or close the branch'],
   ['Alt + ↑ ↓', 'Move among its siblings'],
   ['Alt + ← →', 'Move out of, or into, the neighbour; from one side of the root to the other'],
+  ['Ctrl + E, Ctrl + Shift + E', 'Expand with AI; say how first'],
+  ['Ctrl + Enter, Ctrl + Delete', 'Accept, reject an idea of the AI'],
   ['Alt + Enter', 'Details: summary and colour'],
   ['Alt + H', 'History: keep, see and restore versions'],
   ['Ctrl + Z, Ctrl + Shift + Z', 'Undo, redo what you did'],
@@ -50,6 +52,9 @@ const commandOf = (event: KeyboardEvent, hasSelection: boolean): Command | null 
   const arrow = ARROWS[key]
   if (event.ctrlKey || event.metaKey) {
     if (key.toLowerCase() === 'z') return event.shiftKey ? commands.redo : commands.undo
+    if (key.toLowerCase() === 'e') return event.shiftKey ? commands.toggleExpander : commands.expand
+    if (key === 'Enter') return board => commands.judge(board, 'accept')
+    if (key === 'Delete' || key === 'Backspace') return board => commands.judge(board, 'reject')
     return key.toLowerCase() === 'y' ? commands.redo : null
   }
   if (event.altKey) {

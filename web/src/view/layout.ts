@@ -46,6 +46,12 @@ const TOPIC_GAP_Y = 72
 
 export const middleOf = (box: Box): { x: number, y: number } => ({ x: box.x + box.w / 2, y: box.y + box.h / 2 })
 
+/** The point of a card that does not move when its text grows: the middle of the edge towards its parent. */
+export const grip = (box: Box): { x: number, y: number } => ({
+  x: box.depth === 0 && box.parent === null ? box.x + box.w / 2 : box.side === 'right' ? box.x : box.x + box.w,
+  y: box.y + box.h / 2
+})
+
 type Sizes = (id: string) => Size
 
 interface Plan {

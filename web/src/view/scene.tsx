@@ -3,6 +3,7 @@ import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
 import type { Other } from '../live/presence.ts'
 import type { Board } from './board.ts'
 import { Card, cardId } from './card.tsx'
+import { judgedRun } from './commands.ts'
 import type { Holder } from './holders.ts'
 import { onMapKey } from './keys.ts'
 import { middleOf } from './layout.ts'
@@ -33,6 +34,7 @@ const Cards = ({ board }: { board: Board }) => {
   const dragging = board.dragging.value
   const holders = board.holders.value
   const ranks = board.ranks.value
+  const growing = board.growth.growing.value
   return (
     <>
       {board.drawn.value.cards.map(box => {
@@ -45,6 +47,7 @@ const Cards = ({ board }: { board: Board }) => {
             key={box.id} board={board} box={box} node={node} level={levelOf(model, box.id)} color={colors.get(box.id) ?? '#6B7280'}
             isSelected={board.selected.value === box.id} isEditing={board.editing.value?.id === box.id}
             isDragged={dragging?.id === box.id} mark={dragging?.drop?.target === box.id ? dragging.drop.mark : null}
+            isJudged={judgedRun(board, box.id) !== null} isGrowing={growing.has(box.id)}
             children={place.children.length} siblings={siblings} position={position} others={holders.get(box.id) ?? NOBODY}
           />
         )

@@ -1,7 +1,11 @@
 /** Buttons for all that the keyboard can do; on a phone they are the only way. */
 import type { Board } from './board.ts'
-import { addChild, addSibling, move, redo, remove, rename, toggle, toggleDetails, undo } from './commands.ts'
+import {
+  addChild, addSibling, judge, judgedRun, move, redo, remove, rename, toggle, toggleCheck, toggleDetails, toggleExpander, undo
+} from './commands.ts'
+import { Expander } from './expander.tsx'
 import { READ_ONLY } from './strips.tsx'
+import { VERDICT_ICONS } from './verdict.tsx'
 import type { Direction } from './walk.ts'
 
 const ZOOM_STEP = 1.25
@@ -31,6 +35,8 @@ const Tool = ({ label, keys, icon, onClick, isOff = false, why, isOn }: ToolProp
 const ICONS = {
   child: 'M2 8h8v8H2zM10 12h3M18 8.5v7M14.5 12h7',
   sibling: 'M4 4h13v6H4zM10.5 13.5v7M7 17h7',
+  expand: 'M11 4l1.9 5.1L18 11l-5.1 1.9L11 18l-1.9-5.1L4 11l5.1-1.9zM19 15v5M16.5 17.5h5',
+  check: 'M4 6h16M4 11h9M4 16h6M13 17l3 3 5-6',
   rename: 'M5 19l1-4L16 5l3 3L9 18zM14 7l3 3',
   details: 'M6 4h12v16H6zM9 9h6M9 13h6M9 17h3',
   fold: 'M5 12h5M19 6l-5 6 5 6',
@@ -59,6 +65,13 @@ const NodeTools = ({ board, id }: { board: Board, id: string }) => {
     <div class='tools node-tools panel' role='toolbar' aria-label='Selected node'>
       <Tool label='Add child' keys='Tab' icon={ICONS.child} why={why} onClick={() => addChild(board)} />
       <Tool label='Add sibling' keys='Enter' icon={ICONS.sibling} why={why} isOff={isRoot} onClick={() => addSibling(board)} />
+      {!board.isReadOnly.value && <Tool label='Expand with AI' keys='Ctrl+E' icon={ICONS.expand} why={board.growth.whyNotExpand(id) ?? undefined} isOn={board.growth.isChoosing.value} onClick={() => toggleExpander(board)} />}
+      {judgedRun(board, id) !== null && (
+        <>
+          <Tool label='Accept' keys='Ctrl+Enter' icon={VERDICT_ICONS.accept} onClick={() => judge(board, 'accept')} />
+          <Tool label='Reject' keys='Ctrl+Del' icon={VERDICT_ICONS.reject} onClick={() => judge(board, 'reject')} />
+        </>
+      )}
       <Tool label='Rename' keys='F2' icon={ICONS.rename} why={why} onClick={() => rename(board)} />
       <Tool label='Details' keys='Alt+Enter' icon={ICONS.details} onClick={() => toggleDetails(board)} />
       <Tool label={nodes.get(id)?.collapsed === true ? 'Open' : 'Close'} keys='Space' icon={ICONS.fold} isOff={isRoot || !hasChildren} onClick={() => toggle(board)} />
@@ -77,6 +90,7 @@ export const Tools = ({ board }: { board: Board }) => {
   return (
     <>
       {(isEditable || isReadOnly) && selected !== null && board.editing.value === null && <NodeTools board={board} id={selected} />}
+      {isEditable && selected !== null && board.growth.isChoosing.value && <Expander key={selected} board={board} id={selected} />}
       <div class='tools view-tools panel' role='toolbar' aria-label='View'>
         <Tool label='Undo' keys='Ctrl+Z' icon={ICONS.undo} why={why} isOff={!isEditable} onClick={() => undo(board)} />
         <Tool label='Redo' keys='Ctrl+Shift+Z' icon={ICONS.redo} why={why} isOff={!isEditable} onClick={() => redo(board)} />
@@ -84,6 +98,7 @@ export const Tools = ({ board }: { board: Board }) => {
         <Tool label='Zoom in' keys='+' icon={ICONS.plus} onClick={() => board.camera?.zoomBy(ZOOM_STEP)} />
         <Tool label='Whole map' keys='0' icon={ICONS.fit} onClick={() => board.fit()} />
         <Tool label='History' keys='Alt+H' icon={ICONS.history} isOn={board.history.isOpen.value} onClick={() => board.history.toggle()} />
+        {!isReadOnly && <Tool label='Check coherence' icon={ICONS.check} isOn={board.growth.isCheckOpen.value} onClick={() => toggleCheck(board)} />}
         <Tool label='Keys' keys='?' icon={ICONS.help} onClick={() => { board.isHelpOpen.value = true }} />
       </div>
     </>

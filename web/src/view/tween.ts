@@ -1,5 +1,5 @@
 /** Small moves are shown as moves, so that eyes can follow; large ones are just made. */
-import type { Bounds, Box } from './layout.ts'
+import { type Bounds, type Box, grip } from './layout.ts'
 import { reaches } from './sight.ts'
 
 const MOVE_MS = 180
@@ -27,8 +27,10 @@ export class Tween {
     for (const box of target.values()) {
       const before = drawn.get(box.id)
       if (before === undefined || !(reaches(before, sight) || reaches(box, sight))) continue
-      const [x, y] = [before.x + shift.x, before.y + shift.y]
-      if (Math.abs(x - box.x) > 0.5 || Math.abs(y - box.y) > 0.5) from.set(box.id, { x, y })
+      // A card that only grows stays at its parent's side.
+      const [a, b] = [grip(before), grip(box)]
+      const [x, y] = [a.x + shift.x - b.x, a.y + shift.y - b.y]
+      if (Math.abs(x) > 0.5 || Math.abs(y) > 0.5) from.set(box.id, { x, y })
     }
     if (from.size === 0 || from.size > MOVING_MAX || calm()) return this.onStep(target)
     const begin = performance.now()
@@ -39,7 +41,7 @@ export class Tween {
       const boxes = new Map(target)
       for (const [id, { x, y }] of from) {
         const box = target.get(id)
-        if (box !== undefined) boxes.set(id, { ...box, x: box.x + (x - box.x) * left, y: box.y + (y - box.y) * left })
+        if (box !== undefined) boxes.set(id, { ...box, x: box.x + x * left, y: box.y + y * left })
       }
       this.onStep(boxes)
       this.frame = requestAnimationFrame(step)

@@ -15,7 +15,7 @@ export { type MapModel, Mirror } from './mirror.ts'
 export { between } from './order.ts'
 export type { Side } from './place.ts'
 export {
-  type EdgeData, type NodeData, rootsOf, SCHEMA, SUMMARY_LENGTH_MAX, type TextField, TITLE_LENGTH_MAX
+  type EdgeData, type NodeData, type NodeSource, rootsOf, SCHEMA, SUMMARY_LENGTH_MAX, type TextField, TITLE_LENGTH_MAX
 } from './schema.ts'
 export { readSummary, renameNode, setSummary } from './texts.ts'
 export { branch, derive, isInBranch, type ParentLink, type Place, siblingsUnder, type Tree, type TreeInput } from './tree.ts'

@@ -3,11 +3,13 @@
  * title in a map of thousands of nodes costs the reading of one node.
  */
 import * as Y from 'yjs'
-import { type EdgeData, type NodeData, readEdge, readNode, readRoot, readTopic, type Roots, rootsOf } from './schema.ts'
+import { type EdgeData, type NodeData, readEdge, readLanguage, readNode, readRoot, readTopic, type Roots, rootsOf } from './schema.ts'
 import { derive, type Tree } from './tree.ts'
 
 export interface MapModel {
   readonly topic: string
+  /** The language in which it is written (BCP 47), when it says so. */
+  readonly language: string | null
   readonly nodes: ReadonlyMap<string, NodeData>
   /** Cross links whose ends both exist. */
   readonly edges: readonly EdgeData[]
@@ -55,7 +57,9 @@ export class Mirror {
     for (const id of this.changed) this.readAgain(id)
     this.changed.clear()
     this.tree ??= derive([...this.nodes.values()], readRoot(this.roots))
-    return { topic: readTopic(this.roots), nodes: new Map(this.nodes), edges: this.readEdges(), tree: this.tree }
+    return {
+      topic: readTopic(this.roots), language: readLanguage(this.roots), nodes: new Map(this.nodes), edges: this.readEdges(), tree: this.tree
+    }
   }
 
   private readAgain (id: string): void {

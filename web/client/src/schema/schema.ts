@@ -18,9 +18,23 @@ export interface NodeData {
   /** `#RRGGBB`, null when nobody chose one. */
   readonly color: string | null
   readonly collapsed: boolean
-  /** Proposed by an AI run and not accepted yet. */
+  /** Whether an AI may be asked to expand it. */
+  readonly expandable: boolean
+  /** Who made it; a source that is not known here counts as missing. */
+  readonly source: NodeSource | null
+  /** The id of the AI job that made it. */
+  readonly run: string | null
+  /** Proposed by that job and not accepted yet (`state`). */
   readonly proposed: boolean
+  /** What it is to its parent, in a few words; empty when nobody said. */
+  readonly relationship: string
+  /** How strong that is, 0 to 1. */
+  readonly strength: number | null
 }
+
+export type NodeSource = 'human' | 'ai' | 'template' | 'import'
+
+const SOURCES: ReadonlySet<unknown> = new Set<NodeSource>(['human', 'ai', 'template', 'import'])
 
 export interface EdgeData {
   readonly id: string
@@ -66,9 +80,19 @@ export const readNode = (id: string, node: Y.Map<unknown>): NodeData => {
     order: stringOf(node.get('order')) ?? '',
     color: color !== null && /^#[0-9a-f]{6}$/i.test(color) ? color : null,
     collapsed: node.get('collapsed') === true,
-    proposed: node.get('state') === 'proposed'
+    expandable: node.get('expandable') !== false,
+    source: sourceOf(node.get('source')),
+    run: stringOf(node.get('run')),
+    proposed: node.get('state') === 'proposed',
+    relationship: textOf(node.get('relationship')),
+    strength: strengthOf(node.get('strength'))
   }
 }
+
+export const sourceOf = (value: unknown): NodeSource | null => SOURCES.has(value) ? value as NodeSource : null
+
+export const strengthOf = (value: unknown): number | null =>
+  typeof value === 'number' && value >= 0 && value <= 1 ? value : null
 
 export const readEdge = (id: string, edge: Y.Map<unknown>): EdgeData | null => {
   const source = stringOf(edge.get('source'))
@@ -78,4 +102,6 @@ export const readEdge = (id: string, edge: Y.Map<unknown>): EdgeData | null => {
 }
 
 export const readTopic = (roots: Roots): string => textOf(roots.meta.get('topic'))
+/** The language in which the map is written (BCP 47), when it says so. */
+export const readLanguage = (roots: Roots): string | null => stringOf(roots.meta.get('language'))
 export const readRoot = (roots: Roots): string | null => stringOf(roots.meta.get('root'))
