@@ -20,7 +20,7 @@ const { TEST_REDIS_URL: redis, TEST_POSTGRES_URL: postgres } = process.env
 const hasBus = redis !== undefined && postgres !== undefined
 
 /** What only a node with a bus measures; `make test` has one. */
-const OF_THE_BUS = /^synapti_(bus_|store_catch_ups)/
+const OF_THE_BUS = /^synapti_(bus_|store_catch_ups|breaker_state)/
 
 /** A page of a node that has done a little of everything, so that what is measured by label shows. */
 const page = async t => {
