@@ -5,7 +5,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/postgres.sh"
 
-commands="latency open fanout rooms max join idle poll slow stopped storm acks compaction cluster"
+commands="latency open fanout rooms max join idle poll slow stopped storm acks compaction ai cluster"
 only=${BENCH_ONLY:-$commands}
 for name in $only; do
   case " $commands " in
@@ -63,6 +63,7 @@ measure stopped stopped
 measure storm storm
 measure acks acks
 measure compaction compaction
+measure ai ai
 measure cluster cluster
 measure cluster-storm cluster --storm
 
