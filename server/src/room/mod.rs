@@ -42,16 +42,13 @@ pub struct SessionId(pub u64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Principal(pub u64);
 
-impl Principal {
-    /// Everybody who may only read: no client id is ever theirs, since nothing that they write is taken.
-    pub const READER: Self = Self(u64::MAX);
-}
-
 /// As what a session comes in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Entrant {
     /// On whose behalf.
     pub principal: Principal,
+    /// Whether nothing that it writes is taken. Then no client id comes to belong to its principal by it.
+    pub only_reads: bool,
     /// Whether it is told what becomes of its edits.
     pub is_told: bool,
     /// On whose behalf what it shows of its client stays for a while after it, if it does: a client that polls has many short
@@ -63,6 +60,18 @@ impl Entrant {
     /// One that is told nothing, and whose presence ends with it.
     pub fn of(principal: Principal) -> Self {
         Self { principal, ..Self::default() }
+    }
+
+    /// The same, who may only read.
+    #[must_use]
+    pub fn only_reading(self) -> Self {
+        Self { only_reads: true, ..self }
+    }
+
+    /// The same, of whom it depends whether they may edit.
+    #[must_use]
+    pub fn who_may_edit(self, may_edit: bool) -> Self {
+        Self { only_reads: !may_edit, ..self }
     }
 
     /// The same, told what becomes of its edits.

@@ -16,7 +16,7 @@ use synapti_protocol::{
     message,
 };
 
-use super::{Principal, SessionId};
+use super::{Entrant, Principal, SessionId};
 
 /// States kept for one room. Each is at most [`AWARENESS_STATE_BYTES_MAX`] bytes.
 pub const PRESENCE_STATES_MAX: usize = 4096;
@@ -60,7 +60,20 @@ struct Present {
     clock: u32,
     state: Box<str>,
     owner: Owner,
+    /// Who shows it, if that is somebody of this node.
+    by: Option<Entrant>,
     renewed_ms: u64,
+}
+
+/// Who says something of themselves.
+#[derive(Clone, Copy, Debug)]
+pub struct Speaker {
+    /// The session in which they say it.
+    pub session: SessionId,
+    /// As what it came in.
+    pub is: Entrant,
+    /// What [`Presence::join`] answered it.
+    pub joined: JoinOrder,
 }
 
 /// Whose a state is.
@@ -108,15 +121,14 @@ impl Presence {
         self.order
     }
 
-    /// Takes what `session` says of its own client; ignores what it says of others, and of clients that `may_own` says are
+    /// Takes what `speaker` says of its own client; ignores what it says of others, and of clients that `may_own` says are
     /// somebody else's. Answers the client that it shows as its own.
     ///
     /// # Errors
     /// [`PresenceError`]; nothing of the message was taken.
     pub fn apply(
         &mut self,
-        session: SessionId,
-        joined: JoinOrder,
+        speaker: Speaker,
         payload: &[u8],
         now_ms: u64,
         may_own: impl Fn(u64) -> bool,
@@ -126,12 +138,13 @@ impl Presence {
             return Err(PresenceError::TooLarge { bytes: entry.state.len() });
         }
         for entry in &entries {
-            if may_own(entry.client) && self.is_own(session, joined, &entry) {
-                self.take(session, &entry, now_ms);
+            if may_own(entry.client) && self.is_own(speaker, &entry) {
+                self.take(speaker, &entry, now_ms);
             } else if entries.len() == 1 {
                 self.renew_away(&entry, now_ms);
             }
         }
+        let session = speaker.session;
         Ok(self.owned.get(&session).copied().filter(|&client| self.session_of(client) == Some(session)))
     }
 
@@ -177,7 +190,7 @@ impl Presence {
         let Some(state) = state else { return self.remove(client, now_ms) };
         let shown = self.present.get(&client).map(|present| present.clock);
         let clock = shown.max(self.gone.get(&client).map(|gone| gone.clock)).map_or(1, |clock| clock + 1);
-        self.show(&Entry { client, clock, state }, Owner::Room, now_ms);
+        self.show(&Entry { client, clock, state }, Owner::Room, None, now_ms);
     }
 
     /// Whether somebody is shown who will be back.
@@ -290,19 +303,21 @@ impl Presence {
 
     /// Whether a session speaks of itself. A session has one client id: the first that it announces and that is
     /// nobody else's. A newer clock proves an owner that has come back on another connection while its old one
-    /// has not been noticed dead: what is only passed on never has a newer clock than ours.
-    fn is_own(&self, session: SessionId, joined: JoinOrder, entry: &Entry<'_>) -> bool {
+    /// has not been noticed dead: what is only passed on never has a newer clock than ours. But nobody comes back as
+    /// somebody else; who may edit only finds their id in the hands of one who may not.
+    fn is_own(&self, Speaker { session, is, joined }: Speaker, entry: &Entry<'_>) -> bool {
         if let Some(own) = self.owned.get(&session) {
             return *own == entry.client;
         }
         if let Some(present) = self.present.get(&entry.client) {
-            return entry.clock > present.clock;
+            let may_have = |by: Entrant| by.principal == is.principal || by.only_reads && !is.only_reads;
+            return entry.clock > present.clock && present.by.is_none_or(may_have);
         }
         // Somebody who saw the state before it went may still be passing it on.
         self.gone.get(&entry.client).is_none_or(|gone| entry.clock > gone.clock || joined > gone.order)
     }
 
-    fn take(&mut self, session: SessionId, entry: &Entry<'_>, now_ms: u64) {
+    fn take(&mut self, Speaker { session, is, .. }: Speaker, entry: &Entry<'_>, now_ms: u64) {
         let client = entry.client;
         let newer = self
             .present
@@ -322,13 +337,13 @@ impl Presence {
         if self.present.len() >= PRESENCE_STATES_MAX && !self.present.contains_key(&client) {
             return;
         }
-        self.show(entry, Owner::Session(session), now_ms);
+        self.show(entry, Owner::Session(session), Some(is), now_ms);
         self.owned.insert(session, client);
     }
 
     /// A state is there, and whoever had it before has it no more.
-    fn show(&mut self, entry: &Entry<'_>, owner: Owner, now_ms: u64) {
-        let present = Present { clock: entry.clock, state: entry.state.into(), owner, renewed_ms: now_ms };
+    fn show(&mut self, entry: &Entry<'_>, owner: Owner, by: Option<Entrant>, now_ms: u64) {
+        let present = Present { clock: entry.clock, state: entry.state.into(), owner, by, renewed_ms: now_ms };
         if let Some(Present { owner: Owner::Session(before), .. }) = self.present.insert(entry.client, present)
             && owner != Owner::Session(before)
         {

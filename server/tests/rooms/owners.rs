@@ -7,6 +7,7 @@ use crate::support::{Bench, Client, Seen, awareness, states_of, update_of};
 
 const ANN: Principal = Principal(1);
 const BOB: Principal = Principal(2);
+const EVE: Principal = Principal(3);
 
 /// Ann's session 1 shows client 1, Bob's session 2 shows client 2; Ann has written one node.
 fn two_people() -> (Bench, Client, Client) {
@@ -184,9 +185,28 @@ fn nobody_takes_an_id_under_which_somebody_else_writes() {
 #[test]
 fn who_may_only_read_owns_no_id() {
     let (mut bench, mut ann) = (Bench::new(), Client::new(1));
-    bench.join_as(3, Principal::READER);
+    bench.enter(3, Entrant::of(EVE).only_reading());
     bench.awareness(3, &awareness(1, 1, "\"eve\""));
     bench.join_as(1, ANN);
     bench.save(1, ann.add("hers"));
     assert_eq!(nodes(&mut bench), ["hers"]);
+}
+
+#[test]
+fn nobody_speaks_as_somebody_else_who_only_reads() {
+    let mut bench = Bench::new();
+    bench.enter(1, Entrant::of(BOB).only_reading());
+    bench.enter(2, Entrant::of(EVE).only_reading());
+    bench.awareness(1, &awareness(1, 1, "\"bob\""));
+    assert!(bench.awareness(2, &awareness(1, 9, "\"eve\"")).frames.is_empty());
+    assert!(bench.awareness(2, &awareness(1, 9, "null")).frames.is_empty());
+    // On a newer connection he is himself; and who may edit gets back what somebody took who may not.
+    bench.now_ms += 1_000;
+    bench.enter(3, Entrant::of(BOB).only_reading());
+    let seen = bench.awareness(3, &awareness(1, 2, "\"bob again\""));
+    assert_eq!(states_of(&seen.frames[0]), [(1, 2, "\"bob again\"".to_owned())]);
+    bench.now_ms += 1_000;
+    bench.join_as(4, ANN);
+    let seen = bench.awareness(4, &awareness(1, 3, "\"ann\""));
+    assert_eq!(states_of(&seen.frames[0]), [(1, 3, "\"ann\"".to_owned())]);
 }

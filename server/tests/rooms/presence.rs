@@ -3,7 +3,7 @@
 use synapti_protocol::{close::CloseCode, limits::AWARENESS_STATE_BYTES_MAX};
 use synapti_server::room::{
     Entrant, Principal, SessionId,
-    presence::{PRESENCE_STATES_MAX, Presence},
+    presence::{PRESENCE_STATES_MAX, Presence, Speaker},
 };
 
 use crate::support::{Bench, Client, Seen, awareness, states_of};
@@ -169,7 +169,8 @@ fn states_are_bounded() {
     let mut presence = Presence::default();
     for client in 1..=PRESENCE_STATES_MAX as u64 + 10 {
         let joined = presence.join();
-        presence.apply(SessionId(client), joined, &awareness(client, 1, "{}"), 0, |_| true).unwrap();
+        let speaker = Speaker { session: SessionId(client), is: Entrant::default(), joined };
+        presence.apply(speaker, &awareness(client, 1, "{}"), 0, |_| true).unwrap();
     }
     assert_eq!(presence.len(), PRESENCE_STATES_MAX);
     presence.leave(SessionId(1), 0);

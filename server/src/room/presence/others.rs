@@ -84,7 +84,7 @@ impl Presence {
             // What has gone comes back late, unless all of them are told.
             let is_late = self.gone.get(&entry.client).is_some_and(|gone| entry.clock <= gone.clock) && !is_whole;
             if !entry.is_removal() && !is_late && self.present.len() < PRESENCE_STATES_MAX {
-                self.show(entry, Owner::Node(node), now_ms);
+                self.show(entry, Owner::Node(node), None, now_ms);
             }
             return;
         };
@@ -96,7 +96,7 @@ impl Presence {
             }
         } else if entry.clock > present.clock {
             // Also of somebody who was here: they have come back there, and their old connection is not known to be dead.
-            self.show(entry, Owner::Node(node), now_ms);
+            self.show(entry, Owner::Node(node), None, now_ms);
         } else if is_its_own
             && entry.clock == present.clock
             && let Some(present) = self.present.get_mut(&entry.client)
@@ -116,7 +116,10 @@ impl Presence {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::SessionId, *};
+    use super::{
+        super::{Entrant, SessionId, Speaker},
+        *,
+    };
 
     const THERE: NodeId = NodeId(7);
     const ELSEWHERE: NodeId = NodeId(8);
@@ -134,7 +137,8 @@ mod tests {
 
     fn announce(presence: &mut Presence, session: u64, entries: &[(u64, u32, &str)]) {
         let joined = presence.join();
-        presence.apply(SessionId(session), joined, &said(entries), 0, |_| true).unwrap();
+        let speaker = Speaker { session: SessionId(session), is: Entrant::default(), joined };
+        presence.apply(speaker, &said(entries), 0, |_| true).unwrap();
     }
 
     fn shown(presence: &Presence) -> Vec<(u64, u32)> {

@@ -6,7 +6,7 @@ use synapti_crdt::{LeftOut, Sender};
 use synapti_protocol::update;
 
 use super::{Member, RoomState};
-use crate::room::{Principal, SessionId, owners::Owners};
+use crate::room::{Entrant, SessionId, owners::Owners};
 
 /// Sessions of one owner that are asked at most.
 const OWNERS_ASKED_MAX: usize = 8;
@@ -26,12 +26,11 @@ pub(super) fn may_write(
 
 impl RoomState {
     /// A session shows a client id as its own.
-    pub(super) fn own(&mut self, client: u64, principal: Principal, now_ms: u64) {
+    pub(super) fn own(&mut self, client: u64, Entrant { principal, only_reads, .. }: Entrant, now_ms: u64) {
         let is_others = |(session, member): (&SessionId, &Member)| {
             member.is.principal != principal && member.writes_as == Some(client) && !self.presence.shows(*session)
         };
-        if principal == Principal::READER || self.members.iter().any(is_others) || !self.owners.claim(client, principal)
-        {
+        if only_reads || self.members.iter().any(is_others) || !self.owners.claim(client, principal) {
             return;
         }
         let Self { replica, owners, members, .. } = self;
@@ -80,14 +79,15 @@ impl RoomState {
 
     fn ask_owners(&mut self, now_ms: u64) {
         let Self { owners, members, presence, to_ask, .. } = self;
+        let writes_for = |member: &Member, principal| member.is.principal == principal && !member.is.only_reads;
         let is_here = |client, principal| {
-            presence.session_of(client).is_some() || members.values().any(|member| member.is.principal == principal)
+            presence.session_of(client).is_some() || members.values().any(|member| writes_for(member, principal))
         };
         for (client, principal) in owners.due_questions(now_ms, is_here) {
             if let Some(session) = presence.session_of(client) {
                 to_ask.insert(session);
             } else {
-                let of_owner = members.iter().filter(|(_, member)| member.is.principal == principal);
+                let of_owner = members.iter().filter(|(_, member)| writes_for(member, principal));
                 to_ask.extend(of_owner.map(|(&session, _)| session).take(OWNERS_ASKED_MAX));
             }
         }

@@ -3,7 +3,10 @@
 use synapti_protocol::close::CloseCode;
 
 use super::{Effect, Member, RoomState};
-use crate::room::{Entrant, SessionId, presence::PresenceError};
+use crate::room::{
+    SessionId,
+    presence::{PresenceError, Speaker},
+};
 
 /// Shortest time between two presence frames: pointers of fifty people become twenty-five frames a second.
 const PRESENCE_EVERY_MS: u64 = 40;
@@ -15,10 +18,11 @@ impl RoomState {
         self.note_author(session);
         // Nobody is the AI but the AI.
         let own = self.replica.client_id();
-        let Some(&Member { joined, is: Entrant { principal, .. }, .. }) = self.members.get(&session) else { return };
-        let may_own = |client| client != own && self.owners.may_use(principal, client);
-        match self.presence.apply(session, joined, payload, now_ms, may_own) {
-            Ok(Some(client)) => self.own(client, principal, now_ms),
+        let Some(&Member { joined, is, .. }) = self.members.get(&session) else { return };
+        let may_own = |client| client != own && self.owners.may_use(is.principal, client);
+        let speaker = Speaker { session, is, joined };
+        match self.presence.apply(speaker, payload, now_ms, may_own) {
+            Ok(Some(client)) => self.own(client, is, now_ms),
             Ok(None) => {}
             Err(error) => {
                 let code = match error {

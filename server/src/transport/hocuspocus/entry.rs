@@ -83,7 +83,7 @@ impl Entry {
             self.gate.admit_again().await.map_err(Denial::Socket)?;
         }
         let session = SessionId(self.gate.next_session());
-        let entrant = Entrant::of(principal(&pass, &graph)).told();
+        let entrant = entrant(&pass, &graph);
         let may_create = pass.access.may(Action::Create, &graph);
         let (room, joined) =
             self.gate.hub().join(&graph, session, entrant, may_create).await.map_err(|error| denial(&error))?;
@@ -102,8 +102,7 @@ impl Entry {
 
     /// For how long somebody may stay, if not for ever.
     pub(super) fn lasts(&self, pass: &Pass) -> Option<Duration> {
-        let end = pass.access.expires_at()?;
-        Some(end.duration_since(self.clock.now()).try_into().unwrap_or_default())
+        pass.access.lasts(self.clock.now())
     }
 
     async fn access(&self, token: &str, graph: &GraphId) -> Result<Access, Denied> {
@@ -121,9 +120,9 @@ impl Entry {
     }
 }
 
-/// On whose behalf somebody edits.
-pub(super) fn principal(pass: &Pass, graph: &GraphId) -> Principal {
-    if pass.access.may(Action::Edit, graph) { Principal(pass.access.principal()) } else { Principal::READER }
+/// As what somebody comes into a room.
+pub(super) fn entrant(pass: &Pass, graph: &GraphId) -> Entrant {
+    Entrant::of(Principal(pass.access.principal())).who_may_edit(pass.access.may(Action::Edit, graph)).told()
 }
 
 /// What the provider is told when a room does not take it in.

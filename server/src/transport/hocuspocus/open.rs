@@ -16,7 +16,7 @@ use synapti_protocol::{
 };
 
 use super::{
-    entry::{Denial, Opened, Pass, principal},
+    entry::{Denial, Opened, Pass, entrant},
     inbox::Inbox,
     link::Link,
     receipts::Receipts,
@@ -210,6 +210,11 @@ impl Open {
         self.session.is_answering()
     }
 
+    /// Whether others wait for answers as large as this client's.
+    pub(super) fn others_wait(&self) -> bool {
+        self.session.room().others_wait()
+    }
+
     /// The network takes too little: lets go of what waits for it.
     pub(super) fn shed(&mut self) {
         self.session.shed();
@@ -313,7 +318,7 @@ impl Open {
         };
         self.checking = None;
         match checked {
-            Ok(pass) if principal(&pass, &name.graph) != principal(&self.pass, &name.graph) => Err(Ended::Again(pass)),
+            Ok(pass) if entrant(&pass, &name.graph) != entrant(&self.pass, &name.graph) => Err(Ended::Again(pass)),
             Ok(pass) => {
                 self.term = Term::of(link.entry.lasts(&pass));
                 self.pass = pass;

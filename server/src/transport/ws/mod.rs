@@ -129,12 +129,9 @@ async fn admit(
     let permit = gate.admit(&visitor).await?;
     let session = SessionId(gate.next_session());
     let may_create = visitor.access.may(Action::Create, &graph);
-    let principal = if visitor.access.may(Action::Edit, &graph) {
-        Principal(visitor.access.principal())
-    } else {
-        Principal::READER
-    };
-    let entrant = Entrant { is_told: is_extended, ..Entrant::of(principal) };
+    let may_edit = visitor.access.may(Action::Edit, &graph);
+    let by = Entrant::of(Principal(visitor.access.principal())).who_may_edit(may_edit);
+    let entrant = Entrant { is_told: is_extended, ..by };
     let joined = gate.hub().join(&graph, session, entrant, may_create).await;
     let (room, joined) = joined.map_err(|error| refusal(&error))?;
     permit.attach(&joined.slot);

@@ -114,12 +114,17 @@ impl Bench {
 
     /// As [`Bench::join`], for somebody who has signed in.
     pub fn join_as(&mut self, session: u64, principal: Principal) -> Welcome {
-        self.room.join(SessionId(session), Entrant::of(principal)).unwrap()
+        self.enter(session, Entrant::of(principal))
+    }
+
+    /// As [`Bench::join`], as any entrant.
+    pub fn enter(&mut self, session: u64, entrant: Entrant) -> Welcome {
+        self.room.join(SessionId(session), entrant).unwrap()
     }
 
     /// As [`Bench::join`], for somebody who is told what becomes of their edits.
     pub fn join_extended(&mut self, session: u64) -> Welcome {
-        self.room.join(SessionId(session), Entrant::default().told()).unwrap()
+        self.enter(session, Entrant::default().told())
     }
 
     pub fn store_is_behind(&mut self, is_behind: bool) -> Seen {
