@@ -63,6 +63,11 @@ impl Answer {
         self.frames.is_empty()
     }
 
+    /// Whether there is a state in it that has a share of what answers may hold.
+    pub(super) fn is_large(&self) -> bool {
+        self.state.as_ref().is_some_and(|state| state.paid.is_paid())
+    }
+
     /// The network has taken everything that [`Answer::next`] yielded.
     pub(super) fn flushed(&mut self) {
         self.is_going = false;

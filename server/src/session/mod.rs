@@ -11,6 +11,7 @@ mod edits;
 mod exchange;
 mod extension;
 mod limits;
+mod meter;
 mod pace;
 mod paces;
 mod reasons;
@@ -38,7 +39,6 @@ use tokio::time::{Sleep, sleep_until};
 use crate::{
     auth::Role,
     room::{About, Cursor, Joined, Refusal, RoomHandle, SessionId, SessionSlot, handle::Membership, slot::Probe},
-    telemetry::metrics,
 };
 use answer::Answer;
 use counts::Counts;
@@ -47,6 +47,7 @@ pub use exchange::FeedNews;
 use extension::Extension;
 pub use extension::refused;
 pub use limits::SessionLimits;
+pub use meter::Meter;
 use pace::{Kind, Pace, Toll, TooFast};
 pub use paces::Paces;
 pub use reasons::refusal;
@@ -99,7 +100,7 @@ impl Session {
         telling: Telling,
     ) -> Self {
         let Joined { membership, slot, welcome } = joined;
-        let pace = Arc::new(Pace::new(limits.messages_per_second, limits.bytes_per_second));
+        let pace = Arc::new(Pace::new(&limits));
         Self {
             id,
             room,
@@ -151,6 +152,11 @@ impl Session {
     /// Whether more of an answer waits than is on its way.
     pub fn is_answering(&self) -> bool {
         !self.answer.is_empty()
+    }
+
+    /// Whether a state waits for the network that has a share of what answers may hold.
+    pub fn is_sending_large(&self) -> bool {
+        self.answer.is_large()
     }
 
     /// The network takes too little: lets go of what waits for it.
@@ -315,6 +321,9 @@ impl Session {
     }
 
     fn finish(&mut self, done: Done) -> Result<(), Refusal> {
+        if let Done::Due(_) = done {
+            self.too_fast.waited();
+        }
         match done {
             Done::Handed | Done::Due(None) => {}
             Done::Deleted { is_news: true } => self.refuse(true, None),
@@ -335,14 +344,7 @@ impl Session {
 
     /// The client is too fast: it is not read again before what it said is due.
     fn slow_down(&mut self, toll: Toll, frame: Option<Bytes>) -> Result<(), Refusal> {
-        metrics::get().slowed_messages.increment(1);
-        if self.too_fast.note() {
-            let SessionLimits { messages_per_second, bytes_per_second, .. } = self.limits;
-            let reason = format!(
-                "more than {messages_per_second} messages or {bytes_per_second} bytes a second for a minute: slow down"
-            );
-            return Err(Refusal::new(CloseCode::RateLimited, reason));
-        }
+        self.too_fast.slow_down(&self.limits)?;
         self.work = Some(Work::due(self.pace.clone(), toll, frame));
         Ok(())
     }

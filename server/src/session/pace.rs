@@ -1,12 +1,16 @@
 //! How fast one client may speak. Who speaks faster is read more slowly, so that TCP tells it; only who goes on regardless
 //! for long is sent away.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use synapti_protocol::message::{Message, SyncMessage};
+use synapti_protocol::{
+    close::CloseCode,
+    message::{Message, SyncMessage},
+};
 use tokio::time::{Instant, sleep_until};
 
-use crate::limits::rate::Rate;
+use super::SessionLimits;
+use crate::{limits::rate::Rate, room::Refusal, telemetry::metrics};
 
 /// Questions (`SyncStep1`, query of presence) per second: each costs an answer as large as the map.
 const QUESTIONS_PER_SECOND: u32 = 5;
@@ -44,6 +48,8 @@ impl Kind {
 /// One client's rates.
 #[derive(Debug)]
 pub(super) struct Pace {
+    /// That of the connection, if it has several sessions: their messages and bytes count together.
+    of_all: Option<Arc<Pace>>,
     messages: Rate,
     bytes: Rate,
     questions: Rate,
@@ -65,15 +71,22 @@ impl Toll {
 }
 
 impl Pace {
-    pub(super) fn new(messages_per_second: u32, bytes_per_second: u32) -> Self {
+    pub(super) fn new(limits: &SessionLimits) -> Self {
         // Without a limit of messages there is none of kinds of messages either.
-        let if_limited = |per_second| if messages_per_second == 0 { 0 } else { per_second };
+        let if_limited = |per_second| if limits.messages_per_second == 0 { 0 } else { per_second };
         Self {
-            messages: Rate::new(messages_per_second),
-            bytes: Rate::new(bytes_per_second),
+            of_all: None,
+            messages: Rate::new(limits.messages_per_second),
+            bytes: Rate::new(limits.bytes_per_second),
             questions: Rate::new(if_limited(QUESTIONS_PER_SECOND)),
             presence: Rate::new(if_limited(PRESENCE_PER_SECOND)),
         }
+    }
+
+    /// That of one of the sessions of a connection.
+    pub(super) fn within(of_all: Arc<Self>, limits: &SessionLimits) -> Self {
+        let own = SessionLimits { bytes_per_second: 0, ..*limits };
+        Self { of_all: Some(of_all), messages: Rate::new(0), ..Self::new(&own) }
     }
 
     /// Takes what a message costs; `toll` keeps what is left of it. Presence costs its own rate separately:
@@ -82,9 +95,10 @@ impl Pace {
     /// # Errors
     /// When to try again.
     pub(super) fn take(&self, toll: &mut Toll) -> Result<(), Instant> {
-        self.messages.take(toll.messages)?;
+        let all = self.of_all.as_deref().unwrap_or(self);
+        all.messages.take(toll.messages)?;
         toll.messages = 0;
-        self.bytes.take(toll.bytes)?;
+        all.bytes.take(toll.bytes)?;
         toll.bytes = 0;
         if toll.kind == Kind::Question {
             self.questions.take(1)?;
@@ -113,8 +127,24 @@ impl Pace {
 pub(super) struct TooFast(Option<(Instant, Instant)>);
 
 impl TooFast {
-    /// Notes that the client has to wait; says whether it has been too fast for too long.
-    pub(super) fn note(&mut self) -> bool {
+    /// Notes that the client has to wait.
+    ///
+    /// # Errors
+    /// When it has been too fast for too long.
+    pub(super) fn slow_down(&mut self, limits: &SessionLimits) -> Result<(), Refusal> {
+        metrics::get().slowed_messages.increment(1);
+        if !self.note() {
+            return Ok(());
+        }
+        let SessionLimits { messages_per_second, bytes_per_second, .. } = limits;
+        let reason = format!(
+            "more than {messages_per_second} messages or {bytes_per_second} bytes a second for a minute: slow down"
+        );
+        Err(Refusal::new(CloseCode::RateLimited, reason))
+    }
+
+    /// Says whether it has been too fast for too long.
+    fn note(&mut self) -> bool {
         let now = Instant::now();
         let since = match self.0 {
             Some((since, last)) if now - last < BREAK => since,
@@ -122,6 +152,13 @@ impl TooFast {
         };
         self.0 = Some((since, now));
         now - since >= TOO_FAST_FOR
+    }
+
+    /// The client was kept waiting until now: that was no break of its own.
+    pub(super) fn waited(&mut self) {
+        if let Some((_, last)) = &mut self.0 {
+            *last = Instant::now();
+        }
     }
 }
 
@@ -131,9 +168,24 @@ mod tests {
 
     use super::*;
 
+    fn limits(messages_per_second: u32, bytes_per_second: u32) -> SessionLimits {
+        SessionLimits { message_bytes_max: 0, sync_bytes_max: 0, messages_per_second, bytes_per_second }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sessions_of_one_connection_share_messages_and_bytes_but_not_questions() {
+        let limits = limits(10, 1_000);
+        let all = Arc::new(Pace::new(&limits));
+        let [one, other] = [(); 2].map(|()| Pace::within(all.clone(), &limits));
+        let take = |pace: &Pace, kind, bytes| pace.take(&mut Toll::of(kind, bytes)).is_ok();
+        assert!((0..19).all(|_| take(&one, Kind::Question, 1)) && (0..19).all(|_| take(&other, Kind::Question, 1)));
+        assert!(take(&one, Kind::Plain, 3_900) && !take(&other, Kind::Plain, 3_900), "bytes");
+        assert!(!take(&all, Kind::Plain, 0) && !take(&one, Kind::Plain, 0), "messages");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_message_pays_for_itself_its_bytes_and_its_kind_once() {
-        let pace = Pace::new(10, 1_000);
+        let pace = Pace::new(&limits(10, 1_000));
         let start = Instant::now();
         for _ in 0..40 {
             pace.take(&mut Toll::of(Kind::Plain, 10)).unwrap();
@@ -147,11 +199,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn questions_have_a_rate_of_their_own() {
-        let pace = Pace::new(1_000, 0);
+        let pace = Pace::new(&limits(1_000, 0));
         let asked = (0..100).take_while(|_| pace.take(&mut Toll::of(Kind::Question, 3)).is_ok()).count();
         assert_eq!(asked, 20);
         assert!(pace.take(&mut Toll::of(Kind::Plain, 3)).is_ok());
-        let unlimited = Pace::new(0, 0);
+        let unlimited = Pace::new(&limits(0, 0));
         assert!(
             (0..1_000)
                 .all(|_| unlimited.take(&mut Toll::of(Kind::Question, 3)).is_ok() && unlimited.presence().is_ok())
@@ -165,6 +217,13 @@ mod tests {
         for second in 0..=60 {
             assert_eq!(steady.note(), second == 60);
             advance(Duration::from_secs(1)).await;
+        }
+        // Messages that are so large that each has to wait for longer than a break.
+        let mut large = TooFast::default();
+        for second in (0..=60).step_by(5) {
+            assert_eq!(large.note(), second == 60);
+            advance(Duration::from_secs(5)).await;
+            large.waited();
         }
         let mut pausing = TooFast::default();
         for _ in 0..100 {

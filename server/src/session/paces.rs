@@ -57,7 +57,7 @@ impl Paces {
         if self.clients.len() >= CLIENTS_MAX {
             return None;
         }
-        let new = || (Arc::new(Pace::new(self.limits.messages_per_second, self.limits.bytes_per_second)), now);
+        let new = || (Arc::new(Pace::new(&self.limits)), now);
         Some(self.clients.entry(client.into()).or_insert_with(new).0.clone())
     }
 }

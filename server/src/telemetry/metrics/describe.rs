@@ -31,6 +31,10 @@ pub(super) fn describe() {
     describe_counter!("synapti_requests_refused_total", "HTTP requests refused because their client made too many");
     describe_counter!("synapti_sockets_refused_total", "Sockets dropped because their address has too many");
     describe_counter!("synapti_edits_refused_total", "Edits refused because their client may only read");
+    describe_counter!(
+        "synapti_documents_refused_total",
+        "Documents of Hocuspocus sockets that were refused or closed, while the socket stays"
+    );
     describe_counter!("synapti_slowed_messages_total", "Messages that waited because their client was too fast");
     describe_gauge!("synapti_journal_backlog_bytes", Unit::Bytes, "Bytes that wait for the journal");
     describe_gauge!(

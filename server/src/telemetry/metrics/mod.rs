@@ -64,13 +64,15 @@ pub enum End {
     Evicted,
     /// It sent a large message too slowly while others waited.
     Crawling,
+    /// It took a large answer slowly, and others waited for theirs.
+    MadeWay,
 }
 
-const ENDS: [&str; 6] = ["silent", "not_reading", "no_request", "stalled", "evicted", "crawling"];
+const ENDS: [&str; 7] = ["silent", "not_reading", "no_request", "stalled", "evicted", "crawling", "made_way"];
 
 /// Close codes that are counted one by one; all others count as `other`.
-const CLOSE_CODES: [u16; 15] =
-    [1000, 1001, 1006, 1008, 1009, 1011, 1012, 1013, 4400, 4401, 4403, 4404, 4410, 4413, 4503];
+const CLOSE_CODES: [u16; 17] =
+    [1000, 1001, 1006, 1008, 1009, 1011, 1012, 1013, 4205, 4400, 4401, 4403, 4404, 4408, 4410, 4413, 4503];
 
 /// Handles of every metric, looked up once.
 pub struct Metrics {
@@ -106,6 +108,8 @@ pub struct Metrics {
     pub slowed_messages: Counter,
     /// Edits over sockets that were refused because their client may only read.
     pub edits_refused: Counter,
+    /// Documents of Hocuspocus sockets that were refused or closed, while the socket stays.
+    pub documents_refused: Counter,
     /// HTTP requests that were refused because their client made too many.
     pub requests_refused: Counter,
     /// Sockets that were dropped at once because their address has too many.
@@ -212,6 +216,7 @@ impl Metrics {
             cursor_falls: counter!("synapti_cursor_falls_total"),
             slowed_messages: counter!("synapti_slowed_messages_total"),
             edits_refused: counter!("synapti_edits_refused_total"),
+            documents_refused: counter!("synapti_documents_refused_total"),
             requests_refused: counter!("synapti_requests_refused_total"),
             sockets_refused: counter!("synapti_sockets_refused_total"),
             commit_failures: counter!("synapti_commit_failures_total"),

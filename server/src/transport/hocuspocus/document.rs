@@ -24,7 +24,7 @@ use super::{
     receipts::Receipts,
     term::Term,
 };
-use crate::{auth::rights::Action, room::Refusal, transport::socket::Goodbye};
+use crate::{auth::rights::Action, room::Refusal, telemetry::metrics, transport::socket::Goodbye};
 
 /// How long the last edits of a client that has gone may wait for their room.
 const HANDED_OVER_WITHIN: Duration = Duration::from_secs(10);
@@ -78,6 +78,10 @@ impl Document {
 
     pub(super) fn address(&self) -> &str {
         &self.name.address
+    }
+
+    pub(super) fn graph(&self) -> &GraphId {
+        &self.name.graph
     }
 
     pub(super) fn prefix(&self) -> &Bytes {
@@ -199,6 +203,7 @@ impl Document {
         match result {
             Ok(opened) => {
                 link.is_known = true;
+                let opened = Opened { session: link.meter.metered(opened.session), ..opened };
                 let is_read_only = !opened.pass.access.may(Action::Edit, &self.name.graph);
                 link.say(&self.name.prefix, authenticated(is_read_only));
                 let term = Term::of(link.entry.lasts(&opened.pass));
@@ -211,6 +216,7 @@ impl Document {
                 caught_up.map_or_else(|ended| self.end(ended, link), ControlFlow::Continue)
             }
             Err(Denial::Document(reason)) => {
+                metrics::get().documents_refused.increment(1);
                 let word = if known.is_some() { encode_close(&reason) } else { encode_denied(&reason) };
                 link.say(&self.name.prefix, word);
                 let mut refused = Refused::default();
@@ -231,6 +237,7 @@ impl Document {
         };
         match ended {
             Ended::Closed(reason) => {
+                metrics::get().documents_refused.increment(1);
                 tracing::debug!(%reason, "closing a document of a socket");
                 link.say(&self.name.prefix, encode_close(&reason));
                 self.stage = Stage::Refused(Refused::default());

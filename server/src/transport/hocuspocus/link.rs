@@ -5,12 +5,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::entry::Entry;
-use crate::transport::socket::Wire;
+use crate::{session::Meter, transport::socket::Wire};
 
 /// One socket, as its documents see it.
 pub(super) struct Link {
     pub(super) wire: Wire,
     pub(super) entry: Arc<Entry>,
+    /// How fast the client may speak, to all documents together.
+    pub(super) meter: Meter,
     /// Whether a document was opened on this socket. From then on the client is somebody, whatever it closes.
     pub(super) is_known: bool,
     /// Whether the provider told its version, so that it can be pinged.
@@ -21,7 +23,8 @@ pub(super) struct Link {
 
 impl Link {
     pub(super) fn new(wire: Wire, entry: Arc<Entry>) -> Self {
-        Self { wire, entry, is_known: false, has_version: false, said: 0 }
+        let meter = Meter::new(entry.gate.session_limits());
+        Self { wire, entry, meter, is_known: false, has_version: false, said: 0 }
     }
 
     /// Says something to an address.

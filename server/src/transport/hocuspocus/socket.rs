@@ -16,22 +16,25 @@ use synapti_protocol::{
     hocuspocus::{self, Address, ClientMessage, Frame, PING_FRAME, PONG_FRAME, encode_denied},
     message::EMPTY_AWARENESS,
 };
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use super::{document::Document, inbox::Waiting, link::Link, open::Open, receipts::QUIET_FOR, silence};
+use super::{document::Document, inbox::Waiting, link::Link, open::Open, receipts::QUIET_FOR, silence::Silence};
 use crate::{
-    limits::rate::Rate,
     room::{
         Refusal,
         slot::{LOOK_EVERY, Probe},
     },
+    telemetry::metrics,
     transport::socket::{Goodbye, Life, close, reading_failed},
 };
 
 /// Documents of one socket: open, coming, or refused.
 const DOCUMENTS_MAX: usize = 256;
+
+/// Of these, those of one graph, each under a session's name of its own: every one has a place in the room.
+const SAME_MAX: usize = 16;
 
 /// How long a socket has to show the first token that is good.
 const KNOWN_WITHIN: Duration = Duration::from_mins(1);
@@ -70,9 +73,7 @@ pub(super) struct Socket {
     began: Instant,
     looked: Instant,
     tick: Pin<Box<Sleep>>,
-    /// What is for no room is counted here.
-    pace: Rate,
-    paused: Option<Pin<Box<Sleep>>>,
+    silence: Silence,
     /// Somebody waits to hear whether the client is alive.
     probe: Option<Probe>,
     /// Ends when the node goes.
@@ -92,8 +93,7 @@ impl Socket {
             began: now,
             looked: now,
             tick: Box::pin(sleep(LOOK_EVERY)),
-            pace: Rate::new(gate.session_limits().messages_per_second),
-            paused: None,
+            silence: Silence::new(gate.unknown_bytes()),
             probe: None,
             stops: Box::pin(gate.draining().clone().cancelled_owned()),
             departs: None,
@@ -150,9 +150,7 @@ impl Socket {
     }
 
     fn poll_time(&mut self, cx: &mut Context<'_>) -> ControlFlow<Goodbye> {
-        if self.paused.as_mut().is_some_and(|paused| paused.as_mut().poll(cx).is_ready()) {
-            self.paused = None;
-        }
+        self.link.meter.poll(cx);
         let wants_look = self.documents.iter().filter_map(Document::open).any(Open::wants_look);
         let wakes = Instant::now() + if wants_look { QUIET_FOR } else { LOOK_EVERY };
         if self.tick.deadline() > wakes {
@@ -177,7 +175,7 @@ impl Socket {
 
     fn may_read(&self) -> bool {
         let waiting = Waiting::of(self.documents.iter().filter_map(Document::inbox));
-        self.paused.is_none()
+        !self.link.meter.is_paying()
             && self.link.wire.may_read()
             && self.link.said() < SAID_MAX
             && !waiting.exceeds(WAITING_MESSAGES_MAX, WAITING_BYTES_MAX, 0)
@@ -221,15 +219,14 @@ impl Socket {
             // The library answers pings; the answer goes out with the next flush.
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
         }
-        self.charge();
-        ControlFlow::Continue(())
+        self.charge(0)
     }
 
     fn route(&mut self, address: Address<'_>, body: &Bytes) -> ControlFlow<Goodbye> {
         let known = self.documents.iter().position(|document| document.address() == address.as_str());
         // What goes to a room is counted there.
         if known.is_none_or(|at| self.documents[at].open().is_none()) {
-            self.charge();
+            self.charge(body.len())?;
         }
         let Some(at) = known.or_else(|| self.begin(address, body)) else { return ControlFlow::Continue(()) };
         self.documents[at].receive(body, &mut self.link)?;
@@ -237,33 +234,35 @@ impl Socket {
             self.documents.remove(at);
             self.keep_watch();
         }
-        silence::check(&self.documents)
+        self.silence.check(&self.documents, self.link.is_known)
     }
 
     /// The first message about a document. Returns its place, if it may have one.
     fn begin(&mut self, address: Address<'_>, body: &Bytes) -> Option<usize> {
         let refusal = match GraphId::try_from(address.document()) {
-            Ok(graph) if self.documents.len() < DOCUMENTS_MAX => {
+            Ok(_) if self.documents.len() >= DOCUMENTS_MAX => {
+                format!("this connection has {DOCUMENTS_MAX} documents, as many as one may have: open another one")
+            }
+            Ok(graph) if self.documents.iter().filter(|one| *one.graph() == graph).count() >= SAME_MAX => {
+                format!("this connection has this document open {SAME_MAX} times, as often as one may")
+            }
+            Ok(graph) => {
                 self.documents.push(Document::new(address, graph));
                 return Some(self.documents.len() - 1);
-            }
-            Ok(_) => {
-                format!("this connection has {DOCUMENTS_MAX} documents, as many as one may have: open another one")
             }
             Err(error) => format!("this is no name of a document here: {error}"),
         };
         // Whatever else is said to it has nobody to listen.
         if let Ok(ClientMessage::Token { .. }) = hocuspocus::parse(body) {
+            metrics::get().documents_refused.increment(1);
             self.link.say(&address.encode().into(), encode_denied(&refusal));
         }
         None
     }
 
     /// Takes what a message costs that is for no room; a client that sends too many is not read for a while.
-    fn charge(&mut self) {
-        if let Err(again) = self.pace.take(1) {
-            self.paused = Some(Box::pin(sleep_until(again)));
-        }
+    fn charge(&mut self, bytes: usize) -> ControlFlow<Goodbye> {
+        self.link.meter.charge(bytes).map_or_else(|refusal| ControlFlow::Break(refusal.into()), ControlFlow::Continue)
     }
 
     /// Finds out whether the client is alive. One that we keep waiting cannot show it.
@@ -341,7 +340,8 @@ impl Socket {
         let Self { life, link, documents, .. } = self;
         life.look(&mut link.wire, is_kept_waiting)?;
         let open = || documents.iter().filter_map(Document::open);
-        if life.is_too_slow(open().any(Open::is_answering)) {
+        let others_wait = open().any(Open::others_wait);
+        if life.is_too_slow(open().any(Open::is_answering), others_wait) {
             documents.iter_mut().filter_map(Document::open_mut).for_each(Open::shed);
         } else if life.wants_message() {
             let listens = documents.iter().find(|document| document.open().is_some());
