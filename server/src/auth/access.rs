@@ -1,6 +1,6 @@
 //! What somebody may do, wherever they got it from.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
@@ -111,6 +111,11 @@ impl Access {
     /// When all of this ends, if it does.
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.0.as_ref()?.expires_at
+    }
+
+    /// For how long from `now` on it lasts, if not for ever; zero when it is over.
+    pub fn lasts(&self, now: Timestamp) -> Option<Duration> {
+        Some(self.expires_at()?.duration_since(now).try_into().unwrap_or_default())
     }
 }
 

@@ -41,9 +41,11 @@ pub enum Need {
     Nothing,
     /// To be signed in. The handler asks [`Action::Read`] or [`Action::Create`] for the maps that it is about.
     SignedIn,
+    /// The same; the token may stand in the URL, because a browser's event streams can send no header.
+    SignedInStream,
     /// The right to do this in the map that the path names.
     In(Action),
-    /// The same; the token may stand in the URL, because a browser's event streams can send no header.
+    /// The same, with the token in the URL if need be.
     InStream(Action),
     /// The same, asked by the transport: a refusal is a close code after the upgrade, because a browser sees nothing else.
     OnSocket(Action),
@@ -89,7 +91,7 @@ pub const ROUTES: &[(&str, &str, Need)] = &[
     ("GET", "/v1/graphs/{graph_id}/jobs", READ),
     // Which map a job is about is known to its handler, which asks for `Read` or `Edit` there.
     ("GET", "/v1/jobs/{job_id}", Need::SignedIn),
-    ("GET", "/v1/jobs/{job_id}/events", Need::SignedIn),
+    ("GET", "/v1/jobs/{job_id}/events", Need::SignedInStream),
     ("DELETE", "/v1/jobs/{job_id}", Need::SignedIn),
     ("POST", "/v1/jobs/{job_id}/accept", Need::SignedIn),
     ("POST", "/v1/jobs/{job_id}/reject", Need::SignedIn),

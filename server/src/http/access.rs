@@ -31,7 +31,8 @@ pub async fn identify(State(app): State<AppState>, mut request: Request, next: N
     let need = need(&request);
     if !matches!(need, Need::Nothing | Need::OnSocket(_)) {
         // Who asks for the head alone opens no stream, and keeps the ticket.
-        let identified = if matches!(need, Need::InStream(_)) && request.method() == Method::GET {
+        let identified = if matches!(need, Need::InStream(_) | Need::SignedInStream) && request.method() == Method::GET
+        {
             who_streams(&app, &mut request).await
         } else {
             who_asks(&app, request.headers()).await
@@ -59,7 +60,7 @@ pub async fn guard(State(app): State<AppState>, request: Request, next: Next) ->
         .get::<MatchedPath>()
         .map_or(Need::Nothing, |route| need_of(parts.method.as_str(), route.as_str()));
     let is_allowed = match need {
-        Need::Nothing | Need::SignedIn | Need::OnSocket(_) => true,
+        Need::Nothing | Need::SignedIn | Need::SignedInStream | Need::OnSocket(_) => true,
         Need::Admin => access.is_admin(),
         // What is no id names no map; the handler says so.
         Need::In(action) | Need::InStream(action) => {

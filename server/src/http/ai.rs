@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::{
-    Extension, Json,
+    Json,
     extract::State,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -14,7 +14,6 @@ use serde::Serialize;
 use serde_json::json;
 use synapti_crdt::map::projection::NodeJson;
 use synapti_protocol::graph_id::GraphId;
-use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::{
@@ -29,11 +28,11 @@ use super::{
 };
 use crate::{
     ai::jobs::{Submission, SubmitError, request::JobRequest},
-    auth::{Access, rights::Action},
+    auth::rights::Action,
     ids,
     room::RoomError,
     store::{JobId, JobRecord, JobStatus},
-    transport::deferred::Deferred,
+    transport::{deferred::Deferred, visitor::Visitor},
 };
 
 /// The caller's own name for a request, so that a second attempt does not do it twice.
@@ -86,13 +85,14 @@ pub struct Accepted {
 ))]
 pub async fn generate_graph(
     State(app): State<AppState>,
-    Extension(access): Extension<Access>,
+    visitor: Visitor,
     headers: HeaderMap,
     Valid(wanted): Valid<GenerateMap>,
 ) -> Result<Response, ApiError> {
     let now = app.clock.now();
     let named = wanted.graph_id.as_deref().map(path::graph_id).transpose()?;
-    let may_create = named.as_ref().map_or(access.may_in_any(Action::Create), |id| access.may(Action::Create, id));
+    let may_create =
+        named.as_ref().map_or(visitor.access.may_in_any(Action::Create), |id| visitor.access.may(Action::Create, id));
     if !may_create {
         return Err(forbidden());
     }
@@ -108,7 +108,7 @@ pub async fn generate_graph(
         None => path::graph_id(&ids::fresh(now).to_string())?,
     };
     let request = wanted.into_request(ids::fresh(now).to_string());
-    let asked = Asked { app, access, headers, graph, key };
+    let asked = Asked { app, visitor, headers, graph, key };
     let record = asked.submit(JobRequest::Generate(request)).await?;
     // A request that came before has its own map.
     if record.graph == asked.graph {
@@ -121,7 +121,7 @@ pub async fn generate_graph(
             asked.app.hub.ensure(&asked.graph).await?;
         }
     }
-    Ok(asked.answer(record))
+    Ok(asked.answer(record).await)
 }
 
 /// A map that is to grow from a topic must have nothing in it yet; it need not be there.
@@ -168,7 +168,7 @@ fn not_empty(error: RoomError) -> ApiError {
 ))]
 pub async fn expand_node(
     State(app): State<AppState>,
-    Extension(access): Extension<Access>,
+    visitor: Visitor,
     InGraph(graph): InGraph,
     Element(node): Element,
     headers: HeaderMap,
@@ -183,9 +183,9 @@ pub async fn expand_node(
         return Err(ApiError::new(StatusCode::CONFLICT, "not_expandable", message));
     }
     let key = Key::of(&headers, &format!("expand {graph} {node}"), &wanted)?;
-    let asked = Asked { app, access, headers, graph, key };
+    let asked = Asked { app, visitor, headers, graph, key };
     let record = asked.submit(JobRequest::Expand(wanted.into_request(node))).await?;
-    Ok(asked.answer(record))
+    Ok(asked.answer(record).await)
 }
 
 /// Checks how coherent a map is
@@ -210,7 +210,7 @@ pub async fn expand_node(
 ))]
 pub async fn check_coherence(
     State(app): State<AppState>,
-    Extension(access): Extension<Access>,
+    visitor: Visitor,
     InGraph(graph): InGraph,
     headers: HeaderMap,
     Valid(wanted): Valid<CheckCoherence>,
@@ -218,9 +218,9 @@ pub async fn check_coherence(
     // Also tells whether there is such a map.
     app.hub.map(&graph).await?;
     let key = Key::of(&headers, &format!("coherence {graph}"), &wanted)?;
-    let asked = Asked { app, access, headers, graph, key };
+    let asked = Asked { app, visitor, headers, graph, key };
     let record = asked.submit(JobRequest::Coherence(wanted.into_request())).await?;
-    Ok(asked.answer(record))
+    Ok(asked.answer(record).await)
 }
 
 /// The caller's own name for a request, and a hash of what was asked.
@@ -242,7 +242,7 @@ impl Key {
 /// A request on its way to an answer.
 struct Asked {
     app: AppState,
-    access: Access,
+    visitor: Visitor,
     headers: HeaderMap,
     graph: GraphId,
     key: Key,
@@ -253,7 +253,7 @@ impl Asked {
         let submission = Submission {
             id: JobId(ids::fresh(self.app.clock.now())),
             graph: self.graph.clone(),
-            client: self.access.client().unwrap_or_default().to_owned(),
+            client: self.visitor.access.client().unwrap_or_default().to_owned(),
             request,
             idempotency: self.key.0.clone(),
         };
@@ -265,14 +265,15 @@ impl Asked {
         })
     }
 
-    /// The job, or what comes of it if the client would rather wait.
-    fn answer(self, record: JobRecord) -> Response {
+    /// The job, or what comes of it if the client would rather wait and there is a place for it to do so: a preference is no
+    /// more than that.
+    async fn answer(self, record: JobRecord) -> Response {
         let Some(wait) = wait_of(&self.headers) else { return accepted(&record) };
-        let until = Instant::now() + wait;
-        let app = self.app;
+        let Self { app, visitor, .. } = self;
+        let Ok(waits) = visitor.waits(&app.gate, wait, app.clock.now()).await else { return accepted(&record) };
         Deferred::response(async move {
             let mut watcher = app.jobs.watch(record.id);
-            let record = watcher.over(until).await?.unwrap_or(record);
+            let record = watcher.over(waits.until()).await?.unwrap_or(record);
             let mut response = finished(&app, &record).await?;
             let applied = HeaderValue::from_static("wait");
             response.headers_mut().insert(PREFERENCE_APPLIED, applied);

@@ -24,7 +24,7 @@ use super::{
     body,
     error::{ApiError, ErrorBody, FieldError},
     etag, graphs,
-    held::{HeldJson, HeldText},
+    held::{HeldJson, HeldText, taken},
     path::{self, GENERATE_ROUTE, IMPORT_ROUTE, InGraph},
     schema::Graph,
     state::AppState,
@@ -32,6 +32,7 @@ use super::{
 use crate::{
     auth::{Access, rights::Action},
     formats, ids,
+    limits::answers::{AnswerShare, COUNTED_FROM_BYTES},
     room::RoomError,
 };
 
@@ -94,15 +95,16 @@ pub async fn export_graph(
         graphs::put_validators(&mut response, &view, &tag);
         return Ok(response);
     }
-    let body = match format {
-        Format::Json => Body::new(HeldJson::new(&view)),
+    let (body, taker) = match format {
+        Format::Json => (Body::new(HeldJson::new(&view)), view.paid.taker()),
         Format::Markdown => {
             let share = app.hub.export_share(view.body.len()).await?;
             let graph = view.clone();
             let written = tokio::task::spawn_blocking(move || export::markdown(&graph.graph));
             let written = written.await.map_err(|_| ApiError::internal())?;
             let text = written.map_err(|error| ApiError::field("format", error.to_string()))?;
-            Body::new(HeldText::of(text, share))
+            let taker = share.as_ref().filter(|_| text.len() >= COUNTED_FROM_BYTES).map(AnswerShare::taker);
+            (Body::new(HeldText::of(text, share)), taker)
         }
     };
     let content_type = HeaderValue::from_static(format.content_type());
@@ -110,7 +112,7 @@ pub async fn export_graph(
     graphs::put_validators(&mut response, &view, &tag);
     let attachment = attachment::named(&view.graph.topic, &id, format);
     response.headers_mut().insert(header::CONTENT_DISPOSITION, attachment);
-    Ok(response)
+    Ok(taken(response, taker, None))
 }
 
 /// Makes a graph from a file

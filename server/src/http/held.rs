@@ -7,11 +7,17 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::body::{Bytes, HttpBody};
+use axum::{
+    body::{Body, Bytes, HttpBody},
+    response::Response,
+};
 use hyper::body::{Frame, SizeHint};
 
 use crate::{
-    limits::budget::Share,
+    limits::{
+        answers::{AnswerShare, Taker},
+        counted::Place,
+    },
     room::{GraphView, Snapshot},
 };
 
@@ -28,7 +34,7 @@ pub(super) struct Held<T> {
 pub(super) type HeldJson = Held<Arc<GraphView>>;
 
 /// A text that was made for one answer.
-pub(super) type HeldText = Held<Option<Share>>;
+pub(super) type HeldText = Held<Option<AnswerShare>>;
 
 impl HeldJson {
     pub(super) fn new(view: &Arc<GraphView>) -> Self {
@@ -46,9 +52,45 @@ impl HeldSnapshot {
 }
 
 impl HeldText {
-    pub(super) fn of(text: String, share: Option<Share>) -> Self {
+    pub(super) fn of(text: String, share: Option<AnswerShare>) -> Self {
         let share = share.and_then(|share| share.shrunk_to(text.len()));
         Self { left: text.into(), _paid: share }
+    }
+}
+
+/// A large answer that `taker` has until it has gone. The connection that it goes to finds out from the response who that is.
+pub fn taken(response: Response, taker: Option<Arc<Taker>>, place: Option<ClientPlace>) -> Response {
+    let Some(taker) = taker else { return response };
+    taker.holds(true);
+    let mut response = response.map(|body| Body::new(Taken { body, _taker: taker.clone(), _place: place }));
+    response.extensions_mut().insert(taker);
+    response
+}
+
+/// One of the large answers of a client.
+pub type ClientPlace = Place<Box<str>>;
+
+/// A body with what it takes of what there is.
+struct Taken {
+    body: Body,
+    _taker: Arc<Taker>,
+    _place: Option<ClientPlace>,
+}
+
+impl HttpBody for Taken {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -1,20 +1,16 @@
 //! `/v1/jobs/{job_id}`: how the AI's work is getting on, and what becomes of it.
 
-use std::{convert::Infallible, time::Duration};
+use std::time::Duration;
 
 use axum::{
     Extension, Json,
-    body::Body,
     extract::{FromRequestParts, Query, RawPathParams, State},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use bytes::Bytes;
-use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use synapti_crdt::map::Verdict;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -25,18 +21,16 @@ use super::{
     error::{ApiError, ErrorBody},
     etag,
     graphs::limit_of,
+    job_events,
     path::InGraph,
     state::AppState,
 };
 use crate::{
-    ai::jobs::{Watcher, report::JobReport},
+    ai::jobs::report::JobReport,
     auth::{Access, rights::Action},
     store::{JobId, JobRecord},
-    transport::{deferred::Deferred, poll},
+    transport::{deferred::Deferred, poll, to_api_error, visitor::Visitor},
 };
-
-/// A stream of a job's status says something at least this often, so that proxies and dead peers are noticed.
-const COMMENT_EVERY: Duration = Duration::from_secs(10);
 
 /// How long stopping waits for the run to be over.
 const STOPPED_WITHIN: Duration = Duration::from_secs(2);
@@ -115,44 +109,27 @@ pub struct SettledNodes {
 ))]
 pub async fn get_job(
     State(app): State<AppState>,
-    Extension(access): Extension<Access>,
+    visitor: Visitor,
     InJob(id): InJob,
     Query(params): Query<JobParams>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let wants_events = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     if wants_events.flat_map(|line| line.split(',')).any(|kind| kind.trim().starts_with("text/event-stream")) {
-        return events(&app, &access, id).await;
+        return job_events::events(&app, &visitor, id).await;
     }
     let wait = params.wait.as_deref().map(poll::wait).transpose()?.unwrap_or_default();
     let mut watcher = app.jobs.watch(id);
-    let record = find(&app, &access, id, Action::Read).await?;
+    let record = find(&app, &visitor.access, id, Action::Read).await?;
     let tag = tag(&record);
     if wait.is_zero() || !etag::none_match_fails(&headers, &tag) {
         return Ok(as_asked(&headers, &record));
     }
-    let until = Instant::now() + wait;
+    let waits = visitor.waits(&app.gate, wait, app.clock.now()).await.map_err(to_api_error)?;
     Ok(Deferred::response(async move {
-        let record = watcher.newer_than(record.revision, until).await?.ok_or_else(no_such_job)?;
+        let record = watcher.newer_than(record.revision, waits.until()).await?.ok_or_else(no_such_job)?;
         Ok(as_asked(&headers, &record))
     }))
-}
-
-/// Tells how a job is getting on, as a stream of events
-///
-/// `event: job`, the same JSON as data, and the state's number as `id`. The stream ends with the job.
-#[utoipa::path(get, path = "/v1/jobs/{job_id}/events", tag = "ai", params(
-    ("job_id" = String, Path, description = "The job"),
-), responses(
-    (status = 200, description = "The stream", content_type = "text/event-stream", body = String),
-    (status = 404, description = "No such job", body = ErrorBody),
-))]
-pub async fn job_events(
-    State(app): State<AppState>,
-    Extension(access): Extension<Access>,
-    InJob(id): InJob,
-) -> Result<Response, ApiError> {
-    events(&app, &access, id).await
 }
 
 /// Stops a job
@@ -265,7 +242,7 @@ pub async fn list_jobs(
 }
 
 /// A job, for who may do this in its map; whether it is there is nobody else's business.
-async fn find(app: &AppState, access: &Access, id: JobId, action: Action) -> Result<JobRecord, ApiError> {
+pub(super) async fn find(app: &AppState, access: &Access, id: JobId, action: Action) -> Result<JobRecord, ApiError> {
     let record = app.jobs.job(id).await?.filter(|record| access.may(Action::Read, &record.graph));
     let record = record.ok_or_else(no_such_job)?;
     if access.may(action, &record.graph) { Ok(record) } else { Err(forbidden()) }
@@ -285,49 +262,6 @@ async fn settle(
     Ok(Json(SettledNodes { job_id: id.to_string(), accepted, removed, kept: settled.kept }))
 }
 
-async fn events(app: &AppState, access: &Access, id: JobId) -> Result<Response, ApiError> {
-    let watcher = app.jobs.watch(id);
-    find(app, access, id, Action::Read).await?;
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    ];
-    let following = Following { watcher, told: -1, is_over: false, draining: app.draining.clone() };
-    let texts = stream::unfold(following, |following| async move {
-        let (text, following) = following.next().await?;
-        Some((Ok::<Bytes, Infallible>(text), following))
-    });
-    Ok((headers, Body::from_stream(texts)).into_response())
-}
-
-/// A client that follows a job.
-struct Following {
-    watcher: Watcher,
-    /// The state that it knows.
-    told: i64,
-    is_over: bool,
-    draining: CancellationToken,
-}
-
-impl Following {
-    async fn next(mut self) -> Option<(Bytes, Self)> {
-        if self.is_over {
-            return None;
-        }
-        // A node that stops tells its clients to ask another one.
-        let newer = self.watcher.newer_than(self.told, Instant::now() + COMMENT_EVERY);
-        let record = self.draining.run_until_cancelled(newer).await?.ok().flatten()?;
-        if record.revision <= self.told {
-            return Some((Bytes::from_static(b":\n\n"), self));
-        }
-        let report = JobReport::of(&record);
-        (self.told, self.is_over) = (record.revision, report.is_over());
-        let json = serde_json::to_string(&report).unwrap_or_default();
-        let text = format!("event: job\nid: {}\ndata: {json}\n\n", record.revision);
-        Some((text.into(), self))
-    }
-}
-
 /// The job, unless the client has this state.
 fn as_asked(headers: &HeaderMap, record: &JobRecord) -> Response {
     let tag = tag(record);
@@ -345,6 +279,6 @@ fn tag(record: &JobRecord) -> String {
     format!("\"{}\"", record.revision)
 }
 
-fn no_such_job() -> ApiError {
+pub(super) fn no_such_job() -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, "job_not_found", "there is no such job")
 }

@@ -11,7 +11,7 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    admin, ai, edges, error::ErrorBody, formats, graphs, jobs, nodes, openapi_access, ops, pages, snapshot,
+    admin, ai, edges, error::ErrorBody, formats, graphs, job_events, jobs, nodes, openapi_access, ops, pages, snapshot,
     state::AppState, tickets, versions,
 };
 
@@ -58,7 +58,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(ai::expand_node))
         .routes(routes!(ai::check_coherence))
         .routes(routes!(jobs::get_job, jobs::stop_job))
-        .routes(routes!(jobs::job_events))
+        .routes(routes!(job_events::job_events))
         .routes(routes!(jobs::accept_job))
         .routes(routes!(jobs::reject_job))
         .routes(routes!(jobs::undo_job))

@@ -38,7 +38,7 @@ pub(super) fn describe(api: &mut OpenApi) {
 fn describe_one(operation: &mut Operation, need: Need) {
     let (role, is_http) = match need {
         Need::Nothing => return,
-        Need::SignedIn => ("a token".to_owned(), true),
+        Need::SignedIn | Need::SignedInStream => ("a token".to_owned(), true),
         Need::In(action) | Need::InStream(action) => {
             (format!("the role {} or more in the graph", action.role().as_str()), true)
         }

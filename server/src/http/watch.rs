@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{access::forbidden, error::ApiError, state::AppState};
 use crate::{
     hub::Hub,
-    room::{Entrant, GraphView, Principal, SessionId},
+    room::{Entrant, GraphView, SessionId},
     session::{FeedNews, Session, Telling},
     telemetry::metrics::{self, PresentGuard},
     transport::{
@@ -37,10 +37,10 @@ impl Watch {
         visitor: &Visitor,
         wait: Duration,
     ) -> Result<Self, ApiError> {
-        let until = Instant::now() + wait;
+        let until = visitor.until(wait, app.clock.now());
         let place = app.gate.admit_waiting(visitor).await.map_err(to_api_error)?;
         let id = SessionId(app.gate.next_session());
-        let (room, joined) = app.hub.join(graph, id, Entrant::of(Principal::READER), false).await?;
+        let (room, joined) = app.hub.join(graph, id, Entrant::default().only_reading(), false).await?;
         place.attach(&joined.slot);
         let role = visitor.access.role_in(graph).ok_or_else(forbidden)?;
         let session = Session::new(id, room, joined, app.gate.session_limits(), role, Telling::Nothing);

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    limits::{budget::Share, connections::Connections},
+    limits::{answers::AnswerShare, budget::Share, connections::Connections},
     room::{
         Entrant, Feed, GraphView, Joined, Restoring, RoomError, RoomHandle, RunPlace, SessionId, Snapshot,
         actor::{Actor, RoomEnv},
@@ -252,7 +252,7 @@ impl Hub {
     }
 
     /// A share of what maps may hold that are on their way to clients, likewise.
-    pub async fn export_share(&self, bytes: usize) -> Result<Option<Share>, RoomError> {
+    pub async fn export_share(&self, bytes: usize) -> Result<Option<AnswerShare>, RoomError> {
         let share = timeout(FILE_WAITS, self.0.budgets.views.take(bytes)).await;
         share.map_err(|_| RoomError::AtCapacity { what: "large maps on their way to clients" })
     }

@@ -1,6 +1,6 @@
 //! Bytes that something may hold on this node, of all rooms and clients together.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -17,10 +17,6 @@ pub struct ByteBudget {
 /// Somebody's part of a budget; dropping it gives it back.
 #[derive(Debug)]
 pub struct Share(OwnedSemaphorePermit);
-
-/// Where the share of something stands that many hold: the first who brings one pays for all.
-#[derive(Debug, Default)]
-pub struct Paid(OnceLock<Option<Share>>);
 
 impl ByteBudget {
     /// A budget of so many bytes.
@@ -64,13 +60,6 @@ impl Share {
     }
 }
 
-impl Paid {
-    /// Pays for something of so many bytes, unless somebody has.
-    pub fn pay(&self, share: Share, bytes: usize) {
-        self.0.get_or_init(|| share.shrunk_to(bytes));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt as _;
@@ -93,20 +82,6 @@ mod tests {
         let all = take(&budget, 1 << 30).unwrap();
         assert_eq!(budget.left_bytes(), 0);
         assert!(all.shrunk_to(0).is_none());
-        assert_eq!(budget.left_bytes(), 10 << 10);
-    }
-
-    #[tokio::test]
-    async fn what_many_hold_is_paid_for_once() {
-        let budget = ByteBudget::new(10 << 10);
-        let shared = Arc::new(Paid::default());
-        shared.pay(take(&budget, 8 << 10).unwrap(), 3 << 10);
-        let other = shared.clone();
-        other.pay(take(&budget, 4 << 10).unwrap(), 3 << 10);
-        assert_eq!(budget.left_bytes(), 7 << 10);
-        drop(shared);
-        assert_eq!(budget.left_bytes(), 7 << 10);
-        drop(other);
         assert_eq!(budget.left_bytes(), 10 << 10);
     }
 }

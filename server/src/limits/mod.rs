@@ -1,6 +1,7 @@
 //! How much of everything somebody may have: connections, joins, messages, bytes.
 
 pub mod address;
+pub mod answers;
 pub mod budget;
 mod clock;
 pub mod connections;

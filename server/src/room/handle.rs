@@ -28,7 +28,7 @@ use super::{
     state::RunShown,
 };
 use crate::{
-    limits::budget::{ByteBudget, Share},
+    limits::answers::{AnswerShare, Answers, COUNTED_FROM_BYTES, Taker},
     store::{GraphKey, RecordId},
 };
 
@@ -43,9 +43,6 @@ const FRESH_WITHIN_WHEN_SLOW: Duration = Duration::from_millis(50);
 
 /// How long it counts as too slow.
 const SLOW_FOR: Duration = Duration::from_secs(5);
-
-/// Answers that are smaller are not counted: what each connection may hold.
-const SHARED_FROM_BYTES: usize = 256 << 10;
 
 /// How much larger a map is as JSON, about.
 const JSON_OF_MAP: usize = 2;
@@ -119,8 +116,8 @@ struct Inner {
     /// Tells this opening from all others, on every node.
     opening: u64,
     lanes: LaneEnds,
-    states: ByteBudget,
-    views: ByteBudget,
+    states: Answers,
+    views: Answers,
     /// What the store calls the graph, once that is known.
     key: OnceLock<GraphKey>,
     /// All records of the store up to this one are in the document.
@@ -221,6 +218,16 @@ impl RoomHandle {
             }
             other => Err(unexpected(&other)),
         }
+    }
+
+    /// Somebody who may take states from time to time.
+    pub fn state_taker(&self) -> Arc<Taker> {
+        self.0.states.taker()
+    }
+
+    /// Whether others wait for states, so that whoever takes one slowly should let go of it.
+    pub fn others_wait(&self) -> bool {
+        self.0.states.others_wait()
     }
 
     /// Everybody's presence as one frame, if anybody shows any.
@@ -392,9 +399,9 @@ impl RoomHandle {
     }
 
     /// Waits for a share of a budget for an answer of about so many times the map; a small answer needs none.
-    async fn share(&self, of: &ByteBudget, times_map: usize) -> Result<Option<Share>, CallError> {
+    async fn share(&self, of: &Answers, times_map: usize) -> Result<Option<AnswerShare>, CallError> {
         let bytes = self.0.document_bytes.load(Ordering::Relaxed) * times_map;
-        if bytes < SHARED_FROM_BYTES {
+        if bytes < COUNTED_FROM_BYTES {
             return Ok(None);
         }
         match timeout(SHARE_WITHIN, of.take(bytes)).await {

@@ -15,7 +15,10 @@ use super::{
     reads::{Answer, Read},
     state::RunShown,
 };
-use crate::limits::budget::{ByteBudget, Share};
+use crate::limits::{
+    answers::Answers,
+    budget::{ByteBudget, Share},
+};
 
 /// Joins, leaves, presence and reads that wait at most; their senders wait beyond that.
 const CONTROL_LANE_MAX: usize = 1024;
@@ -42,9 +45,9 @@ pub struct NodeBudgets {
     /// Edits in lanes.
     pub lanes: ByteBudget,
     /// States on their way to clients.
-    pub states: ByteBudget,
+    pub states: Answers,
     /// Maps as JSON on their way to clients.
-    pub views: ByteBudget,
+    pub views: Answers,
     /// Files from which maps are made.
     pub imports: ByteBudget,
 }
@@ -53,8 +56,8 @@ impl Default for NodeBudgets {
     fn default() -> Self {
         Self {
             lanes: ByteBudget::new(NODE_LANES_BYTES_MAX),
-            states: ByteBudget::new(NODE_ANSWERS_BYTES_MAX),
-            views: ByteBudget::new(NODE_ANSWERS_BYTES_MAX),
+            states: Answers::new(NODE_ANSWERS_BYTES_MAX),
+            views: Answers::new(NODE_ANSWERS_BYTES_MAX),
             imports: ByteBudget::new(NODE_IMPORTS_BYTES_MAX),
         }
     }

@@ -10,7 +10,7 @@ use synapti_crdt::{
 use synapti_protocol::{message, update};
 
 use super::{Cursor, GraphView, RoomError, SessionId, Snapshot, SyncReply};
-use crate::limits::budget::Paid;
+use crate::limits::answers::Paid;
 
 /// A question that may have to wait until nothing is on its way to disk.
 #[derive(Debug)]

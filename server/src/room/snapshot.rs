@@ -8,7 +8,7 @@ use synapti_crdt::Replica;
 use tokio::{sync::OnceCell, task::spawn_blocking};
 
 use super::Cursor;
-use crate::limits::budget::Paid;
+use crate::limits::answers::Paid;
 
 /// Somebody waits for it, and maps compress well at any level.
 const COMPRESSION: Compression = Compression::new(3);

@@ -8,7 +8,7 @@ use synapti_crdt::{
 };
 use synapti_protocol::graph_id::GraphId;
 
-use crate::limits::budget::Paid;
+use crate::limits::answers::Paid;
 
 /// The JSON of one state of a map.
 #[derive(Debug)]

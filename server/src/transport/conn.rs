@@ -19,12 +19,12 @@ use bytes::Bytes;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf},
     net::TcpStream,
-    sync::OwnedSemaphorePermit,
+    sync::{Notify, OwnedSemaphorePermit},
     time::{sleep, timeout},
 };
 use tokio_util::task::TaskTracker;
 
-use crate::limits::{address::AddressKey, counted::Place};
+use crate::limits::{address::AddressKey, answers::Takes, counted::Place};
 
 /// How long a dropped connection is read on.
 const LINGER: Duration = Duration::from_millis(1500);
@@ -38,6 +38,7 @@ pub struct Traffic {
     read: AtomicU64,
     written: AtomicU64,
     blocked: AtomicBool,
+    cut: Notify,
 }
 
 impl Traffic {
@@ -68,9 +69,25 @@ impl Traffic {
         }
     }
 
+    /// Somebody has ended the connection.
+    pub async fn is_cut(&self) {
+        self.cut.notified().await;
+    }
+
     /// Whether the network has not taken all that it was given.
     pub fn is_blocked(&self) -> bool {
         self.blocked.load(Ordering::Relaxed)
+    }
+}
+
+impl Takes for Traffic {
+    fn taken(&self) -> u64 {
+        self.written()
+    }
+
+    fn cut(&self) {
+        // Kept for when somebody looks.
+        self.cut.notify_one();
     }
 }
 

@@ -31,7 +31,7 @@ use super::{
     parked::{Manner, Parked, Parking, read_some},
     read_body::WatchedBody,
 };
-use crate::telemetry::metrics;
+use crate::{limits::answers::Taker, telemetry::metrics};
 
 /// How long a client may take for its first request, and within that to show which version of HTTP it speaks.
 const FIRST_REQUEST_WITHIN: Duration = Duration::from_secs(12);
@@ -98,26 +98,28 @@ impl Connection {
         let stalled = pin!(stalled(&traffic));
         let (router, peer, at) = (self.router.clone(), self.peer, parking.clone());
         let ready = Arc::new(Mutex::new(ready));
+        let taking = traffic.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             asked.store(true, Ordering::Relaxed);
             let (router, parking, ready) = (router.clone(), at.clone(), ready.lock().take());
+            let taking = taking.clone();
             async move {
                 if let Some(ready) = ready {
-                    return Ok::<_, Infallible>(ready);
+                    return Ok::<_, Infallible>(going_to(&taking, ready));
                 }
                 let manner = Manner::of(&request);
                 let (parts, body) = request.into_parts();
                 let (body, end) = WatchedBody::new(body);
                 let request = Request::from_parts(parts, Body::new(body));
                 match Deferred::of(answer(router, peer, request).await) {
-                    Ok(waiting) if end.is_reached() => Ok(parking.park(waiting, manner).await),
-                    Ok(waiting) => Ok(waiting.await),
-                    Err(response) => Ok(*response),
+                    Ok(waiting) if end.is_reached() => Ok(going_to(&taking, parking.park(waiting, manner).await)),
+                    Ok(waiting) => Ok(going_to(&taking, waiting.await)),
+                    Err(response) => Ok(going_to(&taking, *response)),
                 }
             }
         });
         let mut connection = self.http.http1.serve_connection(TokioIo::new(conn), service).with_upgrades();
-        let mut ends = pin!(ends(overdue, stalled));
+        let mut ends = pin!(ends(overdue, stalled, traffic.is_cut()));
         let mut is_stopping = false;
         loop {
             tokio::select! {
@@ -150,14 +152,14 @@ impl Connection {
         let traffic = conn.watched();
         let overdue = pin!(overdue(asked.clone()));
         let stalled = pin!(stalled(&traffic));
-        let (router, peer) = (self.router.clone(), self.peer);
+        let (router, peer, taking) = (self.router.clone(), self.peer, traffic.clone());
         let service = service_fn(move |request: Request<Incoming>| {
             asked.store(true, Ordering::Relaxed);
-            let answer = answer(router.clone(), peer, request.map(Body::new));
-            async move { Ok::<_, Infallible>(finished(answer.await).await) }
+            let (answer, taking) = (answer(router.clone(), peer, request.map(Body::new)), taking.clone());
+            async move { Ok::<_, Infallible>(going_to(&taking, finished(answer.await).await)) }
         });
         let mut connection = pin!(self.http.http2.serve_connection(TokioIo::new(conn), service));
-        let mut ends = pin!(ends(overdue, stalled));
+        let mut ends = pin!(ends(overdue, stalled, traffic.is_cut()));
         tokio::select! {
             biased;
             served = connection.as_mut() => self.served(served),
@@ -182,6 +184,9 @@ impl Connection {
                 metrics::get().end(metrics::End::Stalled);
                 tracing::debug!(peer = %self.peer, "connection dropped whose client neither sends nor reads");
             }
+            End::Cut => {
+                tracing::debug!(peer = %self.peer, "connection dropped that took a large answer slowly while others waited");
+            }
         }
     }
 
@@ -202,13 +207,27 @@ async fn answer(router: Router, peer: SocketAddr, mut request: Request<Body>) ->
 enum End {
     NoRequest,
     Stalled,
+    Cut,
 }
 
-async fn ends(overdue: impl Future<Output = ()>, stalled: impl Future<Output = ()>) -> End {
+async fn ends(
+    overdue: impl Future<Output = ()>,
+    stalled: impl Future<Output = ()>,
+    cut: impl Future<Output = ()>,
+) -> End {
     tokio::select! {
         () = overdue => End::NoRequest,
         () = stalled => End::Stalled,
+        () = cut => End::Cut,
     }
+}
+
+/// The same, after whoever holds a large answer has learned which connection takes it.
+fn going_to(connection: &Arc<Traffic>, mut response: Response) -> Response {
+    if let Some(taker) = response.extensions_mut().remove::<Arc<Taker>>() {
+        taker.goes_to(connection.clone());
+    }
+    response
 }
 
 async fn stalled(traffic: &Traffic) {

@@ -14,7 +14,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     hub::Hub,
     limits::{
+        budget::ByteBudget,
         connections::{ConnectionPermit, Connections, Full},
+        counted::{Counted, Place},
         strain::Strain,
         turnstile::Turnstile,
     },
@@ -25,6 +27,12 @@ use crate::{
 
 /// Time between two sessions that are sent away when the node goes, unless the grace time is too short for it.
 const DEPART_EVERY: Duration = Duration::from_millis(1);
+
+/// Large answers over HTTP that one client with a name is being sent at a time.
+const ANSWERS_OF_CLIENT_MAX: usize = 8;
+
+/// Bytes that this node keeps of clients that have not said who they are.
+const UNKNOWN_BYTES_MAX: usize = 64 << 20;
 
 /// What a gate is made of.
 #[derive(Debug)]
@@ -56,6 +64,8 @@ struct Inner {
     parts: GateParts,
     large_messages: LargeMessages,
     paces: Paces,
+    unknown_bytes: ByteBudget,
+    answers: Counted<Box<str>>,
     sessions: AtomicU64,
 }
 
@@ -76,7 +86,9 @@ impl Gate {
     /// A gate in front of a hub.
     pub fn new(parts: GateParts) -> Self {
         let (large_messages, paces) = (LargeMessages::default(), Paces::new(parts.limits));
-        Self(Arc::new(Inner { parts, large_messages, paces, sessions: AtomicU64::new(1) }))
+        let unknown_bytes = ByteBudget::new(UNKNOWN_BYTES_MAX);
+        let answers = Counted::new(ANSWERS_OF_CLIENT_MAX);
+        Self(Arc::new(Inner { parts, large_messages, paces, unknown_bytes, answers, sessions: AtomicU64::new(1) }))
     }
 
     /// Lets a client in, when it is its turn.
@@ -119,6 +131,21 @@ impl Gate {
         Ok(Admitted { place })
     }
 
+    /// A place among the answers of a client, for one that is large.
+    ///
+    /// # Errors
+    /// When the client is being sent too many.
+    pub fn answer_place(&self, is_large: bool, client: Option<&str>) -> Result<Option<Place<Box<str>>>, Refusal> {
+        let Some(client) = client.filter(|_| is_large) else { return Ok(None) };
+        let place = self.0.answers.take(client.into());
+        let reason = || {
+            format!(
+                "you are being sent {ANSWERS_OF_CLIENT_MAX} large answers, as many as one user may: read those first"
+            )
+        };
+        place.map(Some).ok_or_else(|| Refusal::new(CloseCode::RateLimited, reason()))
+    }
+
     /// Cancelled when the node goes.
     pub fn draining(&self) -> &CancellationToken {
         &self.0.parts.draining
@@ -127,6 +154,11 @@ impl Gate {
     /// The budget of large messages that are being read.
     pub fn large_messages(&self) -> LargeMessages {
         self.0.large_messages.clone()
+    }
+
+    /// The budget of what clients say before it is known who they are.
+    pub fn unknown_bytes(&self) -> ByteBudget {
+        self.0.unknown_bytes.clone()
     }
 
     /// The rates of clients whose sessions are single requests.

@@ -79,7 +79,7 @@ async fn without_a_good_token_there_is_nothing() {
         match need {
             Need::Nothing => assert_ne!(answer.status, StatusCode::UNAUTHORIZED, "{method} {route}"),
             Need::OnSocket(_) => assert_ne!(answer.status, StatusCode::OK, "{method} {route}"),
-            Need::SignedIn | Need::In(_) | Need::InStream(_) | Need::Admin => {
+            Need::SignedIn | Need::SignedInStream | Need::In(_) | Need::InStream(_) | Need::Admin => {
                 for answer in [answer, app.send_as(&forged, method, &path, body).await] {
                     answer.expect_error(401, "unauthenticated");
                     assert_eq!(answer.header(header::WWW_AUTHENTICATE), "Bearer");

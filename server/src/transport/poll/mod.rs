@@ -108,6 +108,8 @@ impl Exchange {
         let mut speaker = Speaker {
             session,
             hub: self.app.hub.clone(),
+            gate: self.app.gate.clone(),
+            client: self.visitor.access.client().map(Into::into),
             state_vector: self.asked.state_vector.take(),
             had_cursor: self.params.cursor.is_some(),
             wants_presence: self.asked.wants_presence,
@@ -133,9 +135,9 @@ impl Exchange {
         let Self { app, graph, visitor: Visitor { access, .. }, .. } = self;
         app.gate.admit_poll(self.params.cursor.is_none()).await.map_err(to_api_error)?;
         let id = SessionId(app.gate.next_session());
+        let principal = Principal(access.principal());
         let may_edit = access.may(Action::Edit, graph);
-        let principal = if may_edit { Principal(access.principal()) } else { Principal::READER };
-        let entrant = Entrant::of(principal).told().lingering_for(Principal(access.principal()));
+        let entrant = Entrant::of(principal).who_may_edit(may_edit).told().lingering_for(principal);
         let may_create = access.may(Action::Create, graph);
         let (room, joined) = app.hub.join(graph, id, entrant, may_create).await?;
         let role = access.role_in(graph).ok_or_else(forbidden)?;
@@ -158,12 +160,11 @@ impl Exchange {
 
     /// Only who waits counts among the connections; everybody counts among the requests.
     async fn wait(&self, speaker: Speaker, news: FeedNews) -> Result<WaitingPoll, ApiError> {
-        let gate = self.app.gate.clone();
-        let place = gate.admit_waiting(&self.visitor).await.map_err(to_api_error)?;
+        let place = self.app.gate.admit_waiting(&self.visitor).await.map_err(to_api_error)?;
         place.attach(speaker.session.slot());
-        let until = Instant::now() + self.params.wait;
+        let until = self.visitor.until(self.params.wait, self.app.clock.now());
         let waiting = metrics::get().transports.polls_waiting.begin();
-        Ok(WaitingPoll { speaker, news, until, gate, _place: place, _waiting: waiting })
+        Ok(WaitingPoll { speaker, news, until, _place: place, _waiting: waiting })
     }
 }
 
@@ -172,7 +173,6 @@ struct WaitingPoll {
     speaker: Speaker,
     news: FeedNews,
     until: Instant,
-    gate: Gate,
     _place: Admitted,
     _waiting: PresentGuard,
 }
@@ -181,10 +181,10 @@ impl WaitingPoll {
     // Through the box: what would be moved out of it would be kept twice.
     async fn run(mut self: Box<Self>) -> Result<Reply, ApiError> {
         let news = std::mem::take(&mut self.news);
-        let Self { speaker, until, gate, .. } = &mut *self;
-        let next = speaker.session.next_update(news, FEED_BYTES_MAX, *until, || gate.departs_within());
+        let Self { speaker: Speaker { session, gate, .. }, until, .. } = &mut *self;
+        let next = session.next_update(news, FEED_BYTES_MAX, *until, || gate.departs_within());
         let news = next.await.map_err(to_api_error)?;
-        Box::pin(speaker.reply(news, None, None)).await
+        Box::pin(self.speaker.reply(news, None, None)).await
     }
 }
 
@@ -192,6 +192,8 @@ impl WaitingPoll {
 struct Speaker {
     session: Session,
     hub: Hub,
+    gate: Gate,
+    client: Option<Box<str>>,
     state_vector: Option<Bytes>,
     had_cursor: bool,
     wants_presence: bool,
@@ -221,7 +223,7 @@ impl Speaker {
             frames.extend(session.presence_news().await.map_err(to_api_error)?);
         }
         let cursor = ClientCursor::of(session.room(), news.cursor);
-        Ok(Reply { frames, cursor, durable, is_unsaved: session.is_unsaved(), state: None, closes: false })
+        Ok(Reply { frames, cursor, durable, is_unsaved: session.is_unsaved(), state: None, closes: false, place: None })
     }
 
     /// The answer to a client of which only its state vector tells what it lacks.
@@ -238,8 +240,10 @@ impl Speaker {
             if self.had_cursor { session.presence_news().await.map_err(to_api_error)? } else { reply.presence };
         let frames = [question].into_iter().chain(people).collect();
         let cursor = ClientCursor::of(session.room(), reply.cursor);
+        let is_large = reply.frames.paid.is_paid();
+        let place = self.gate.answer_place(is_large, self.client.as_deref()).map_err(to_api_error)?;
         let state = Some(reply.frames);
-        Ok(Reply { frames, cursor, durable, is_unsaved: session.is_unsaved(), state, closes: false })
+        Ok(Reply { frames, cursor, durable, is_unsaved: session.is_unsaved(), state, closes: false, place })
     }
 }
 

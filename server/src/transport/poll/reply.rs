@@ -17,7 +17,14 @@ use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use synapti_protocol::bundle;
 
-use crate::{http::UNSAVED, room::reads::StateFrames, transport::cursor::ClientCursor};
+use crate::{
+    http::{
+        UNSAVED,
+        held::{ClientPlace, taken},
+    },
+    room::reads::StateFrames,
+    transport::cursor::ClientCursor,
+};
 
 /// Hand it in for the next poll.
 pub const CURSOR: HeaderName = HeaderName::from_static("synapti-cursor");
@@ -38,11 +45,14 @@ pub(super) struct Reply {
     pub(super) is_unsaved: bool,
     /// Whether the node goes, so that the client should come back on another connection.
     pub(super) closes: bool,
+    /// A place among the client's answers, for one that is large.
+    pub(super) place: Option<ClientPlace>,
 }
 
 impl Reply {
     pub(super) fn into_response(self) -> Response {
-        let Self { state, frames, cursor, durable, is_unsaved, closes } = self;
+        let Self { state, frames, cursor, durable, is_unsaved, closes, place } = self;
+        let taker = state.as_ref().and_then(|state| state.paid.taker());
         let messages = state.iter().flat_map(|state| state.iter()).cloned().chain(frames);
         let body = Bundle::of(messages, state.clone());
         let mut response = if body.bytes == 0 {
@@ -63,7 +73,7 @@ impl Reply {
         if is_unsaved {
             headers.insert(UNSAVED, HeaderValue::from_static("true"));
         }
-        response
+        taken(response, taker, place)
     }
 }
 

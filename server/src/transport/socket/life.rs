@@ -6,7 +6,11 @@ use synapti_protocol::close::CloseCode;
 use tokio::time::Instant;
 
 use super::{farewell::Goodbye, wire::Wire};
-use crate::{room::Refusal, telemetry::metrics};
+use crate::{
+    limits::answers::{BYTES_PER_SECOND_WHEN_SHORT, PATIENCE},
+    room::Refusal,
+    telemetry::metrics,
+};
 
 /// A client that has said nothing for this long is pinged, at every look.
 const PING_AFTER: Duration = Duration::from_secs(10);
@@ -23,7 +27,7 @@ const TAKEN_WITHIN: Duration = Duration::from_secs(90);
 
 /// An answer that a client takes more slowly than [`ANSWER_BYTES_PER_SECOND`] is not kept for it for longer than this: the
 /// rest is made anew when it has taken what was sent.
-const SHED_AFTER: Duration = Duration::from_secs(10);
+const SHED_AFTER: Duration = PATIENCE;
 
 /// What a client takes of a large answer that is kept for it.
 const ANSWER_BYTES_PER_SECOND: u64 = 32 << 10;
@@ -101,15 +105,16 @@ impl Life {
     }
 
     /// After a look: whether what is left of an answer has to be let go of, because the client takes it too slowly or not
-    /// at all.
-    pub(in crate::transport) fn is_too_slow(&mut self, is_answering: bool) -> bool {
+    /// at all; sooner when others wait for theirs.
+    pub(in crate::transport) fn is_too_slow(&mut self, is_answering: bool, others_wait: bool) -> bool {
         if !is_answering {
             self.answer_from = None;
             return false;
         }
         let (since, from) = *self.answer_from.get_or_insert((self.looked, self.seen_written));
         let took = self.looked - since;
-        let is_slow = took >= SHED_AFTER && self.seen_written - from < ANSWER_BYTES_PER_SECOND * took.as_secs();
+        let least = if others_wait { BYTES_PER_SECOND_WHEN_SHORT } else { ANSWER_BYTES_PER_SECOND };
+        let is_slow = took >= SHED_AFTER && self.seen_written - from < least * took.as_secs();
         if is_slow {
             self.answer_from = None;
         }

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     auth::{Access, rights::Action},
     http::{AppState, InGraph, access::forbidden, error::ApiError, origin::is_allowed},
-    room::{Cursor, Entrant, Principal, SessionId},
+    room::{Cursor, Entrant, SessionId},
     session::{Session, Telling},
     transport::{socket::is_extended, ws::Expiry},
 };
@@ -66,7 +66,10 @@ async fn watch(
     }
     let visitor = Visitor { ip: ip_of(&request, &app.config.trusted_proxies), access };
     let stream = open(&app, graph, &visitor, begins).await?;
-    Ok((HEADERS, Body::new(stream)).into_response())
+    let taker = stream.taker();
+    let mut response = (HEADERS, Body::new(stream)).into_response();
+    response.extensions_mut().insert(taker);
+    Ok(response)
 }
 
 async fn open(app: &AppState, graph: GraphId, visitor: &Visitor, begins: Begins) -> Result<EventStream, ApiError> {
@@ -75,7 +78,7 @@ async fn open(app: &AppState, graph: GraphId, visitor: &Visitor, begins: Begins)
     let place = app.gate.admit(visitor).await.map_err(to_api_error)?;
     let id = SessionId(app.gate.next_session());
     let telling = if begins.is_extended { Telling::Extension } else { Telling::Nothing };
-    let entrant = Entrant { is_told: begins.is_extended, ..Entrant::of(Principal::READER) };
+    let entrant = Entrant { is_told: begins.is_extended, ..Entrant::default().only_reading() };
     let (room, joined) = app.hub.join(&graph, id, entrant, access.may(Action::Create, &graph)).await?;
     place.attach(&joined.slot);
     let resumes = begins.cursor.and_then(|cursor| cursor.in_room(&room)).filter(|at| room.feed().reaches(*at));
@@ -89,8 +92,13 @@ async fn open(app: &AppState, graph: GraphId, visitor: &Visitor, begins: Begins)
         Some(at) => session = resumed(session, at, state_vector),
         None => session.receive(&message::encode_step1(&state_vector).into()).map_err(to_api_error)?,
     }
-    let lasts = access.expires_at().map(|end| end.duration_since(app.clock.now()).try_into().unwrap_or_default());
-    Ok(EventStream::new(session, resumes.is_some(), Expiry::within(lasts), app.gate.clone(), place))
+    Ok(EventStream::new(
+        session,
+        resumes.is_some(),
+        Expiry::within(access.lasts(app.clock.now())),
+        app.gate.clone(),
+        place,
+    ))
 }
 
 /// What the client was sent before is not said again.

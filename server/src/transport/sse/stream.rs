@@ -6,6 +6,7 @@ use std::{
     fmt::Write as _,
     future::Future as _,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -19,6 +20,7 @@ use synapti_protocol::close::CloseCode;
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::{
+    limits::answers::Taker,
     room::Refusal,
     session::{Session, refused},
     telemetry::metrics::{self, PresentGuard},
@@ -49,6 +51,8 @@ pub(super) struct EventStream {
     expiry: Expiry,
     departs: Option<Pin<Box<Sleep>>>,
     gate: Gate,
+    /// Of what answers may hold, this has a part while a large one is on its way.
+    taker: Arc<Taker>,
     is_over: bool,
     _place: Admitted,
     _present: PresentGuard,
@@ -56,6 +60,7 @@ pub(super) struct EventStream {
 
 impl EventStream {
     pub(super) fn new(session: Session, is_whole: bool, expiry: Expiry, gate: Gate, place: Admitted) -> Self {
+        let taker = session.room().state_taker();
         Self {
             session,
             is_whole,
@@ -64,10 +69,16 @@ impl EventStream {
             expiry,
             departs: None,
             gate,
+            taker,
             is_over: false,
             _place: place,
             _present: metrics::get().transports.sse_streams.begin(),
         }
+    }
+
+    /// Who takes what it says.
+    pub(super) fn taker(&self) -> Arc<Taker> {
+        self.taker.clone()
     }
 
     /// Goes on with the session until there is something to send.
@@ -117,6 +128,7 @@ impl EventStream {
         let mut messages = Vec::new();
         let has_done = self.session.outgoing(FLUSH_BYTES_MAX, |message| messages.push(message))?;
         self.session.flushed();
+        self.taker.holds(self.session.is_sending_large());
         let Some(last) = messages.len().checked_sub(1) else { return Ok(has_done) };
         self.is_whole |= self.session.is_up_to_cursor();
         let mut text = String::with_capacity(messages.iter().map(|message| message.len() * 4 / 3 + 64).sum());

@@ -178,7 +178,7 @@ impl Socket {
     fn look_after(&mut self) -> ControlFlow<Goodbye> {
         let Self { life, wire, session, .. } = self;
         life.look(wire, !session.may_read())?;
-        if life.is_too_slow(session.is_answering()) {
+        if life.is_too_slow(session.is_answering(), session.room().others_wait()) {
             session.shed();
         }
         if life.wants_message() {
