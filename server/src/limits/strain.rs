@@ -14,7 +14,10 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::memory;
-use crate::{journal::Journal, telemetry::metrics};
+use crate::{
+    journal::{Journal, JournalHealth},
+    telemetry::metrics,
+};
 
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -31,6 +34,9 @@ const LATE_MS: Level = Level { high: 500.0, low: 100.0 };
 /// How long commits take when the disk cannot keep up, and when it can again. A store that takes none is another matter:
 /// open maps go on without it.
 const COMMIT_MS: Level = Level { high: 300.0, low: 100.0 };
+
+/// A commit that long ago says nothing of the one that is under way, if any ever ends.
+const SAYS_NOTHING_AFTER: Duration = Duration::from_secs(5);
 
 /// Share of the allowed memory.
 const MEMORY: Level = Level { high: 1.0, low: 0.9 };
@@ -87,7 +93,7 @@ impl Strain {
             || memory::available_bytes().map_or(0.0, |bytes| bytes as f64 * MEMORY_SHARE),
             |bytes| bytes as f64,
         );
-        let mut committed = journal.commit_count();
+        let mut commits = Commits { count: journal.commit_count(), at: Instant::now(), ms: 0.0 };
         let mut spans = [Span::new(MEMORY), Span::new(COMMIT_MS), Span::new(LATE_MS)];
         loop {
             let due = Instant::now() + LOOK_EVERY;
@@ -96,8 +102,7 @@ impl Strain {
             }
             let now = Instant::now();
             let held = memory::held_bytes().filter(|_| memory_max > 0.0).unwrap_or(0) as f64;
-            let has_committed = std::mem::replace(&mut committed, journal.commit_count()) != committed;
-            let commit_ms = if has_committed { journal.health().last_commit_ms } else { 0.0 };
+            let commit_ms = commits.note(journal.commit_count(), &journal.health(), now);
             let late_ms = (now - due).as_secs_f64() * 1000.0;
             let values = [held / memory_max.max(1.0), commit_ms, late_ms];
             self.tell(spans.iter_mut().zip(values).position(|(span, value)| span.note(value, now)));
@@ -114,6 +119,26 @@ impl Strain {
             (Some(_), None) => tracing::info!("no longer overloaded"),
             _ => {}
         }
+    }
+}
+
+/// How long commits take, also at a look between two of them.
+#[derive(Debug)]
+struct Commits {
+    count: u64,
+    /// When a look saw the last one, and how long that took.
+    at: Instant,
+    ms: f64,
+}
+
+impl Commits {
+    fn note(&mut self, count: u64, health: &JournalHealth, now: Instant) -> f64 {
+        if count != self.count {
+            *self = Self { count, at: now, ms: health.last_commit_ms };
+            return self.ms;
+        }
+        let is_committing = health.backlog_bytes > 0 && now - self.at < SAYS_NOTHING_AFTER;
+        if is_committing { self.ms } else { 0.0 }
     }
 }
 
@@ -161,6 +186,22 @@ mod tests {
         assert!(at(5.0, 6.0) && at(60.0, 6.0), "between the levels nothing changes");
         assert!(at(61.0, 1.0) && at(65.0, 1.0) && at(65.5, 7.0) && at(66.0, 1.0) && at(70.9, 1.0));
         assert!(!at(71.0, 1.0));
+    }
+
+    #[test]
+    fn commits_that_take_longer_than_a_look_count_between_their_ends() {
+        let start = Instant::now();
+        let health = |backlog_bytes, last_commit_ms| JournalHealth {
+            healthy: true,
+            backlog_bytes,
+            last_commit_ms,
+            last_error: None,
+        };
+        let mut commits = Commits { count: 3, at: start, ms: 0.0 };
+        let mut at =
+            |ms, count, backlog| commits.note(count, &health(backlog, 700.0), start + Duration::from_millis(ms)) as u32;
+        assert_eq!([at(250, 3, 9), at(500, 4, 9), at(750, 4, 9), at(1_000, 4, 0)], [0, 700, 700, 0]);
+        assert_eq!([at(1_250, 5, 0), at(6_000, 5, 9), at(6_250, 5, 9)], [700, 700, 0], "the store takes none");
     }
 
     #[test]

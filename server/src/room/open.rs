@@ -126,6 +126,7 @@ fn integrate(
             records: stored.tail.len() as u32,
             bytes: stored.tail_bytes,
             snapshot_bytes: snapshot_bytes as u64,
+            ..Tail::default()
         },
         opening,
         recorded,

@@ -1,5 +1,7 @@
 //! When a room replaces its tail of records by a snapshot.
 
+use std::time::Duration;
+
 use synapti_server::compaction::Compacted;
 
 use crate::support::{Bench, Client, Seen};
@@ -55,6 +57,23 @@ fn a_heavy_tail_is_replaced_when_it_outweighs_the_snapshot() {
     bench.room.compacted(Some(replaced(2, 1201 << 10, 1201 << 10)));
     assert_eq!(bench.save(1, ann.add_large("c", 1100 << 10)).compactions, 0, "the snapshot is still larger");
     assert_eq!(bench.save(1, ann.add_large("d", 300 << 10)).compactions, 1);
+}
+
+#[test]
+fn a_tail_that_took_long_to_integrate_is_replaced() {
+    let (mut bench, mut ann) = (Bench::new(), Client::new(1));
+    bench.join(1);
+    bench.save(1, ann.add("a"));
+    bench.room.took(Duration::from_secs(4));
+    assert_eq!(bench.save(1, ann.add("b")).compactions, 0);
+    bench.room.took(Duration::from_secs(1));
+    assert_eq!(bench.save(1, ann.add("c")).compactions, 1);
+    // Two of the three came before it was read.
+    bench.room.compacted(Some(replaced(2, 1, 1 << 20)));
+    bench.room.took(Duration::from_secs(3));
+    assert_eq!(bench.save(1, ann.add("d")).compactions, 0);
+    bench.room.took(Duration::from_secs(1));
+    assert_eq!(bench.save(1, ann.add("e")).compactions, 1);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use super::TICK_EVERY;
-use crate::room::{SessionId, batch::Edit};
+use crate::room::{Principal, SessionId, batch::Edit};
 
 /// Time that a session's edits may take beside [`SHARE`] of all time.
 const COST_MAX: Duration = Duration::from_secs(5);
@@ -20,18 +20,36 @@ const SHARE: f64 = 0.2;
 /// very many others. The other tasks of this thread go on elsewhere meanwhile.
 const LONG_FROM_BYTES: usize = 32 << 10;
 
-/// Time that each session's edits have taken lately.
+/// Time that everybody's edits have taken lately.
 #[derive(Debug, Default)]
-pub(super) struct Costs(HashMap<SessionId, Duration>);
+pub(super) struct Costs(HashMap<Payer, Duration>);
+
+/// Whose time it is: that of a user in all of their sessions, one after the other too; people without a name are not told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Payer {
+    User(Principal),
+    Session(SessionId),
+}
+
+impl Payer {
+    fn of(session: SessionId, principal: Principal) -> Self {
+        if principal == Principal::default() { Self::Session(session) } else { Self::User(principal) }
+    }
+}
 
 impl Costs {
-    /// Shares the cost of a batch among its edits, by their size; answers who has cost too much.
-    pub(super) fn note(&mut self, edits: &[Edit], took: Duration) -> Vec<SessionId> {
+    /// Shares the cost of a batch among its edits, by their size; answers who has come to cost too much.
+    pub(super) fn note(
+        &mut self,
+        edits: &[Edit],
+        took: Duration,
+        principal_of: impl Fn(SessionId) -> Principal,
+    ) -> Vec<SessionId> {
         let all: usize = edits.iter().map(Edit::bytes).sum();
         let mut over = Vec::new();
         for edit in edits {
             let Edit::Update { session, .. } = edit else { continue };
-            let cost = self.0.entry(*session).or_default();
+            let cost = self.0.entry(Payer::of(*session, principal_of(*session))).or_default();
             let was_over = *cost > COST_MAX;
             *cost += took.mul_f64(edit.bytes() as f64 / all.max(1) as f64);
             if *cost > COST_MAX && !was_over {
@@ -41,15 +59,16 @@ impl Costs {
         over
     }
 
-    /// Whether a session has cost too much, so that nothing more of it is taken.
-    pub(super) fn is_over(&self, session: SessionId) -> bool {
-        self.0.get(&session).is_some_and(|cost| *cost > COST_MAX)
+    /// Whether somebody has cost too much, so that nothing more of them is taken.
+    pub(super) fn is_over(&self, session: SessionId, principal: Principal) -> bool {
+        self.0.get(&Payer::of(session, principal)).is_some_and(|cost| *cost > COST_MAX)
     }
 
     /// Some time has passed.
     pub(super) fn tick(&mut self) {
-        self.0.retain(|_, cost| {
-            if *cost <= COST_MAX {
+        self.0.retain(|payer, cost| {
+            // A session that has cost too much goes; a user comes back.
+            if *cost <= COST_MAX || matches!(payer, Payer::User(_)) {
                 *cost = cost.saturating_sub(TICK_EVERY.mul_f64(SHARE));
             }
             !cost.is_zero()
@@ -57,7 +76,7 @@ impl Costs {
     }
 
     pub(super) fn forget(&mut self, session: SessionId) {
-        self.0.remove(&session);
+        self.0.remove(&Payer::Session(session));
     }
 }
 
@@ -81,6 +100,10 @@ mod tests {
 
     use super::*;
 
+    fn nobody(_: SessionId) -> Principal {
+        Principal::default()
+    }
+
     fn edit(session: u64, bytes: usize) -> Edit {
         Edit::Update { session: SessionId(session), update: Bytes::from(vec![0; bytes]) }
     }
@@ -89,22 +112,38 @@ mod tests {
     fn who_costs_too_much_is_told_once_and_who_shared_a_batch_is_not() {
         let mut costs = Costs::default();
         let batch = [edit(1, 9_900), edit(2, 100)];
-        assert!(costs.note(&batch, Duration::from_secs(4)).is_empty());
-        assert_eq!(costs.note(&batch, Duration::from_secs(4)), [SessionId(1)]);
-        assert!(costs.note(&batch, Duration::from_secs(4)).is_empty());
-        assert!(costs.is_over(SessionId(1)) && !costs.is_over(SessionId(2)));
+        let took = Duration::from_secs(4);
+        let is_over = |costs: &Costs, session| costs.is_over(SessionId(session), Principal::default());
+        assert!(costs.note(&batch, took, nobody).is_empty());
+        assert_eq!(costs.note(&batch, took, nobody), [SessionId(1)]);
+        assert!(costs.note(&batch, took, nobody).is_empty());
+        assert!(is_over(&costs, 1) && !is_over(&costs, 2));
         costs.tick();
-        assert!(costs.is_over(SessionId(1)), "until it has gone");
+        assert!(is_over(&costs, 1), "until it has gone");
         costs.forget(SessionId(1));
         costs.tick();
         assert!(costs.0.is_empty());
     }
 
     #[test]
+    fn a_user_pays_for_all_of_their_sessions_and_is_welcome_again_later() {
+        let mut costs = Costs::default();
+        let ann = Principal(5);
+        assert!(costs.note(&[edit(1, 100)], Duration::from_secs(3), |_| ann).is_empty());
+        costs.forget(SessionId(1));
+        assert_eq!(costs.note(&[edit(2, 100)], Duration::from_secs(3), |_| ann), [SessionId(2)]);
+        assert!(costs.is_over(SessionId(3), ann) && !costs.is_over(SessionId(3), Principal(6)));
+        for _ in 0..(Duration::from_secs(6).as_secs_f64() / TICK_EVERY.mul_f64(SHARE).as_secs_f64()) as usize {
+            costs.tick();
+        }
+        assert!(!costs.is_over(SessionId(3), ann));
+    }
+
+    #[test]
     fn what_takes_little_at_a_time_is_never_too_much() {
         let mut costs = Costs::default();
         for _ in 0..1_000 {
-            assert!(costs.note(&[edit(1, 100)], TICK_EVERY.mul_f64(SHARE)).is_empty());
+            assert!(costs.note(&[edit(1, 100)], TICK_EVERY.mul_f64(SHARE), nobody).is_empty());
             costs.tick();
         }
     }

@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{
-    About, Refusal, RoomHandle, SessionSlot,
+    About, Refusal, RoomHandle, SessionId, SessionSlot,
     batch::{Callers, Gathering},
     handle::CallError,
     lanes::{Control, LaneEdit, Lanes},
@@ -246,17 +246,23 @@ impl Actor {
         perhaps_long(self.state.bytes(), &edits, || self.state.integrate(&edits, now, now_ms));
         let took = self.cut_at.elapsed();
         metrics::get().integration_seconds.record(took.as_secs_f64());
-        for session in self.costs.note(&edits, took) {
-            let reason = "your edits take this map too long to take in: send fewer at one place";
-            self.slots.with(session, |slot| slot.refuse(Refusal::new(CloseCode::RateLimited, reason)));
+        self.state.took(took);
+        for session in self.costs.note(&edits, took, |session| self.state.principal_of(session)) {
+            self.refuse_costly(session);
         }
+    }
+
+    fn refuse_costly(&mut self, session: SessionId) {
+        let reason = "your edits take this map too long to take in: send fewer at one place";
+        self.slots.with(session, |slot| slot.refuse(Refusal::new(CloseCode::RateLimited, reason)));
     }
 
     fn gather(&mut self, message: LaneEdit) {
         if let LaneEdit::Update { session, .. } = &message
-            && self.costs.is_over(*session)
+            && self.costs.is_over(*session, self.state.principal_of(*session))
         {
-            // It has been told to go; nothing of this was acknowledged.
+            // Nothing of this was acknowledged.
+            self.refuse_costly(*session);
             return;
         }
         if let LaneEdit::Map { .. } | LaneEdit::Run { .. } = &message {

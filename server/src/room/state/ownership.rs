@@ -6,7 +6,7 @@ use synapti_crdt::{LeftOut, Sender};
 use synapti_protocol::update;
 
 use super::{Member, RoomState};
-use crate::room::{Entrant, SessionId, owners::Owners};
+use crate::room::{Entrant, Principal, SessionId, owners::Owners};
 
 /// Sessions of one owner that are asked at most.
 const OWNERS_ASKED_MAX: usize = 8;
@@ -25,6 +25,12 @@ pub(super) fn may_write(
 }
 
 impl RoomState {
+    /// On whose behalf a session acts, or did before it left.
+    pub fn principal_of(&self, session: SessionId) -> Principal {
+        let of_departed = || self.owners.principal_of_departed(session);
+        self.members.get(&session).map_or_else(of_departed, |member| member.is.principal)
+    }
+
     /// A session shows a client id as its own.
     pub(super) fn own(&mut self, client: u64, Entrant { principal, only_reads, .. }: Entrant, now_ms: u64) {
         let is_others = |(session, member): (&SessionId, &Member)| {

@@ -1,5 +1,7 @@
 //! The journal of one map since its last snapshot, and when it is time for the next.
 
+use std::time::Duration;
+
 use super::{Effect, Life, RoomState};
 use crate::compaction::Compacted;
 
@@ -13,6 +15,10 @@ const TAIL_RECORDS_MAX: u64 = 4_000;
 /// So much of a snapshot takes as long to read as a record. The tail of a large map may take as long as its snapshot: to write
 /// thirty megabytes again for every four thousand letters would be most of the work.
 const SNAPSHOT_BYTES_PER_RECORD: u64 = 1024;
+
+/// How long it may have taken to integrate the records of a tail: opening the map takes as long again. Some edits of a large
+/// map take a thousand times as long as others.
+const TAIL_TOOK_MAX: Duration = Duration::from_secs(5);
 
 /// Records for which a snapshot is made when the last session has left.
 const TAIL_RECORDS_WORTH_CLOSING: u32 = 64;
@@ -29,6 +35,8 @@ pub struct Tail {
     pub bytes: u64,
     /// Size of the snapshot before them.
     pub snapshot_bytes: u64,
+    /// How long those that were made here took to integrate.
+    pub took: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -44,7 +52,9 @@ impl RoomState {
         self.compaction.is_under_way = false;
         if let Some(Compacted { records, bytes, snapshot_bytes, covers }) = done {
             // The store may have had records of which the room has not heard yet.
-            self.tail.records = self.tail.records.saturating_sub(records);
+            let left = self.tail.records.saturating_sub(records);
+            self.tail.took = self.tail.took.mul_f64(f64::from(left) / f64::from(self.tail.records.max(1)));
+            self.tail.records = left;
             self.tail.bytes = self.tail.bytes.saturating_sub(bytes);
             self.forget_covered(covers);
             self.tail.snapshot_bytes = snapshot_bytes;
@@ -54,6 +64,11 @@ impl RoomState {
         } else {
             self.compaction.not_before_records = self.tail.records + TAIL_RECORDS_MIN;
         }
+    }
+
+    /// What was integrated last took so long.
+    pub fn took(&mut self, took: Duration) {
+        self.tail.took += took;
     }
 
     /// Where records are numbered one by one, others may have replaced what was counted here as well.
@@ -77,10 +92,10 @@ impl RoomState {
     }
 
     pub(super) fn compact_if_due(&mut self) {
-        let Tail { records, bytes, snapshot_bytes, .. } = self.tail;
+        let Tail { records, bytes, snapshot_bytes, took } = self.tail;
         let long = records >= TAIL_RECORDS_MIN || bytes >= TAIL_BYTES_MIN;
         let many = u64::from(records) >= TAIL_RECORDS_MAX.max(snapshot_bytes / SNAPSHOT_BYTES_PER_RECORD);
-        let worth_it = many || (long && bytes >= snapshot_bytes);
+        let worth_it = many || took >= TAIL_TOOK_MAX || (long && bytes >= snapshot_bytes);
         if worth_it && records >= self.compaction.not_before_records {
             self.compact();
         }
