@@ -102,6 +102,18 @@ impl Document {
         }
     }
 
+    /// Bytes that it keeps of what its client has said.
+    pub(super) fn kept_bytes(&self) -> usize {
+        let said = match &self.stage {
+            Stage::Silent(inbox) => inbox.bytes(),
+            Stage::Coming(coming) => coming.inbox.bytes(),
+            Stage::Open(open) => open.inbox.bytes(),
+            Stage::Refused(refused) => refused.step1.as_ref().map_or(0, Bytes::len),
+            Stage::Left => 0,
+        };
+        self.name.address.len() + self.name.prefix.len() + said
+    }
+
     pub(super) fn is_coming(&self) -> bool {
         matches!(self.stage, Stage::Coming(_))
     }

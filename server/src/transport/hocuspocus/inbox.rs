@@ -43,6 +43,10 @@ impl Inbox {
         self.messages.iter()
     }
 
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     fn waiting(&self) -> Waiting {
         Waiting { messages: self.messages.len(), bytes: self.bytes }
     }

@@ -53,8 +53,7 @@ impl Silence {
             self.shares = Vec::new();
             return ControlFlow::Continue(());
         } else {
-            let coming = Waiting::of(documents.iter().filter_map(Document::inbox));
-            return self.pay(waiting.bytes + coming.bytes);
+            return self.pay(documents.iter().map(Document::kept_bytes).sum());
         };
         let reason = format!("{what} before their Auth message: send that first");
         ControlFlow::Break(Goodbye::Close { code: RESET, reason, may_read: true })
