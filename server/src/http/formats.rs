@@ -32,7 +32,7 @@ use super::{
 use crate::{
     auth::{Access, rights::Action},
     formats, ids,
-    limits::answers::{AnswerShare, COUNTED_FROM_BYTES},
+    limits::answers::AnswerShare,
     room::RoomError,
 };
 
@@ -103,7 +103,8 @@ pub async fn export_graph(
             let written = tokio::task::spawn_blocking(move || export::markdown(&graph.graph));
             let written = written.await.map_err(|_| ApiError::internal())?;
             let text = written.map_err(|error| ApiError::field("format", error.to_string()))?;
-            let taker = share.as_ref().filter(|_| text.len() >= COUNTED_FROM_BYTES).map(AnswerShare::taker);
+            let share = share.and_then(|share| share.shrunk_to(text.len()));
+            let taker = share.as_ref().map(AnswerShare::taker);
             (Body::new(HeldText::of(text, share)), taker)
         }
     };
@@ -112,7 +113,7 @@ pub async fn export_graph(
     graphs::put_validators(&mut response, &view, &tag);
     let attachment = attachment::named(&view.graph.topic, &id, format);
     response.headers_mut().insert(header::CONTENT_DISPOSITION, attachment);
-    Ok(taken(response, taker, None))
+    Ok(taken(response, taker))
 }
 
 /// Makes a graph from a file

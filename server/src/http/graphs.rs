@@ -216,7 +216,7 @@ fn as_asked(headers: &HeaderMap, view: &Arc<GraphView>) -> Response {
     }
     let mut response = StatusCode::NOT_MODIFIED.into_response();
     put_validators(&mut response, view, &view.etag);
-    taken(response, view.paid.taker(), None)
+    taken(response, view.paid.taker())
 }
 
 /// Changes topic or root of a graph
@@ -276,7 +276,7 @@ pub(super) fn graph(status: StatusCode, view: &Arc<GraphView>) -> Response {
     let json = HeaderValue::from_static("application/json");
     let mut response = (status, [(header::CONTENT_TYPE, json)], Body::new(HeldJson::new(view))).into_response();
     put_validators(&mut response, view, &view.etag);
-    taken(response, view.paid.taker(), None)
+    taken(response, view.paid.taker())
 }
 
 /// What is said of a map's state, under the tag of this way to show it.

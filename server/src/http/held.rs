@@ -4,7 +4,7 @@ use std::{
     convert::Infallible,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use axum::{
@@ -14,10 +14,7 @@ use axum::{
 use hyper::body::{Frame, SizeHint};
 
 use crate::{
-    limits::{
-        answers::{AnswerShare, Taker},
-        counted::Place,
-    },
+    limits::answers::{AnswerShare, Taker},
     room::{GraphView, Snapshot},
 };
 
@@ -53,28 +50,22 @@ impl HeldSnapshot {
 
 impl HeldText {
     pub(super) fn of(text: String, share: Option<AnswerShare>) -> Self {
-        let share = share.and_then(|share| share.shrunk_to(text.len()));
         Self { left: text.into(), _paid: share }
     }
 }
 
 /// A large answer that `taker` has until it has gone. The connection that it goes to finds out from the response who that is.
-pub fn taken(response: Response, taker: Option<Arc<Taker>>, place: Option<ClientPlace>) -> Response {
+pub fn taken(response: Response, taker: Option<Arc<Taker>>) -> Response {
     let Some(taker) = taker else { return response };
-    taker.holds(true);
-    let mut response = response.map(|body| Body::new(Taken { body, _taker: taker.clone(), _place: place }));
+    let mut response = response.map(|body| Body::new(Taken { body, taker: taker.clone() }));
     response.extensions_mut().insert(taker);
     response
 }
 
-/// One of the large answers of a client.
-pub type ClientPlace = Place<Box<str>>;
-
-/// A body with what it takes of what there is.
+/// A body that says how much of it was taken.
 struct Taken {
     body: Body,
-    _taker: Arc<Taker>,
-    _place: Option<ClientPlace>,
+    taker: Arc<Taker>,
 }
 
 impl HttpBody for Taken {
@@ -82,7 +73,11 @@ impl HttpBody for Taken {
     type Error = axum::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame {
+            self.taker.took(frame.data_ref().map_or(0, Bytes::len));
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

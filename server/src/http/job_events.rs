@@ -37,13 +37,13 @@ const COMMENT_EVERY: Duration = Duration::from_secs(10);
 /// Tells how a job is getting on, as a stream of events
 ///
 /// `event: job`, the same JSON as data, and the state's number as `id`. The stream ends with the job, and with the token: `event: close` with
-/// `{code: 4401, reason}`. It counts as a connection, and the token may stand in the URL.
+/// `{code: 4401, reason}`. A client with a name may have 16 of them, and the token may stand in the URL.
 #[utoipa::path(get, path = "/v1/jobs/{job_id}/events", tag = "ai", params(
     ("job_id" = String, Path, description = "The job"),
 ), responses(
     (status = 200, description = "The stream", content_type = "text/event-stream", body = String),
     (status = 404, description = "No such job", body = ErrorBody),
-    (status = 429, description = "As many requests and connections of this client wait as may", body = ErrorBody),
+    (status = 429, description = "As many requests of this client wait for the AI as may", body = ErrorBody),
 ))]
 pub async fn job_events(State(app): State<AppState>, visitor: Visitor, InJob(id): InJob) -> Result<Response, ApiError> {
     events(&app, &visitor, id).await

@@ -29,7 +29,7 @@ use crate::{
     ai::jobs::report::JobReport,
     auth::{Access, rights::Action},
     store::{JobId, JobRecord},
-    transport::{deferred::Deferred, poll, to_api_error, visitor::Visitor},
+    transport::{deferred::Deferred, poll, visitor::Visitor},
 };
 
 /// How long stopping waits for the run to be over.
@@ -125,7 +125,10 @@ pub async fn get_job(
     if wait.is_zero() || !etag::none_match_fails(&headers, &tag) {
         return Ok(as_asked(&headers, &record));
     }
-    let waits = visitor.waits(&app.gate, wait, app.clock.now()).await.map_err(to_api_error)?;
+    // Where there is no place to wait it is told what there is.
+    let Ok(waits) = visitor.waits(&app.gate, wait, app.clock.now()).await else {
+        return Ok(as_asked(&headers, &record));
+    };
     Ok(Deferred::response(async move {
         let record = watcher.newer_than(record.revision, waits.until()).await?.ok_or_else(no_such_job)?;
         Ok(as_asked(&headers, &record))

@@ -8,12 +8,8 @@ use super::{
     path::InGraph,
     state::AppState,
 };
-use crate::{
-    auth::Access,
-    transport::{cursor::ClientCursor, poll::CURSOR, to_api_error},
-};
+use crate::transport::{cursor::ClientCursor, poll::CURSOR};
 use axum::{
-    Extension,
     body::Body,
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -40,13 +36,10 @@ use axum::{
 ))]
 pub async fn get_snapshot(
     State(app): State<AppState>,
-    Extension(access): Extension<Access>,
     InGraph(id): InGraph,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let (room, snapshot) = app.hub.snapshot(&id).await?;
-    let taker = snapshot.paid.taker();
-    let place = app.gate.answer_place(taker.is_some(), access.client()).map_err(to_api_error)?;
     let plain_tag = format!("\"{}\"", snapshot.digest);
     let gzip_tag = format!("\"{}-gzip\"", snapshot.digest);
     let has_it = etag::none_match_fails(&headers, &plain_tag) || etag::none_match_fails(&headers, &gzip_tag);
@@ -71,7 +64,7 @@ pub async fn get_snapshot(
     if !snapshot.is_saved {
         about.insert(UNSAVED, HeaderValue::from_static("true"));
     }
-    Ok(if has_it { response } else { taken(response, taker, place) })
+    Ok(if has_it { response } else { taken(response, snapshot.paid.taker()) })
 }
 
 /// Whether the client takes gzip (RFC 9110, section 12.5.3).

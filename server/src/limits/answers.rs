@@ -5,11 +5,12 @@
 //! go of what is left by itself and makes it anew ([`Answers::others_wait`]).
 
 use std::{
+    collections::HashMap,
     fmt,
     pin::pin,
     sync::{
         Arc, OnceLock, Weak,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -24,18 +25,16 @@ use crate::telemetry::metrics;
 pub const COUNTED_FROM_BYTES: usize = 256 << 10;
 
 /// How long a client has before it counts as slow.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a client takes at least of a large answer while others wait for theirs.
 pub const BYTES_PER_SECOND_WHEN_SHORT: u64 = 256 << 10;
 
-/// How often one who waits has room made.
+/// How often room is made while somebody waits.
 const MAKES_ROOM_EVERY: Duration = Duration::from_millis(250);
 
 /// Where an answer goes.
 pub trait Takes: fmt::Debug + Send + Sync {
-    /// Bytes that the network has taken for the client so far.
-    fn taken(&self) -> u64;
     /// Ends the connection, and with it what it holds.
     fn cut(&self);
 }
@@ -48,6 +47,10 @@ pub struct Answers(Arc<Inner>);
 struct Inner {
     budget: ByteBudget,
     waiting: AtomicUsize,
+    /// The number of the next share.
+    next: AtomicU64,
+    /// When room was made last: what was cut off needs a moment to let go.
+    made_room: Mutex<Option<Instant>>,
     /// Those over HTTP. Who is gone is swept whenever one comes.
     takers: Mutex<Vec<Weak<Taker>>>,
 }
@@ -56,6 +59,7 @@ struct Inner {
 #[derive(Debug)]
 pub struct AnswerShare {
     share: Share,
+    number: u64,
     of: Answers,
 }
 
@@ -63,38 +67,51 @@ pub struct AnswerShare {
 #[derive(Debug, Default)]
 pub struct Paid(OnceLock<Option<AnswerShare>>);
 
-/// A connection that holds a large answer, or did.
+/// Somebody who holds a large answer, or did.
 #[derive(Debug, Default)]
 pub struct Taker {
     connection: OnceLock<Arc<dyn Takes>>,
-    /// Since when it holds one, and how much the connection had taken by then.
-    since: Mutex<Option<(Instant, u64)>>,
+    /// Bytes of the answer that it has taken.
+    taken: AtomicU64,
+    holds: Mutex<Option<Holds>>,
+}
+
+/// Which share somebody holds, since when, and what they had taken by then.
+#[derive(Clone, Copy, Debug)]
+struct Holds {
+    share: u64,
+    since: Instant,
+    from: u64,
 }
 
 impl Answers {
     /// So many bytes.
     pub fn new(bytes_max: usize) -> Self {
-        let (budget, waiting, takers) = (ByteBudget::new(bytes_max), AtomicUsize::new(0), Mutex::default());
-        Self(Arc::new(Inner { budget, waiting, takers }))
+        Self(Arc::new(Inner {
+            budget: ByteBudget::new(bytes_max),
+            waiting: AtomicUsize::new(0),
+            next: AtomicU64::new(1),
+            made_room: Mutex::default(),
+            takers: Mutex::default(),
+        }))
     }
 
     /// Waits for so many bytes, and has others make room; what is larger than all takes all. `None` = never.
     pub async fn take(&self, bytes: usize) -> Option<AnswerShare> {
         let mut taking = pin!(self.0.budget.take(bytes));
-        let waits = Waits::begin(&self.0.waiting);
-        let share = loop {
-            match timeout(MAKES_ROOM_EVERY, taking.as_mut()).await {
-                Ok(share) => break share?,
-                Err(_) => self.make_room(),
+        let mut waits = None;
+        loop {
+            if let Ok(share) = timeout(MAKES_ROOM_EVERY, taking.as_mut()).await {
+                return Some(self.share(share?));
             }
-        };
-        drop(waits);
-        Some(AnswerShare { share, of: self.clone() })
+            waits.get_or_insert_with(|| Waits::begin(&self.0.waiting));
+            self.make_room();
+        }
     }
 
     /// As [`Answers::take`] if they are there at once.
     pub fn try_take(&self, bytes: usize) -> Option<AnswerShare> {
-        Some(AnswerShare { share: self.0.budget.try_take(bytes)?, of: self.clone() })
+        Some(self.share(self.0.budget.try_take(bytes)?))
     }
 
     /// Whether somebody waits for a share.
@@ -111,31 +128,53 @@ impl Answers {
         taker
     }
 
-    /// Cuts off who takes its answer most slowly, if that is too slowly.
+    fn share(&self, share: Share) -> AnswerShare {
+        AnswerShare { share, number: self.0.next.fetch_add(1, Ordering::Relaxed), of: self.clone() }
+    }
+
+    /// Cuts off who takes an answer most slowly, if that is too slowly: all who have it, because one that somebody still takes
+    /// holds as much as before.
     fn make_room(&self) {
         let now = Instant::now();
-        let takers: Vec<Arc<Taker>> = self.0.takers.lock().iter().filter_map(Weak::upgrade).collect();
-        let slowest = takers.iter().filter_map(|taker| Some((taker.rate(now)?, taker))).min_by_key(|(rate, _)| *rate);
-        if let Some((rate, taker)) = slowest
-            && rate < BYTES_PER_SECOND_WHEN_SHORT
-            && taker.cut()
         {
+            let mut made_room = self.0.made_room.lock();
+            if made_room.is_some_and(|made| now - made < MAKES_ROOM_EVERY) {
+                return;
+            }
+            *made_room = Some(now);
+        }
+        let takers: Vec<Arc<Taker>> = self.0.takers.lock().iter().filter_map(Weak::upgrade).collect();
+        let mut shares: HashMap<u64, (u64, Vec<&Taker>)> = HashMap::new();
+        for taker in &takers {
+            let Some((share, rate)) = taker.rate(now) else { continue };
+            let (fastest, all) = shares.entry(share).or_default();
+            *fastest = rate.max(*fastest);
+            all.push(taker);
+        }
+        let slowest = shares.into_values().min_by_key(|(fastest, _)| *fastest);
+        for taker in
+            slowest.into_iter().filter(|(rate, _)| *rate < BYTES_PER_SECOND_WHEN_SHORT).flat_map(|(_, all)| all)
+        {
+            taker.cut();
             metrics::get().end(metrics::End::MadeWay);
         }
     }
 }
 
 impl AnswerShare {
-    /// Gives back what is more than so many bytes; nothing is left of it for zero.
+    /// Gives back what is more than so many bytes; nothing is left of it for what is not counted.
     #[must_use]
     pub fn shrunk_to(self, bytes: usize) -> Option<Self> {
-        let Self { share, of } = self;
-        Some(Self { share: share.shrunk_to(bytes)?, of })
+        let Self { share, number, of } = self;
+        let share = if bytes < COUNTED_FROM_BYTES { None } else { share.shrunk_to(bytes) };
+        Some(Self { share: share?, number, of })
     }
 
     /// Somebody who takes the answer.
     pub fn taker(&self) -> Arc<Taker> {
-        self.of.taker()
+        let taker = self.of.taker();
+        taker.holds(Some(self.number));
+        taker
     }
 }
 
@@ -145,53 +184,58 @@ impl Paid {
         self.0.get_or_init(|| share.shrunk_to(bytes));
     }
 
-    /// Whether it is so large that it was paid for.
-    pub fn is_paid(&self) -> bool {
-        self.0.get().is_some_and(Option::is_some)
+    /// Its share, if it is so large that it has one.
+    pub fn share(&self) -> Option<&AnswerShare> {
+        self.0.get()?.as_ref()
     }
 
     /// Somebody who takes it; `None` for what is so small that nothing was paid.
     pub fn taker(&self) -> Option<Arc<Taker>> {
-        Some(self.0.get()?.as_ref()?.taker())
+        self.share().map(AnswerShare::taker)
     }
 }
 
 impl Taker {
     /// The answer goes there.
     pub fn goes_to(&self, connection: Arc<dyn Takes>) {
-        let taken = connection.taken();
-        if self.connection.set(connection).is_ok()
-            && let Some((_, from)) = &mut *self.since.lock()
-        {
-            *from = taken;
+        // There is one connection.
+        let _ = self.connection.set(connection);
+    }
+
+    /// From now on it holds this share, or none any more.
+    pub fn holds_of(&self, paid: Option<&Paid>) {
+        self.holds(paid.and_then(Paid::share).map(|share| share.number));
+    }
+
+    /// It has taken so many bytes more.
+    pub fn took(&self, bytes: usize) {
+        self.taken.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    fn holds(&self, share: Option<u64>) {
+        let mut holds = self.holds.lock();
+        if holds.map(|holds| holds.share) != share {
+            let from = self.taken.load(Ordering::Relaxed);
+            *holds = share.map(|share| Holds { share, since: Instant::now(), from });
         }
     }
 
-    /// From now on it holds an answer, or none any more.
-    pub fn holds(&self, holds: bool) {
-        let mut since = self.since.lock();
-        match *since {
-            None if holds => *since = Some((Instant::now(), self.connection.get().map_or(0, |to| to.taken()))),
-            Some(_) if !holds => *since = None,
-            _ => {}
-        }
-    }
-
-    /// Bytes a second, when it has had time enough.
-    fn rate(&self, now: Instant) -> Option<u64> {
-        let (since, from) = (*self.since.lock())?;
+    /// Which share it holds, and how many bytes it takes in a second; who has had no time yet is fast.
+    fn rate(&self, now: Instant) -> Option<(u64, u64)> {
+        let Holds { share, since, from } = (*self.holds.lock())?;
         let took = now.saturating_duration_since(since);
-        let taken = self.connection.get()?.taken().saturating_sub(from);
-        (took >= PATIENCE).then(|| taken / took.as_secs().max(1))
+        if took < PATIENCE || self.connection.get().is_none() {
+            return Some((share, u64::MAX));
+        }
+        let taken = self.taken.load(Ordering::Relaxed) - from;
+        Some((share, taken / took.as_secs().max(1)))
     }
 
-    /// Says whether it was not before.
-    fn cut(&self) -> bool {
-        let held = self.since.lock().take().is_some();
-        if let (true, Some(connection)) = (held, self.connection.get()) {
+    fn cut(&self) {
+        *self.holds.lock() = None;
+        if let Some(connection) = self.connection.get() {
             connection.cut();
         }
-        held
     }
 }
 
@@ -212,88 +256,4 @@ impl Drop for Waits<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicBool, AtomicU64};
-
-    use tokio::time::advance;
-
-    use super::*;
-
-    /// Drops its share when it is cut, as a connection does.
-    #[derive(Debug, Default)]
-    struct Connection {
-        taken: AtomicU64,
-        is_cut: AtomicBool,
-        share: Mutex<Option<AnswerShare>>,
-    }
-
-    impl Takes for Connection {
-        fn taken(&self) -> u64 {
-            self.taken.load(Ordering::Relaxed)
-        }
-
-        fn cut(&self) {
-            self.is_cut.store(true, Ordering::Relaxed);
-            self.share.lock().take();
-        }
-    }
-
-    /// Somebody who takes an answer of so many bytes; their taker lives as long as the answer does.
-    async fn taking(answers: &Answers, bytes: usize) -> (Arc<Connection>, Arc<Taker>) {
-        let share = answers.take(bytes).await.unwrap();
-        let (connection, taker) = (Arc::new(Connection::default()), share.taker());
-        *connection.share.lock() = Some(share);
-        taker.holds(true);
-        taker.goes_to(connection.clone());
-        (connection, taker)
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_is_slow_gives_way_when_others_wait_and_only_then() {
-        let answers = Answers::new(10 << 20);
-        let (slow, _slow) = taking(&answers, 4 << 20).await;
-        let (slower, _slower) = taking(&answers, 4 << 20).await;
-        for _ in 0..60 {
-            slow.taken.fetch_add(2_000, Ordering::Relaxed);
-            slower.taken.fetch_add(1_000, Ordering::Relaxed);
-            advance(Duration::from_secs(1)).await;
-        }
-        assert!(
-            !slow.is_cut.load(Ordering::Relaxed) && !slower.is_cut.load(Ordering::Relaxed) && !answers.others_wait()
-        );
-        let begun = Instant::now();
-        answers.take(5 << 20).await.unwrap();
-        assert!(begun.elapsed() < Duration::from_secs(1) && !answers.others_wait());
-        assert!(slower.is_cut.load(Ordering::Relaxed) && !slow.is_cut.load(Ordering::Relaxed), "no more than needed");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_is_fast_enough_or_new_or_holds_nothing_stays() {
-        let answers = Answers::new(10 << 20);
-        let (fast, _fast) = taking(&answers, 4 << 20).await;
-        let (idle, idle_taker) = taking(&answers, 2 << 20).await;
-        idle_taker.holds(false);
-        fast.taken.fetch_add(100 * BYTES_PER_SECOND_WHEN_SHORT, Ordering::Relaxed);
-        advance(PATIENCE + PATIENCE).await;
-        let (new, _new) = taking(&answers, 4 << 20).await;
-        let waiting = timeout(PATIENCE / 2, answers.take(5 << 20)).await;
-        assert!(waiting.is_err() && !answers.others_wait(), "it has given up");
-        assert!([fast, idle, new].iter().all(|one| !one.is_cut.load(Ordering::Relaxed)));
-    }
-
-    #[tokio::test]
-    async fn what_many_hold_is_paid_for_once() {
-        let answers = Answers::new(10 << 10);
-        let shared = Arc::new(Paid::default());
-        assert!(shared.taker().is_none());
-        shared.pay(answers.try_take(8 << 10).unwrap(), 3 << 10);
-        assert!(shared.taker().is_some());
-        let other = shared.clone();
-        other.pay(answers.try_take(4 << 10).unwrap(), 3 << 10);
-        assert_eq!(answers.0.budget.left_bytes(), 7 << 10);
-        drop(shared);
-        assert_eq!(answers.0.budget.left_bytes(), 7 << 10);
-        drop(other);
-        assert_eq!(answers.0.budget.left_bytes(), 10 << 10);
-    }
-}
+mod tests;

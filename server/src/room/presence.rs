@@ -92,6 +92,8 @@ struct Gone {
     clock: u32,
     at_ms: u64,
     order: JoinOrder,
+    /// Who showed it, if that was somebody of this node.
+    by: Option<Entrant>,
 }
 
 /// Tells whether a session came before or after a state went.
@@ -309,12 +311,14 @@ impl Presence {
         if let Some(own) = self.owned.get(&session) {
             return *own == entry.client;
         }
+        let may_have = |by: Entrant| by.principal == is.principal || by.only_reads && !is.only_reads;
         if let Some(present) = self.present.get(&entry.client) {
-            let may_have = |by: Entrant| by.principal == is.principal || by.only_reads && !is.only_reads;
             return entry.clock > present.clock && present.by.is_none_or(may_have);
         }
         // Somebody who saw the state before it went may still be passing it on.
-        self.gone.get(&entry.client).is_none_or(|gone| entry.clock > gone.clock || joined > gone.order)
+        self.gone
+            .get(&entry.client)
+            .is_none_or(|gone| gone.by.is_none_or(may_have) && (entry.clock > gone.clock || joined > gone.order))
     }
 
     fn take(&mut self, Speaker { session, is, .. }: Speaker, entry: &Entry<'_>, now_ms: u64) {
@@ -369,7 +373,7 @@ impl Presence {
                 self.gone.retain(|client, _| self.dirty.contains(client));
             }
             self.order += 1;
-            self.gone.insert(client, Gone { clock: present.clock, at_ms: now_ms, order: self.order });
+            self.gone.insert(client, Gone { clock: present.clock, at_ms: now_ms, order: self.order, by: present.by });
             self.changed(client, present.owner);
         }
     }

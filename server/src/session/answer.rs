@@ -12,6 +12,7 @@ use synapti_protocol::{
 };
 
 use crate::{
+    limits::answers::Paid,
     room::{SyncReply, reads::StateFrames},
     telemetry::metrics,
 };
@@ -63,9 +64,9 @@ impl Answer {
         self.frames.is_empty()
     }
 
-    /// Whether there is a state in it that has a share of what answers may hold.
-    pub(super) fn is_large(&self) -> bool {
-        self.state.as_ref().is_some_and(|state| state.paid.is_paid())
+    /// What a state in it has of what answers may hold.
+    pub(super) fn paid(&self) -> Option<&Paid> {
+        self.state.as_ref().map(|state| &state.paid)
     }
 
     /// The network has taken everything that [`Answer::next`] yielded.

@@ -38,6 +38,7 @@ use tokio::time::{Sleep, sleep_until};
 
 use crate::{
     auth::Role,
+    limits::answers::Paid,
     room::{About, Cursor, Joined, Refusal, RoomHandle, SessionId, SessionSlot, handle::Membership, slot::Probe},
 };
 use answer::Answer;
@@ -154,9 +155,9 @@ impl Session {
         !self.answer.is_empty()
     }
 
-    /// Whether a state waits for the network that has a share of what answers may hold.
-    pub fn is_sending_large(&self) -> bool {
-        self.answer.is_large()
+    /// What a state that waits for the network has of what answers may hold.
+    pub fn sending(&self) -> Option<&Paid> {
+        self.answer.paid()
     }
 
     /// The network takes too little: lets go of what waits for it.

@@ -81,10 +81,6 @@ impl Traffic {
 }
 
 impl Takes for Traffic {
-    fn taken(&self) -> u64 {
-        self.written()
-    }
-
     fn cut(&self) {
         // Kept for when somebody looks.
         self.cut.notify_one();

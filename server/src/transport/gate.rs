@@ -28,8 +28,9 @@ use crate::{
 /// Time between two sessions that are sent away when the node goes, unless the grace time is too short for it.
 const DEPART_EVERY: Duration = Duration::from_millis(1);
 
-/// Large answers over HTTP that one client with a name is being sent at a time.
-const ANSWERS_OF_CLIENT_MAX: usize = 8;
+/// Requests of one client with a name that wait for the AI or follow it, besides its connections to maps: as many as it may
+/// have runs.
+const JOB_WAITS_OF_CLIENT_MAX: usize = 16;
 
 /// Bytes that this node keeps of clients that have not said who they are.
 const UNKNOWN_BYTES_MAX: usize = 64 << 20;
@@ -65,7 +66,7 @@ struct Inner {
     large_messages: LargeMessages,
     paces: Paces,
     unknown_bytes: ByteBudget,
-    answers: Counted<Box<str>>,
+    job_waits: Counted<Box<str>>,
     sessions: AtomicU64,
 }
 
@@ -73,6 +74,13 @@ struct Inner {
 #[derive(Debug)]
 pub struct Admitted {
     place: ConnectionPermit,
+}
+
+/// A place of a request that waits for the AI; dropping it frees the place.
+#[derive(Debug)]
+pub struct JobWait {
+    _place: Admitted,
+    _of_client: Option<Place<Box<str>>>,
 }
 
 impl Admitted {
@@ -87,8 +95,8 @@ impl Gate {
     pub fn new(parts: GateParts) -> Self {
         let (large_messages, paces) = (LargeMessages::default(), Paces::new(parts.limits));
         let unknown_bytes = ByteBudget::new(UNKNOWN_BYTES_MAX);
-        let answers = Counted::new(ANSWERS_OF_CLIENT_MAX);
-        Self(Arc::new(Inner { parts, large_messages, paces, unknown_bytes, answers, sessions: AtomicU64::new(1) }))
+        let job_waits = Counted::new(JOB_WAITS_OF_CLIENT_MAX);
+        Self(Arc::new(Inner { parts, large_messages, paces, unknown_bytes, job_waits, sessions: AtomicU64::new(1) }))
     }
 
     /// Lets a client in, when it is its turn.
@@ -131,19 +139,22 @@ impl Gate {
         Ok(Admitted { place })
     }
 
-    /// A place among the answers of a client, for one that is large.
+    /// A place for a client whose request waits for the AI: one of the node and of the client's address, and one of those that the
+    /// client has for this.
     ///
     /// # Errors
-    /// When the client is being sent too many.
-    pub fn answer_place(&self, is_large: bool, client: Option<&str>) -> Result<Option<Place<Box<str>>>, Refusal> {
-        let Some(client) = client.filter(|_| is_large) else { return Ok(None) };
-        let place = self.0.answers.take(client.into());
-        let reason = || {
-            format!(
-                "you are being sent {ANSWERS_OF_CLIENT_MAX} large answers, as many as one user may: read those first"
-            )
-        };
-        place.map(Some).ok_or_else(|| Refusal::new(CloseCode::RateLimited, reason()))
+    /// Why there is none.
+    pub async fn admit_job_wait(&self, visitor: &Visitor) -> Result<JobWait, Refusal> {
+        let of_client = visitor.access.client().map(|client| {
+            let place = self.0.job_waits.take(client.into());
+            place.ok_or_else(|| {
+                let reason = format!("{JOB_WAITS_OF_CLIENT_MAX} requests of yours wait for the AI, as many as may");
+                Refusal::new(CloseCode::RateLimited, reason)
+            })
+        });
+        let of_client = of_client.transpose()?;
+        let place = self.0.parts.connections.admit(visitor.ip, None).await.map_err(full)?;
+        Ok(JobWait { _place: Admitted { place }, _of_client: of_client })
     }
 
     /// Cancelled when the node goes.

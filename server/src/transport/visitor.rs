@@ -13,7 +13,7 @@ use axum::{
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::gate::{Admitted, Gate};
+use super::gate::{Gate, JobWait};
 use crate::{
     auth::Access,
     http::{AppState, error::ApiError},
@@ -30,11 +30,11 @@ pub struct Visitor {
     pub access: Access,
 }
 
-/// The place of a request that waits; dropping it frees the place.
+/// The place of a request that waits for the AI; dropping it frees the place.
 #[derive(Debug)]
 pub struct Waits {
     until: Instant,
-    _place: Admitted,
+    _place: JobWait,
 }
 
 impl Waits {
@@ -45,13 +45,13 @@ impl Waits {
 }
 
 impl Visitor {
-    /// A place among the connections for a request that waits for so long, but not beyond the end of its token.
+    /// A place for a request that waits for the AI for so long, but not beyond the end of its token.
     ///
     /// # Errors
     /// Why there is none.
     pub async fn waits(&self, gate: &Gate, within: Duration, now: Timestamp) -> Result<Waits, Refusal> {
-        let place = gate.admit_waiting(self).await?;
-        Ok(Waits { until: self.until(within, now), _place: place })
+        let until = self.until(within, now);
+        Ok(Waits { until, _place: gate.admit_job_wait(self).await? })
     }
 
     /// When somebody has waited for so long, or may not any more.

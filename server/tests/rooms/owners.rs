@@ -200,6 +200,16 @@ fn nobody_speaks_as_somebody_else_who_only_reads() {
     bench.awareness(1, &awareness(1, 1, "\"bob\""));
     assert!(bench.awareness(2, &awareness(1, 9, "\"eve\"")).frames.is_empty());
     assert!(bench.awareness(2, &awareness(1, 9, "null")).frames.is_empty());
+    // Nor when he is away for a moment.
+    bench.room.leave(SessionId(1), bench.now_ms);
+    bench.now_ms += 1_000;
+    assert!(
+        bench
+            .awareness(2, &awareness(1, 9, "\"eve\""))
+            .frames
+            .iter()
+            .all(|frame| states_of(frame).iter().all(|(_, _, state)| state == "null"))
+    );
     // On a newer connection he is himself; and who may edit gets back what somebody took who may not.
     bench.now_ms += 1_000;
     bench.enter(3, Entrant::of(BOB).only_reading());

@@ -52,11 +52,11 @@ impl RoomState {
         self.compaction.is_under_way = false;
         if let Some(Compacted { records, bytes, snapshot_bytes, covers }) = done {
             // The store may have had records of which the room has not heard yet.
-            let left = self.tail.records.saturating_sub(records);
-            self.tail.took = self.tail.took.mul_f64(f64::from(left) / f64::from(self.tail.records.max(1)));
-            self.tail.records = left;
+            let before = self.tail.records.max(1);
+            self.tail.records = self.tail.records.saturating_sub(records);
             self.tail.bytes = self.tail.bytes.saturating_sub(bytes);
             self.forget_covered(covers);
+            self.tail.took = self.tail.took.mul_f64(f64::from(self.tail.records) / f64::from(before));
             self.tail.snapshot_bytes = snapshot_bytes;
             self.compaction.not_before_records = 0;
             let in_flight: usize = self.in_flight.iter().map(|batch| batch.update_bytes).sum();

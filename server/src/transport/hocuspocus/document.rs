@@ -102,6 +102,17 @@ impl Document {
         }
     }
 
+    /// Whether this message goes to the session of the room, now or later.
+    pub(super) fn passes_on(&self, body: &[u8]) -> bool {
+        match &self.stage {
+            Stage::Silent(_) => {
+                matches!(hocuspocus::parse(body), Ok(ClientMessage::Room(_) | ClientMessage::SyncReply(_)))
+            }
+            Stage::Coming(_) | Stage::Open(_) => true,
+            Stage::Refused(_) | Stage::Left => false,
+        }
+    }
+
     /// Bytes that it keeps of what its client has said.
     pub(super) fn kept_bytes(&self) -> usize {
         let said = match &self.stage {

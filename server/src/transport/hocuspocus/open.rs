@@ -269,6 +269,7 @@ impl Open {
             ClientMessage::SyncReply(body) => self.take_of_room(&[&[0], body].concat().into())?,
             ClientMessage::Token { token, has_version } => {
                 link.has_version |= has_version;
+                self.session.receive_control(message.len())?;
                 let (entry, graph, token) = (link.entry.clone(), name.graph.clone(), token.to_owned());
                 self.checking = Some(Box::pin(async move { entry.check(&token, &graph).await }));
             }

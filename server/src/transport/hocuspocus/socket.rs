@@ -69,6 +69,8 @@ pub(super) struct Socket {
     documents: Vec<Document>,
     /// Whose turn it is to be sent something.
     first: usize,
+    /// How often the documents have been polled.
+    polled: usize,
     life: Life,
     began: Instant,
     looked: Instant,
@@ -89,6 +91,7 @@ impl Socket {
         Self {
             documents: Vec::new(),
             first: 0,
+            polled: 0,
             life: Life::new(),
             began: now,
             looked: now,
@@ -129,13 +132,20 @@ impl Socket {
 
     fn poll_documents(&mut self, cx: &mut Context<'_>) -> ControlFlow<Goodbye> {
         let before = self.open_count();
-        for at in 0..self.documents.len() {
+        let count = self.documents.len();
+        // Those that wait for the socket's rates are all woken at the same moment: each is first in turn.
+        self.polled = self.polled.wrapping_add(1);
+        for turn in 0..count {
+            let at = (self.polled % count + turn) % count;
             self.documents[at].poll(cx, &mut self.link)?;
             if let Some(probe) = self.documents[at].open_mut().and_then(Open::take_probe) {
                 self.show_life(probe)?;
             }
         }
         self.documents.retain(|document| !document.has_left());
+        if self.link.is_known {
+            self.silence.is_over();
+        }
         if self.open_count() < before {
             self.keep_watch();
         }
@@ -224,8 +234,8 @@ impl Socket {
 
     fn route(&mut self, address: Address<'_>, body: &Bytes) -> ControlFlow<Goodbye> {
         let known = self.documents.iter().position(|document| document.address() == address.as_str());
-        // What goes to a room is counted there.
-        if known.is_none_or(|at| self.documents[at].open().is_none()) {
+        // What goes to a room is counted there, also what waits for that.
+        if known.is_none_or(|at| !self.documents[at].passes_on(body)) {
             self.charge(body.len())?;
         }
         let Some(at) = known.or_else(|| self.begin(address, body)) else { return ControlFlow::Continue(()) };

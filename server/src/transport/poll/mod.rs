@@ -109,7 +109,6 @@ impl Exchange {
             session,
             hub: self.app.hub.clone(),
             gate: self.app.gate.clone(),
-            client: self.visitor.access.client().map(Into::into),
             state_vector: self.asked.state_vector.take(),
             had_cursor: self.params.cursor.is_some(),
             wants_presence: self.asked.wants_presence,
@@ -193,7 +192,6 @@ struct Speaker {
     session: Session,
     hub: Hub,
     gate: Gate,
-    client: Option<Box<str>>,
     state_vector: Option<Bytes>,
     had_cursor: bool,
     wants_presence: bool,
@@ -223,7 +221,7 @@ impl Speaker {
             frames.extend(session.presence_news().await.map_err(to_api_error)?);
         }
         let cursor = ClientCursor::of(session.room(), news.cursor);
-        Ok(Reply { frames, cursor, durable, is_unsaved: session.is_unsaved(), state: None, closes: false, place: None })
+        Ok(Reply { frames, cursor, durable, is_unsaved: session.is_unsaved(), state: None, closes: false })
     }
 
     /// The answer to a client of which only its state vector tells what it lacks.
@@ -240,10 +238,8 @@ impl Speaker {
             if self.had_cursor { session.presence_news().await.map_err(to_api_error)? } else { reply.presence };
         let frames = [question].into_iter().chain(people).collect();
         let cursor = ClientCursor::of(session.room(), reply.cursor);
-        let is_large = reply.frames.paid.is_paid();
-        let place = self.gate.answer_place(is_large, self.client.as_deref()).map_err(to_api_error)?;
         let state = Some(reply.frames);
-        Ok(Reply { frames, cursor, durable, is_unsaved: session.is_unsaved(), state, closes: false, place })
+        Ok(Reply { frames, cursor, durable, is_unsaved: session.is_unsaved(), state, closes: false })
     }
 }
 

@@ -18,10 +18,7 @@ use hyper::body::{Frame, SizeHint};
 use synapti_protocol::bundle;
 
 use crate::{
-    http::{
-        UNSAVED,
-        held::{ClientPlace, taken},
-    },
+    http::{UNSAVED, held::taken},
     room::reads::StateFrames,
     transport::cursor::ClientCursor,
 };
@@ -45,13 +42,11 @@ pub(super) struct Reply {
     pub(super) is_unsaved: bool,
     /// Whether the node goes, so that the client should come back on another connection.
     pub(super) closes: bool,
-    /// A place among the client's answers, for one that is large.
-    pub(super) place: Option<ClientPlace>,
 }
 
 impl Reply {
     pub(super) fn into_response(self) -> Response {
-        let Self { state, frames, cursor, durable, is_unsaved, closes, place } = self;
+        let Self { state, frames, cursor, durable, is_unsaved, closes } = self;
         let taker = state.as_ref().and_then(|state| state.paid.taker());
         let messages = state.iter().flat_map(|state| state.iter()).cloned().chain(frames);
         let body = Bundle::of(messages, state.clone());
@@ -73,7 +68,7 @@ impl Reply {
         if is_unsaved {
             headers.insert(UNSAVED, HeaderValue::from_static("true"));
         }
-        taken(response, taker, place)
+        taken(response, taker)
     }
 }
 

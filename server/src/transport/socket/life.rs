@@ -27,7 +27,7 @@ const TAKEN_WITHIN: Duration = Duration::from_secs(90);
 
 /// An answer that a client takes more slowly than [`ANSWER_BYTES_PER_SECOND`] is not kept for it for longer than this: the
 /// rest is made anew when it has taken what was sent.
-const SHED_AFTER: Duration = PATIENCE;
+const SHED_AFTER: Duration = Duration::from_secs(10);
 
 /// What a client takes of a large answer that is kept for it.
 const ANSWER_BYTES_PER_SECOND: u64 = 32 << 10;
@@ -113,8 +113,9 @@ impl Life {
         }
         let (since, from) = *self.answer_from.get_or_insert((self.looked, self.seen_written));
         let took = self.looked - since;
-        let least = if others_wait { BYTES_PER_SECOND_WHEN_SHORT } else { ANSWER_BYTES_PER_SECOND };
-        let is_slow = took >= SHED_AFTER && self.seen_written - from < least * took.as_secs();
+        let (least, patience) =
+            if others_wait { (BYTES_PER_SECOND_WHEN_SHORT, PATIENCE) } else { (ANSWER_BYTES_PER_SECOND, SHED_AFTER) };
+        let is_slow = took >= patience && self.seen_written - from < least * took.as_secs();
         if is_slow {
             self.answer_from = None;
         }

@@ -86,6 +86,7 @@ impl EventStream {
         loop {
             if let Some(text) = self.ready.pop_front() {
                 self.comment.as_mut().reset(Instant::now() + COMMENT_EVERY);
+                self.taker.took(text.len());
                 return Poll::Ready(text);
             }
             let again = self.poll_session(cx).and_then(|happened| Ok(self.gather()? | happened));
@@ -128,7 +129,7 @@ impl EventStream {
         let mut messages = Vec::new();
         let has_done = self.session.outgoing(FLUSH_BYTES_MAX, |message| messages.push(message))?;
         self.session.flushed();
-        self.taker.holds(self.session.is_sending_large());
+        self.taker.holds_of(self.session.sending());
         let Some(last) = messages.len().checked_sub(1) else { return Ok(has_done) };
         self.is_whole |= self.session.is_up_to_cursor();
         let mut text = String::with_capacity(messages.iter().map(|message| message.len() * 4 / 3 + 64).sum());
