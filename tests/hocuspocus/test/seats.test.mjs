@@ -16,9 +16,16 @@ const MESSAGES = 4
 const MESSAGE_BYTES = (1 << 20) - 64
 const KEPT_BYTES_MAX = 64 << 20
 /** What the program holds besides: the buffers of what is being read. */
-const SLACK_BYTES = 64 << 20
+const SLACK_BYTES = 96 << 20
+
+/** What is kept of a document whose token was no good: its question, for when a better token comes. */
+const REFUSED = 250
+const QUESTION_BYTES = 16_000
 
 const AT_CAPACITY = 1013
+
+/** Are you there, and the answer. */
+const [PING, PONG] = [9, 10]
 
 /** A counter of `/metrics`, whatever its labels. */
 const total = async (server, name) => {
@@ -98,9 +105,33 @@ test('what strangers say before they show a token is kept up to a bound, and who
     let isClosed = false
     raw.closed.then(() => { isClosed = true })
     for (let at = 0; at < MESSAGES; at++) raw.send(update(`stranger-${at}`, body))
-    raw.send(new Uint8Array([9]))
-    await until('it is heard or closed', () => isClosed || raw.messages.some(({ bare }) => bare === 10))
+    raw.send(new Uint8Array([PING]))
+    await until('it is heard or closed', () => isClosed || raw.messages.some(({ bare }) => bare === PONG))
     return !isClosed
   })
   assert.equal(person.heard.closed.length, 0)
+})
+
+test('what is kept for strangers whose tokens are no good is bounded, too', async t => {
+  const server = await Server.start(t, { env: REQUIRED })
+  const name = mapName('known')
+  const before = memoryBytes(server)
+  const strangers = await Promise.all(Array.from({ length: STRANGERS }, () => Raw.connect(t, server)))
+  const ends = new Map()
+  strangers.forEach((raw, at) => raw.closed.then(end => ends.set(at, end)))
+  const question = new Uint8Array(QUESTION_BYTES)
+  for (const raw of strangers) {
+    for (let at = 0; at < REFUSED; at++) {
+      if (raw.socket.readyState === 1) raw.send(auth(`refused-${at}`, 'no.good.token'), step1(`refused-${at}`, question))
+    }
+    if (raw.socket.readyState === 1) raw.send(new Uint8Array([PING]))
+  }
+  await until('all is heard, or the socket is closed', () => strangers.every((raw, at) => ends.has(at) || raw.messages.some(({ bare }) => bare === PONG)))
+  const grown = memoryBytes(server) - before
+  t.diagnostic(`${ends.size} of ${STRANGERS} were closed; memory grew by ${Math.round(grown / 1e6)} MB`)
+  for (const { code, reason } of ends.values()) assert.equal(code, AT_CAPACITY, reason)
+  const person = await join(t, server, name, { token: token({ [name]: 'editor' }) })
+  write(person, 'all the same')
+  await saved(person)
+  assert.ok(grown < KEPT_BYTES_MAX + SLACK_BYTES, `memory grew by ${grown} bytes`)
 })
