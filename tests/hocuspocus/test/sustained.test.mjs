@@ -15,6 +15,9 @@ const WAITING_BYTES = 256 << 10
 /** Far above what an edit takes, far below what somebody would put up with. */
 const EDIT_WITHIN_MS = 5_000
 
+/** Are you there? */
+const PING = 9
+
 const LARGE_BYTES = 10 << 20
 const RATE_LIMITED = 1008
 
@@ -64,6 +67,7 @@ const sendWithoutBreak = async (t, frameTo, waiting) => {
 test('without a break', { concurrency: true }, async t => {
   await Promise.all([
     t.test('small messages', t => sendWithoutBreak(t, name => update(name, edit('x')), WAITING_BYTES)),
+    t.test('messages that are for no document', t => sendWithoutBreak(t, () => new Uint8Array([PING]), WAITING_BYTES)),
     t.test('answers of 10 MiB', t => sendWithoutBreak(t, name => step2(name, edit('x'.repeat(LARGE_BYTES))), LARGE_BYTES))
   ])
 })
