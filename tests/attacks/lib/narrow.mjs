@@ -26,8 +26,16 @@ export class Narrow {
 
   constructor (child, port) {
     this.child = child
-    /** What clients take for the server's rooms. */
-    this.ws = `ws://127.0.0.1:${port}/v1/ws`
+    this.port = port
+  }
+
+  /** What clients take for the server's rooms, and for its API. */
+  get ws () {
+    return `ws://127.0.0.1:${this.port}/v1/ws`
+  }
+
+  get http () {
+    return `http://127.0.0.1:${this.port}`
   }
 
   /** From now on nothing is carried. */

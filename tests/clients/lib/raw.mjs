@@ -69,8 +69,8 @@ export const decode = bytes => {
 
 export class RawClient {
   /** Opens a socket on the room `id` and returns when it is open. */
-  static async open (t, server, id, { query = '', protocols = [] } = {}) {
-    const client = new this(new WebSocket(`${server.ws}/${id}${query}`, protocols, { perMessageDeflate: false }))
+  static async open (t, server, id, { query = '', protocols = [], headers = {} } = {}) {
+    const client = new this(new WebSocket(`${server.ws}/${id}${query}`, protocols, { headers, perMessageDeflate: false }))
     t.after(() => client.socket.terminate())
     await within('the raw socket opens', client.opened)
     return client
@@ -80,8 +80,8 @@ export class RawClient {
    * Knocks at the room `id`: the greeted client when the server lets it in, else how it was refused, as `{code, reason}`
    * of the close frame or `{status}` of the HTTP answer.
    */
-  static async knock (t, server, id, { query = '', protocols = [] } = {}) {
-    const client = new RawClient(new WebSocket(`${server.ws}/${id}${query}`, protocols))
+  static async knock (t, server, id, { query = '', protocols = [], headers = {} } = {}) {
+    const client = new RawClient(new WebSocket(`${server.ws}/${id}${query}`, protocols, { headers }))
     t.after(() => client.socket.terminate())
     const greeted = new Promise(resolve => client.socket.once('message', () => resolve({ client })))
     const refused = client.opened.then(() => client.closed, ({ status, message }) => ({ status, message }))
