@@ -33,6 +33,9 @@ const SYNCED_WITHIN_MS = 30_000
 /** The head of an answer is no longer than this. */
 const HEAD_BYTES_MAX = 4000
 
+/** Connections that were cut off, because others waited for what they held. */
+const cutOff = async server => Number(/^synapti_ends_total\{why="made_way"\} (\d+)$/m.exec((await server.request('GET', '/metrics')).text)[1])
+
 const authors = Array.from({ length: AUTHORS }, (_, author) => {
   const doc = new Y.Doc()
   doc.clientID = author + 1
@@ -99,6 +102,8 @@ test('answers of /sync that are taken slowly do not keep others out', async t =>
   const readers = await Promise.all(authors.slice(0, READERS).map((doc, number) =>
     crawl(t, map.server, number, head, Buffer.from(bundle([step1(doc)])))))
   await othersComeIn(t, map, readers)
+  const made = await cutOff(map.server)
+  assert.ok(made >= 1 && made < READERS, `${made} have made way`)
   const announced = ({ received }) => Number(/^content-length: (\d+)\r$/im.exec(received.slice(0, HEAD_BYTES_MAX))?.[1])
   for (const reader of await readOn(t, readers, reader => bodyBytes(reader) === announced(reader))) {
     // Nobody may take a part for the whole.
@@ -112,6 +117,8 @@ test('streams of events that are taken slowly do not keep others out', async t =
   const readers = await Promise.all(authors.slice(0, READERS).map((doc, number) =>
     crawl(t, map.server, number, [`GET /v1/graphs/${map.id}/sse?sv=${Stream.vector(doc)} HTTP/1.1`])))
   await othersComeIn(t, map, readers)
+  const made = await cutOff(map.server)
+  assert.ok(made >= 1 && made < READERS, `${made} have made way`)
   // A cursor says that the map is whole, and it comes with the last part.
   const isWhole = ({ received }) => received.length > MAP_BYTES && received.includes('\nid: ')
   for (const reader of await readOn(t, readers, isWhole)) {
@@ -132,4 +139,5 @@ test('sockets that are read slowly do not keep others out', async t => {
   }))
   await othersComeIn(t, map, readers)
   assert.ok(readers.every(({ isClosed }) => !isClosed), 'they are sent the rest later')
+  assert.equal(await cutOff(map.server), 0)
 })
