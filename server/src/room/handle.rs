@@ -24,6 +24,7 @@ use super::{
     About, Cursor, Entrant, Feed, GraphView, RoomError, SessionId, SessionSlot, Snapshot,
     batch::{map_edit_bytes, run_edit_bytes},
     lanes::{self, Control, LaneEdit, LaneEnds, Lanes, NodeBudgets},
+    places::{Membership, RunPlace},
     reads::{Answer, Read, StateFrames},
     state::RunShown,
 };
@@ -190,7 +191,7 @@ impl RoomHandle {
         let (reply, answer) = oneshot::channel();
         self.control(Control::Join { session, entrant, slot: slot.clone(), reply }).await?;
         // From here on the room may know the session, so that it has to be told when this call is given up.
-        let membership = Membership { room: self.clone(), session };
+        let membership = Membership::new(self.clone(), session);
         let welcome = settled(answer).await?;
         Ok(Joined { membership, slot, welcome })
     }
@@ -333,7 +334,7 @@ impl RoomHandle {
 
     /// Shows a run of the AI among those present, and keeps the room open, until the answer is dropped.
     pub async fn show_run(&self, run: RunShown) -> Result<RunPlace, CallError> {
-        let place = RunPlace { room: self.clone(), job: run.job.as_str().into() };
+        let place = RunPlace::new(self.clone(), run.job.as_str());
         place.show(run).await?;
         Ok(place)
     }
@@ -384,12 +385,12 @@ impl RoomHandle {
         settled(answer).await
     }
 
-    async fn control(&self, message: Control) -> Result<(), CallError> {
+    pub(super) async fn control(&self, message: Control) -> Result<(), CallError> {
         self.0.lanes.control.send(Box::new(message)).await.map_err(|_| CallError::Closed)
     }
 
     /// Says that somebody has gone: whom the room believes present would keep it open for ever.
-    fn say_surely(&self, message: Control) {
+    pub(super) fn say_surely(&self, message: Control) {
         let control = &self.0.lanes.control;
         if let Err(mpsc::error::TrySendError::Full(message)) = control.try_send(Box::new(message)) {
             let control = control.clone();
@@ -408,44 +409,6 @@ impl RoomHandle {
             Ok(share) => Ok(share),
             Err(_) => Err(CallError::Room(RoomError::AtCapacity { what: "large maps on their way to clients" })),
         }
-    }
-}
-
-/// A run's place in a room; dropping it hides the run.
-#[derive(Debug)]
-pub struct RunPlace {
-    room: RoomHandle,
-    job: Box<str>,
-}
-
-impl RunPlace {
-    /// The room.
-    pub fn room(&self) -> &RoomHandle {
-        &self.room
-    }
-
-    /// Shows how far the run is.
-    pub async fn show(&self, run: RunShown) -> Result<(), CallError> {
-        self.room.control(Control::ShowRun { run: Box::new(run) }).await
-    }
-}
-
-impl Drop for RunPlace {
-    fn drop(&mut self) {
-        self.room.say_surely(Control::HideRun { job: self.job.clone() });
-    }
-}
-
-/// A session's place in a room; dropping it leaves the room.
-#[derive(Debug)]
-pub struct Membership {
-    room: RoomHandle,
-    session: SessionId,
-}
-
-impl Drop for Membership {
-    fn drop(&mut self) {
-        self.room.say_surely(Control::Leave { session: self.session });
     }
 }
 

@@ -13,6 +13,7 @@ pub mod lanes;
 pub mod open;
 pub mod owners;
 pub mod peers;
+pub mod places;
 pub mod presence;
 pub mod reads;
 pub mod recorded;
@@ -27,8 +28,9 @@ use crate::store::StoreError;
 
 pub(crate) use decode::decode;
 pub use feed::{Cursor, Feed};
-pub use handle::{CallError, Joined, Restoring, RoomHandle, RunPlace, SyncReply, Welcome};
+pub use handle::{CallError, Joined, Restoring, RoomHandle, SyncReply, Welcome};
 pub(crate) use open::fresh_client_id;
+pub use places::RunPlace;
 pub use slot::{Refusal, SessionSlot};
 pub use snapshot::Snapshot;
 pub use view::GraphView;

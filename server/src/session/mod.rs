@@ -39,7 +39,7 @@ use tokio::time::{Sleep, sleep_until};
 use crate::{
     auth::Role,
     limits::answers::Paid,
-    room::{About, Cursor, Joined, Refusal, RoomHandle, SessionId, SessionSlot, handle::Membership, slot::Probe},
+    room::{About, Cursor, Joined, Refusal, RoomHandle, SessionId, SessionSlot, places::Membership, slot::Probe},
 };
 use answer::Answer;
 use counts::Counts;
