@@ -94,6 +94,11 @@ impl Session {
         timeout_at(until, settled).await.map_or(Ok(None), |settled| settled.map(Some))
     }
 
+    /// Whether all edits that were received are on disk.
+    pub fn has_all_durable(&mut self) -> bool {
+        self.durable() == self.edits
+    }
+
     /// Everything beyond a state vector, which the caller has checked, with the edits that were received.
     ///
     /// # Errors

@@ -29,7 +29,7 @@ use crate::{
     http::{AppState, InGraph, access::forbidden, error::ApiError},
     hub::Hub,
     room::{Entrant, Principal, Refusal, SessionId, feed::FellOff},
-    session::{FeedNews, Session, Telling},
+    session::{FeedNews, Session, Telling, refusal},
     telemetry::metrics::{self, PresentGuard},
 };
 use asked::{Asked, Params};
@@ -154,7 +154,16 @@ impl Exchange {
         };
         // What is not handed over by then, because the client is too fast, is simply not durable.
         timeout_at(until - SETTLED_WITHIN, all).await.unwrap_or(Ok(()))?;
-        if self.asked.edits.is_empty() { Ok(None) } else { session.settle(until).await }
+        if self.asked.edits.is_empty() {
+            return Ok(None);
+        }
+        let question = session.settle(until).await?;
+        if session.has_all_durable() {
+            return Ok(question);
+        }
+        // They may join on to what the client has from another node, and this one has not heard of.
+        self.app.hub.freshen(session.room()).await.map_err(|error| refusal(&error))?;
+        Ok(session.settle(until).await?.or(question))
     }
 
     /// Only who waits counts among the connections; everybody counts among the requests.
