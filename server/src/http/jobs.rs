@@ -106,6 +106,7 @@ pub struct SettledNodes {
     (status = 304, description = "The client has this state"),
     (status = 404, description = "No such job", body = ErrorBody),
     (status = 422, description = "Not a time that a client may wait", body = ErrorBody),
+    (status = 429, description = "A stream, and as many requests of this client follow jobs as may", body = ErrorBody),
 ))]
 pub async fn get_job(
     State(app): State<AppState>,
